@@ -1,0 +1,132 @@
+//! Every error that Alacena can answer with: one table for the HTTP problem documents, the command line, the logs
+//! and `docs/reference/errors.md`.
+
+use super::Kind;
+
+/// One kind of failure with a stable name.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Code {
+    /// Stable name, the last part of the problem document's `type`.
+    pub slug: &'static str,
+    /// What a caller can do about it.
+    pub kind: Kind,
+    /// What went wrong, in general.
+    pub title: &'static str,
+    /// What to do about it.
+    pub remedy: &'static str,
+}
+
+macro_rules! catalogue {
+    ($($(#[$doc:meta])* $name:ident = $slug:literal, $kind:ident, $title:literal, $remedy:literal;)*) => {
+        $($(#[$doc])* pub static $name: Code =
+            Code { slug: $slug, kind: Kind::$kind, title: $title, remedy: $remedy };)*
+        /// The whole catalogue, in the order of the reference.
+        pub static ALL: &[&Code] = &[$(&$name),*];
+    };
+}
+
+catalogue! {
+    /// The source could not be reached at all.
+    SOURCE_UNREACHABLE = "source-unreachable", Unavailable, "source unreachable",
+        "Check that the source is running and that its address in alacena.toml is right; entries within stale_if_error are served meanwhile.";
+    /// The source took longer than its limit.
+    SOURCE_TIMEOUT = "source-timeout", Timeout, "source too slow",
+        "Raise hard_timeout of the class if the source is known to be slow, or look at the source.";
+    /// The source answered that it failed.
+    SOURCE_FAILED = "source-failed", Unavailable, "source failed",
+        "Look at the source's own log; Alacena tries again after a pause.";
+    /// The source asked for fewer calls.
+    SOURCE_THROTTLED = "source-throttled", Overloaded, "source asks for fewer calls",
+        "Wait as long as Retry-After says; a longer ttl saves calls.";
+    /// The source refused the question.
+    SOURCE_REFUSED = "source-refused", Invalid, "source refused the question",
+        "Compare the parameters with what the source accepts; `alacena check` shows how the read is sent.";
+    /// The source did not accept the credentials.
+    SOURCE_DENIED = "source-denied", Denied, "source denied access",
+        "Check the credentials in alacena.toml or those that the caller passes through.";
+    /// The source's answer is larger than allowed.
+    ANSWER_TOO_LARGE = "answer-too-large", Corrupt, "answer too large",
+        "Ask for less per call, or raise body_max of the source.";
+    /// The source's answer is not what the read declares.
+    ANSWER_MALFORMED = "answer-malformed", Corrupt, "answer malformed",
+        "Check the source's answer and the read's `pointer`.";
+    /// The breaker of the source is open.
+    BREAKER_OPEN = "breaker-open", Unavailable, "source switched off after failures",
+        "Nothing to do: Alacena probes the source and switches it on again by itself.";
+    /// Too many calls wait for the source.
+    BULKHEAD_FULL = "bulkhead-full", Overloaded, "too many calls wait for the source",
+        "Try again shortly; raise concurrency of the source only if it can bear more.";
+    /// An earlier attempt has just failed and the next one is due later.
+    BACKING_OFF = "backing-off", Unavailable, "waiting before the next attempt",
+        "Try again after the time given.";
+    /// The load panicked.
+    LOAD_PANICKED = "load-panicked", Internal, "the load panicked",
+        "This is a mistake in the code that loads the value; its message is in the log.";
+    /// The parameter is missing, unknown or outside its limits.
+    PARAMETER_INVALID = "parameter-invalid", Invalid, "parameter not accepted",
+        "Change the named parameter; GET /reads lists what each read accepts.";
+    /// A key, a tag or a prefix cannot be used as one.
+    KEY_INVALID = "key-invalid", Invalid, "key not accepted",
+        "Use a shorter key, and one of the prefixes that the answer names.";
+    /// No such read, write or class.
+    NOT_DECLARED = "not-declared", Invalid, "not declared",
+        "Check the name; GET /reads lists what is declared.";
+    /// No route at this path.
+    NOT_FOUND = "not-found", Invalid, "no such path",
+        "Check the path; docs/reference/http.md lists them.";
+    /// The path exists, but not with this method.
+    METHOD_NOT_ALLOWED = "method-not-allowed", Invalid, "method not allowed",
+        "Use one of the methods that the Allow header names.";
+    /// The request's body cannot be read.
+    BODY_INVALID = "body-invalid", Invalid, "request body not accepted",
+        "Send valid UTF-8 JSON with Content-Type: application/json, within the size limit.";
+    /// A token is needed and missing or wrong.
+    TOKEN_REQUIRED = "token-required", Denied, "token required",
+        "Send Authorization: Bearer with one of the tokens whose hashes are in alacena.toml.";
+    /// The token's role does not allow this.
+    ROLE_INSUFFICIENT = "role-insufficient", Denied, "role not sufficient",
+        "Use a token with the role that the answer names.";
+    /// The caller's credentials, which the read needs, are missing.
+    CREDENTIAL_REQUIRED = "credential-required", Denied, "credential required",
+        "Send the header that the answer names: the read passes it through to its source.";
+    /// The request names a host that is not served.
+    HOST_REFUSED = "host-refused", Denied, "host not served",
+        "Use the listener's own address, or add the name to server.hosts.";
+    /// The configuration is wrong.
+    CONFIGURATION_INVALID = "configuration-invalid", Invalid, "configuration not accepted",
+        "Mend the lines named; `alacena check` shows them all at once.";
+    /// Something is named that this version does not have yet.
+    NOT_BUILT_YET = "not-built-yet", Invalid, "not built yet",
+        "Remove it, or use a version that has it; CHANGELOG.md says what each version has.";
+    /// The store cannot be read or written.
+    STORE_FAILED = "store-failed", Unavailable, "store failed",
+        "Check that the disk is writable and not full.";
+    /// The store belongs to another running process.
+    STORE_OWNED = "store-owned", Unavailable, "store in use",
+        "Stop the process that the answer names, or give this one a store of its own.";
+    /// No server answers where one is expected.
+    SERVER_ABSENT = "server-absent", Unavailable, "no server running",
+        "Start one with `alacena serve`, or name it with --server.";
+    /// The address to listen on cannot be used.
+    LISTEN_FAILED = "listen-failed", Unavailable, "cannot listen",
+        "Stop what uses the address, or choose another with --listen.";
+    /// The component has been closed.
+    CLOSED = "closed", Closed, "shutting down",
+        "Send the request to another node, or again once this one is back.";
+    /// A mistake of ours.
+    INTERNAL = "internal", Internal, "internal error",
+        "Please report it with the log of that moment.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_unique_and_every_failure_has_a_remedy() {
+        let slugs: HashSet<_> = ALL.iter().map(|code| code.slug).collect();
+        assert_eq!(slugs.len(), ALL.len());
+        assert!(ALL.iter().all(|code| code.remedy.ends_with('.') && !code.title.is_empty()));
+    }
+}

@@ -1,0 +1,292 @@
+//! Keys: who asks, what for, with what; never ambiguous, never shared by accident.
+//!
+//! A key is a length-prefixed tuple of *schema, namespace, principal, class, segments*. Because every part carries its
+//! length, `a|b` + `c` and `a` + `b|c` are two keys whatever the parts contain. People see and write the *text* of a
+//! key, its segments joined by `:` (`jobs:list:all:0:50`), with `:` and `%` inside a segment percent-encoded.
+
+use std::{borrow::Borrow, fmt, sync::Arc};
+
+use crate::{
+    dep::Dep,
+    error::{Error, catalogue},
+};
+
+/// Longest key, in bytes.
+pub const KEY_BYTES_MAX: usize = 8 * 1024;
+/// Most segments of one key.
+pub const SEGMENTS_MAX: usize = 64;
+
+/// First byte of every key: the version of the tuple.
+const SCHEMA: u8 = 1;
+
+/// The partition of one caller: a digest of the credentials that a read passes through to its source.
+///
+/// Two callers with different credentials never share an entry; the credentials themselves are not in the key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Principal([u8; 16]);
+
+impl Principal {
+    /// The partition of the caller who sent these credentials, as `(name, value)` pairs in a fixed order. `secret`
+    /// keeps others from testing guesses against a digest.
+    #[must_use]
+    pub fn of<'a>(secret: &[u8; 32], credentials: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
+        let mut hasher = blake3::Hasher::new_keyed(secret);
+        for (name, value) in credentials {
+            for part in [name.as_bytes(), value] {
+                hasher.update(&(part.len() as u64).to_le_bytes());
+                hasher.update(part);
+            }
+        }
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        Self(digest)
+    }
+}
+
+impl fmt::Debug for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Principal({:02x}{:02x}…)", self.0[0], self.0[1])
+    }
+}
+
+/// The identity of one entry. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Key(Arc<[u8]>);
+
+impl Key {
+    /// The whole tuple.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The segments as people write them: `jobs:list:all:0:50`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut rest = &self.0[1..];
+        let mut parts = std::iter::from_fn(|| {
+            let (length, tail) = rest.split_first_chunk::<2>()?;
+            let (part, tail) = tail.split_at(usize::from(u16::from_be_bytes(*length)));
+            rest = tail;
+            Some(part)
+        });
+        // Namespace, principal and class come before the segments.
+        let mut text = String::new();
+        for (at, part) in parts.by_ref().skip(3).enumerate() {
+            if at > 0 {
+                text.push(':');
+            }
+            escape_into(&mut text, &String::from_utf8_lossy(part));
+        }
+        text
+    }
+}
+
+impl Borrow<[u8]> for Key {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.text())
+    }
+}
+
+/// Writes one segment as it stands in the text of a key.
+#[must_use]
+pub fn escape(segment: &str) -> String {
+    let mut text = String::with_capacity(segment.len());
+    escape_into(&mut text, segment);
+    text
+}
+
+fn escape_into(text: &mut String, segment: &str) {
+    for character in segment.chars() {
+        match character {
+            ':' => text.push_str("%3A"),
+            '%' => text.push_str("%25"),
+            other => text.push(other),
+        }
+    }
+}
+
+/// Takes the text of a key apart: `a:b%3Ac` is the two segments `a` and `b:c`.
+#[must_use]
+pub fn split_text(text: &str) -> Vec<String> {
+    text.split(':').map(|segment| segment.replace("%3A", ":").replace("%3a", ":").replace("%25", "%")).collect()
+}
+
+/// Where a family of keys lives: namespace, class, and the constant segments that every one of them begins with.
+///
+/// Each run of constant segments is a prefix that can be invalidated.
+///
+/// ```
+/// use alacena_core::key::KeySpace;
+///
+/// let lists = KeySpace::new("shop", "jobs", &["jobs", "list"])?;
+/// let key = lists.key(None, ["all", "0", "50"])?;
+/// assert_eq!(key.text(), "jobs:list:all:0:50");
+/// assert_eq!(lists.prefixes().collect::<Vec<_>>(), ["jobs", "jobs:list"]);
+/// # Ok::<(), alacena_core::error::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct KeySpace {
+    namespace: Arc<str>,
+    class: Arc<str>,
+    constant: Arc<[String]>,
+    deps: Arc<[Dep]>,
+}
+
+impl KeySpace {
+    /// The keys of `class` in `namespace` that begin with `constant`.
+    ///
+    /// # Errors
+    /// `Invalid` when there are more than eight constant segments, or one is empty or too long.
+    pub fn new(namespace: &str, class: &str, constant: &[&str]) -> Result<Self, Error> {
+        if constant.len() > 8 {
+            return Err(Error::new(&catalogue::KEY_INVALID, "a key begins with at most 8 constant segments"));
+        }
+        if constant.iter().any(|segment| segment.is_empty() || segment.len() > 128) {
+            return Err(Error::new(&catalogue::KEY_INVALID, "a constant segment has 1 to 128 bytes"));
+        }
+        let mut deps = vec![Dep::everything(), Dep::namespace(namespace), Dep::class(namespace, class)];
+        let escaped: Vec<String> = constant.iter().map(|segment| escape(segment)).collect();
+        deps.extend((1..=escaped.len()).map(|end| Dep::prefix(namespace, &escaped[..end].join(":"))));
+        Ok(Self {
+            namespace: namespace.into(),
+            class: class.into(),
+            constant: constant.iter().map(|&segment| segment.to_owned()).collect(),
+            deps: deps.into(),
+        })
+    }
+
+    /// The key made of the constant segments and `rest`, in the partition of `principal`.
+    ///
+    /// # Errors
+    /// `Invalid` when the key would have more than [`SEGMENTS_MAX`] segments or [`KEY_BYTES_MAX`] bytes.
+    pub fn key<S: AsRef<str>>(
+        &self,
+        principal: Option<Principal>,
+        rest: impl IntoIterator<Item = S>,
+    ) -> Result<Key, Error> {
+        let mut bytes = Vec::with_capacity(96);
+        bytes.push(SCHEMA);
+        push(&mut bytes, self.namespace.as_bytes())?;
+        push(&mut bytes, principal.as_ref().map_or(&[], |principal| &principal.0[..]))?;
+        push(&mut bytes, self.class.as_bytes())?;
+        let mut segments = 0;
+        for segment in self.constant.iter() {
+            push(&mut bytes, segment.as_bytes())?;
+            segments += 1;
+        }
+        for segment in rest {
+            push(&mut bytes, segment.as_ref().as_bytes())?;
+            segments += 1;
+            if segments > SEGMENTS_MAX {
+                return Err(too_long(format!("a key has at most {SEGMENTS_MAX} segments")));
+            }
+        }
+        Ok(Key(bytes.into()))
+    }
+
+    /// The namespace of these keys.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The class of these keys.
+    #[must_use]
+    pub fn class(&self) -> &str {
+        &self.class
+    }
+
+    /// The constant segments, not escaped.
+    #[must_use]
+    pub fn constant(&self) -> &[String] {
+        &self.constant
+    }
+
+    /// The prefixes of these keys that can be invalidated, shortest first.
+    pub fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.deps[3..].iter().map(Dep::text)
+    }
+
+    /// What every entry under these keys depends on: everything, the namespace, the class, each prefix.
+    #[must_use]
+    pub fn deps(&self) -> &Arc<[Dep]> {
+        &self.deps
+    }
+}
+
+fn push(bytes: &mut Vec<u8>, part: &[u8]) -> Result<(), Error> {
+    if bytes.len() + 2 + part.len() > KEY_BYTES_MAX {
+        return Err(too_long(format!("a key has at most {KEY_BYTES_MAX} bytes")));
+    }
+    let length = u16::try_from(part.len()).expect("a key has at most 8 KiB, so a part's length fits 16 bits");
+    bytes.extend_from_slice(&length.to_be_bytes());
+    bytes.extend_from_slice(part);
+    Ok(())
+}
+
+fn too_long(detail: String) -> Error {
+    Error::new(&catalogue::KEY_INVALID, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn distinct_tuples_are_distinct_keys(
+            a in prop::collection::vec("[a-c:%|]{0,3}", 0..4),
+            b in prop::collection::vec("[a-c:%|]{0,3}", 0..4),
+        ) {
+            let space = KeySpace::new("n", "c", &["r"]).unwrap();
+            let (ka, kb) = (space.key(None, &a).unwrap(), space.key(None, &b).unwrap());
+            prop_assert_eq!(a == b, ka == kb);
+            prop_assert_eq!(a == b, ka.text() == kb.text());
+        }
+
+        #[test]
+        fn text_splits_back_into_the_segments(a in prop::collection::vec("[a-c:%3A25]{0,6}", 1..4)) {
+            let space = KeySpace::new("n", "c", &["r"]).unwrap();
+            let mut expected = vec!["r".to_owned()];
+            expected.extend(a.iter().cloned());
+            prop_assert_eq!(split_text(&space.key(None, &a).unwrap().text()), expected);
+        }
+    }
+
+    #[test]
+    fn namespace_class_and_principal_separate_keys() {
+        let secret = [7; 32];
+        let of = |value: &[u8]| Some(Principal::of(&secret, [("authorization", value)]));
+        let key = |namespace, class, principal| {
+            KeySpace::new(namespace, class, &["r"]).unwrap().key(principal, ["1"]).unwrap()
+        };
+        let keys = [
+            key("n", "c", None),
+            key("m", "c", None),
+            key("n", "d", None),
+            key("n", "c", of(b"Bearer a")),
+            key("n", "c", of(b"Bearer b")),
+        ];
+        for (at, one) in keys.iter().enumerate() {
+            assert!(keys[at + 1..].iter().all(|other| other != one));
+        }
+        assert_eq!(key("n", "c", of(b"Bearer a")), keys[3]);
+        assert!(!format!("{:?}", of(b"Bearer a")).contains("Bearer"));
+    }
+
+    #[test]
+    fn a_key_that_is_too_long_is_refused() {
+        let space = KeySpace::new("n", "c", &["r"]).unwrap();
+        assert!(space.key(None, ["x".repeat(KEY_BYTES_MAX)]).is_err());
+        assert!(space.key(None, vec!["x"; SEGMENTS_MAX]).is_err());
+        assert!(space.key(None, ["x".repeat(70_000)]).is_err());
+    }
+}

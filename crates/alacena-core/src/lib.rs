@@ -1,0 +1,16 @@
+//! The heart of Alacena: vocabulary, pure protocols, the engine and the first-level cache.
+//!
+//! No network, no disk, no wall clock. Modules stand in reading order: what everything is called, what may be asked,
+//! what an entry is, and then the path of a read.
+
+pub mod runtime;
+pub mod error;
+pub mod secret;
+pub mod value;
+pub mod dep;
+pub mod key;
+pub mod class;
+pub mod outcome;
+pub mod declared;
+pub mod source;
+pub mod ledger;

@@ -1,0 +1,7 @@
+//! What Alacena's tests share: a runtime whose clock the test holds, scripted sources, conformance suites.
+//!
+//! A dev-dependency only; nothing here ships.
+
+mod runtime;
+
+pub use runtime::{FakeRuntime, settle};
