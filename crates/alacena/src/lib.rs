@@ -1,1 +1,14 @@
-//! See README.md.
+//! Declare your slow reads once. Alacena answers them fast, keeps them right, and shows you what it did.
+
+pub mod config;
+mod declared_reads;
+mod figures;
+mod handle;
+mod system;
+
+pub use alacena_backends::embedded::{Owner, read_owner};
+pub use alacena_core::{class, declared, dep, error, key, ledger, outcome, runtime, secret, source, value};
+pub use declared_reads::{Read, Write};
+pub use figures::{BreakerFigures, Figures, Health, ReadFigures, SourceFigures, Status};
+pub use handle::{Alacena, Ask, Invalidated, Level, Mode, Written};
+pub use system::SystemRuntime;

@@ -1,0 +1,127 @@
+//! What Alacena can say about itself: counts since the start, and whether it is well.
+
+use std::time::Duration;
+
+/// Counts since the start, and sizes now.
+#[derive(Clone, Debug)]
+pub struct Figures {
+    /// One row a declared read, in order of declaration.
+    pub reads: Vec<ReadFigures>,
+    /// Entries in memory, those that no read can answer from any more included.
+    pub entries: u64,
+    /// Bytes of memory that entries take.
+    pub bytes: u64,
+    /// Bytes of memory that entries may take.
+    pub bytes_max: u64,
+    /// Entries that gave way to others.
+    pub evictions: u64,
+    /// Invalidations applied.
+    pub invalidations: u64,
+    /// Declared writes sent.
+    pub writes: u64,
+    /// Marker cells held.
+    pub markers: u64,
+    /// Loads under way.
+    pub loads_running: u64,
+    /// One row a source, in order of name.
+    pub sources: Vec<SourceFigures>,
+    /// Time since the start.
+    pub uptime: Duration,
+}
+
+/// Counts of one declared read.
+#[derive(Clone, Debug, Default)]
+pub struct ReadFigures {
+    /// Its name.
+    pub read: String,
+    /// Its class.
+    pub class: String,
+    /// Its source.
+    pub source: String,
+    /// Answers out of the cache, stale ones that are being refreshed included.
+    pub hits: u64,
+    /// Answers that needed the source, by the reason.
+    pub misses_by_reason: Vec<(&'static str, u64)>,
+    /// Answers past their time, by the reason.
+    pub stale_by_reason: Vec<(&'static str, u64)>,
+    /// Callers who waited for a load that another one led.
+    pub collapsed: u64,
+    /// Callers who got an error.
+    pub errors: u64,
+    /// Loads that were started.
+    pub loads: u64,
+    /// Loads that failed.
+    pub load_errors: u64,
+    /// Time spent loading, in nanoseconds.
+    pub load_nanos: u64,
+    /// Refreshes that brought another value.
+    pub changed: u64,
+    /// Refreshes that brought the same value.
+    pub unchanged: u64,
+    /// Loaded values that were not kept, by the reason.
+    pub not_stored_by_reason: Vec<(&'static str, u64)>,
+}
+
+/// Counts and state of one source.
+#[derive(Clone, Debug)]
+pub struct SourceFigures {
+    /// Its name.
+    pub source: String,
+    /// Its circuit breaker.
+    pub breaker: BreakerFigures,
+    /// Calls under way.
+    pub running: u64,
+    /// Calls that wait for a place.
+    pub queued: u64,
+    /// Calls refused because too many waited.
+    pub shed: u64,
+}
+
+/// State of one circuit breaker.
+#[derive(Clone, Debug)]
+pub struct BreakerFigures {
+    /// `CLOSED`, `OPEN` or `HALF_OPEN`.
+    pub state: &'static str,
+    /// Failures within its window.
+    pub failures: u64,
+    /// When a call failed last, in milliseconds since 1970.
+    pub last_failure_at: Option<u64>,
+    /// Share of calls within its window that succeeded; `None` without calls.
+    pub success_rate: Option<f64>,
+    /// Times that it has opened.
+    pub opened: u64,
+}
+
+/// Whether Alacena is well.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// In one word.
+    pub status: Status,
+    /// What is configured and not there now.
+    pub missing: Vec<String>,
+    /// Whether intents and history survive the process.
+    pub durable: bool,
+}
+
+/// Health in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Everything is there.
+    Healthy,
+    /// Something is missing; answers still come.
+    Degraded,
+    /// Nothing can be answered.
+    Down,
+}
+
+impl Status {
+    /// The word used in logs, metrics and answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Status::Healthy => "healthy",
+            Status::Degraded => "degraded",
+            Status::Down => "down",
+        }
+    }
+}
