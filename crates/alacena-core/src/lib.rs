@@ -13,4 +13,5 @@ pub mod class;
 pub mod outcome;
 pub mod declared;
 pub mod source;
+pub mod guard;
 pub mod ledger;
