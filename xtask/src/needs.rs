@@ -1,0 +1,167 @@
+//! What the tests need beside Rust: what for, whether it is there, how it gets here.
+
+use std::{
+    env,
+    io::{self, IsTerminal, Write},
+    path::PathBuf,
+};
+
+use crate::command::{Result, is_ci, program, run, target, works};
+
+/// One thing that a step needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Makes the folder in which Python packages are kept apart from the machine's own.
+    Python,
+    /// The official MCP client.
+    McpClient,
+    /// Prometheus' own checker of metrics.
+    Promtool,
+    /// Counts instructions.
+    Valgrind,
+}
+
+/// Pinned, so that a release of theirs cannot turn our tests red.
+const MCP_CLIENT: &str = "mcp==2.3.0";
+
+/// What to do about what is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Install {
+    /// Ask on a terminal, otherwise do not.
+    Ask,
+    /// Do it.
+    Yes,
+    /// Do without.
+    No,
+}
+
+impl Need {
+    /// Its name, as packages and people write it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Need::Python => "python3",
+            Need::McpClient => "mcp",
+            Need::Promtool => "promtool",
+            Need::Valgrind => "valgrind",
+        }
+    }
+
+    const fn purpose(self) -> &'static str {
+        match self {
+            Need::Python => "runs the client tests (Debian: python3 python3-venv)",
+            Need::McpClient => "the official MCP client that talks to the server (PyPI, kept under target/)",
+            Need::Promtool => "checks /metrics as Prometheus would read it (Debian: prometheus)",
+            Need::Valgrind => "counts the instructions of an invalidation (Debian: valgrind)",
+        }
+    }
+
+    const fn debian(self) -> &'static [&'static str] {
+        match self {
+            Need::Python => &["python3", "python3-venv"],
+            Need::McpClient => &[],
+            Need::Promtool => &["prometheus"],
+            Need::Valgrind => &["valgrind"],
+        }
+    }
+
+    fn is_there(self) -> bool {
+        match self {
+            Need::Python => works(program("python3").args(["-c", "import venv, ensurepip"])),
+            Need::McpClient => works(program(python()).args([
+                "-c",
+                &format!(
+                    "import importlib.metadata as m, mcp; assert 'mcp==' + m.version('mcp') == '{MCP_CLIENT}'"
+                ),
+            ])),
+            Need::Promtool => works(program("promtool").arg("--version")),
+            Need::Valgrind => works(program("valgrind").arg("--version")),
+        }
+    }
+}
+
+/// The interpreter that has the Python packages of the tests.
+pub(crate) fn python() -> PathBuf {
+    target().join("tools/python/bin/python")
+}
+
+/// Lists what is missing of `needs`, installs it if that is wanted, and answers what is missing still.
+pub(crate) fn settle(needs: &[Need], install: Install) -> Vec<Need> {
+    let missing = list(needs);
+    if missing.is_empty() || !wanted(install) {
+        return missing;
+    }
+    if let Err(why) = install_all(&missing) {
+        println!("not installed: {why}");
+    }
+    list(needs)
+}
+
+fn list(needs: &[Need]) -> Vec<Need> {
+    let mut missing = Vec::new();
+    for &need in needs {
+        let there = need.is_there();
+        println!("  {:<8} {:<9} {}", if there { "found" } else { "missing" }, need.name(), need.purpose());
+        if !there {
+            missing.push(need);
+        }
+    }
+    missing
+}
+
+fn wanted(install: Install) -> bool {
+    match install {
+        Install::Yes => true,
+        Install::No => false,
+        Install::Ask if is_ci() => true,
+        Install::Ask if io::stdin().is_terminal() && io::stdout().is_terminal() => {
+            print!("Install what is missing? [y/N] ");
+            let mut answer = String::new();
+            let asked = io::stdout().flush().and_then(|()| io::stdin().read_line(&mut answer));
+            asked.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+        }
+        Install::Ask => {
+            println!("Nobody to ask: run with --install to install what is missing.");
+            false
+        }
+    }
+}
+
+fn install_all(missing: &[Need]) -> Result {
+    let packages: Vec<&str> = missing.iter().flat_map(|need| need.debian()).copied().collect();
+    // One part that cannot be had does not keep the others away.
+    let debian = if packages.is_empty() { Ok(()) } else { install_debian(&packages) };
+    if missing.contains(&Need::McpClient) {
+        let folder = target().join("tools/python");
+        run(program("python3").args(["-m", "venv"]).arg(&folder))?;
+        run(program(python()).args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            MCP_CLIENT,
+        ]))?;
+    }
+    debian
+}
+
+fn install_debian(packages: &[&str]) -> Result {
+    if !works(program("apt-get").arg("--version")) {
+        return Err(format!("there is no apt-get here; install by hand: {}", packages.join(" ")));
+    }
+    let is_root = crate::command::read(program("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    let apt_get = |arguments: &[&str]| {
+        let mut command = if is_root { program("apt-get") } else { program("sudo") };
+        if !is_root {
+            command.arg("apt-get");
+        }
+        command
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", env::var_os("DEBIAN_FRONTEND").unwrap_or("noninteractive".into()));
+        run(&mut command)
+    };
+    apt_get(&["update", "-qq"])?;
+    let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
+    arguments.extend(packages);
+    apt_get(&arguments)
+}

@@ -1,0 +1,109 @@
+//! The steps of `cargo xtask test`, in the order in which they save the most time when one fails.
+//!
+//! All of them build with the same flags and profile: what one has compiled the next one finds.
+
+use crate::{
+    clients,
+    command::{Result, cargo, is_ci, run, works},
+    docs, gate,
+    needs::Need,
+};
+
+/// One check of the project.
+pub(crate) struct Step {
+    /// What `--only` calls it.
+    pub(crate) name: &'static str,
+    /// What it checks.
+    pub(crate) about: &'static str,
+    /// What it cannot do without.
+    pub(crate) needs: &'static [Need],
+    /// The check.
+    pub(crate) run: fn() -> Result,
+}
+
+/// Every step.
+pub(crate) const STEPS: &[Step] = &[
+    Step { name: "format", about: "the sources are formatted", needs: &[], run: format },
+    Step { name: "gate", about: "dependencies, their licences and direction", needs: &[], run: gate::check },
+    Step { name: "documents", about: "the links of every page lead somewhere", needs: &[], run: docs::check },
+    Step { name: "clippy", about: "lints of all crates and their tests", needs: &[], run: clippy },
+    Step { name: "tests", about: "unit, behaviour and model tests; generated pages", needs: &[], run: tests },
+    Step { name: "examples", about: "the examples in the documentation run", needs: &[], run: doc_tests },
+    Step { name: "rustdoc", about: "the documentation builds", needs: &[], run: rustdoc },
+    Step { name: "features", about: "every feature builds alone, and none", needs: &[], run: features },
+    Step {
+        name: "mcp",
+        about: "the official MCP client uses the quickstart",
+        needs: &[Need::Python, Need::McpClient],
+        run: clients::mcp,
+    },
+    Step {
+        name: "metrics",
+        about: "promtool accepts /metrics",
+        needs: &[Need::Python, Need::Promtool],
+        run: clients::metrics,
+    },
+    Step {
+        name: "canary",
+        about: "no secret of the configuration shows anywhere",
+        needs: &[Need::Python],
+        run: clients::canary,
+    },
+];
+
+fn format() -> Result {
+    run(&mut cargo(&["fmt", "--all", "--check"]))
+}
+
+fn clippy() -> Result {
+    let mut clippy = cargo(&["clippy", "--locked", "--workspace", "--all-targets"]);
+    if is_ci() {
+        // Arguments after the dashes reach our crates only, so that the others are not built twice.
+        clippy.args(["--", "-D", "warnings"]);
+    }
+    run(&mut clippy)
+}
+
+fn tests() -> Result {
+    if !works(&mut cargo(&["nextest", "--version"])) {
+        println!("cargo-nextest is not here: cargo test does it, one crate after the other");
+        return run(&mut cargo(&["test", "--locked", "--workspace", "--all-targets", "--no-fail-fast"]));
+    }
+    let profile = if is_ci() { "ci" } else { "default" };
+    run(&mut cargo(&[
+        "nextest",
+        "run",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--no-fail-fast",
+        "--profile",
+        profile,
+    ]))
+}
+
+fn doc_tests() -> Result {
+    run(&mut cargo(&["test", "--locked", "--workspace", "--doc"]))
+}
+
+fn rustdoc() -> Result {
+    let mut doc = cargo(&["doc", "--locked", "--workspace", "--no-deps"]);
+    if is_ci() {
+        doc.env("RUSTDOCFLAGS", "-D warnings");
+    }
+    run(&mut doc)
+}
+
+fn features() -> Result {
+    let check = |arguments: &[&str]| {
+        let mut check = cargo(&["check", "--locked", "--no-default-features"]);
+        run(check.args(arguments))
+    };
+    let library = ["--package", "alacena", "--package", "alacena-backends"];
+    check(&library)?;
+    for feature in ["http", "sqlite", "embedded"] {
+        // The library's feature turns on the one of the same name in the backends.
+        check(&[&library[..], &["--features", &format!("alacena/{feature}")]].concat())?;
+    }
+    check(&["--package", "alacena-server"])
+}
