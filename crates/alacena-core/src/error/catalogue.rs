@@ -71,6 +71,9 @@ catalogue! {
     /// No such read, write or class.
     NOT_DECLARED = "not-declared", Invalid, "not declared",
         "Check the name; GET /reads lists what is declared.";
+    /// The source knows that there is no such thing.
+    ABSENT = "absent", Invalid, "no such thing",
+        "Check the parameters: the source has nothing under them; the answer is kept for negative_ttl of the class.";
     /// No route at this path.
     NOT_FOUND = "not-found", Invalid, "no such path",
         "Check the path; docs/reference/http.md lists them.";
@@ -80,6 +83,12 @@ catalogue! {
     /// The request's body cannot be read.
     BODY_INVALID = "body-invalid", Invalid, "request body not accepted",
         "Send valid UTF-8 JSON with Content-Type: application/json, within the size limit.";
+    /// The request's body is larger than allowed.
+    BODY_TOO_LARGE = "body-too-large", Invalid, "request body too large",
+        "Send less at once, or raise request_bytes_max of [server].";
+    /// The request's body is of a type that is not read here.
+    MEDIA_TYPE_REFUSED = "media-type-refused", Invalid, "media type not accepted",
+        "Send JSON with Content-Type: application/json.";
     /// A token is needed and missing or wrong.
     TOKEN_REQUIRED = "token-required", Denied, "token required",
         "Send Authorization: Bearer with one of the tokens whose hashes are in alacena.toml.";
@@ -92,6 +101,9 @@ catalogue! {
     /// The request names a host that is not served.
     HOST_REFUSED = "host-refused", Denied, "host not served",
         "Use the listener's own address, or add the name to server.hosts.";
+    /// The request comes from a page that may not send it.
+    ORIGIN_REFUSED = "origin-refused", Denied, "origin not allowed",
+        "Add the page's origin to server.cors_origins if it may ask.";
     /// The configuration is wrong.
     CONFIGURATION_INVALID = "configuration-invalid", Invalid, "configuration not accepted",
         "Mend the lines named; `alacena check` shows them all at once.";
