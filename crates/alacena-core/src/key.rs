@@ -115,7 +115,9 @@ fn escape_into(text: &mut String, segment: &str) {
 /// Takes the text of a key apart: `a:b%3Ac` is the two segments `a` and `b:c`.
 #[must_use]
 pub fn split_text(text: &str) -> Vec<String> {
-    text.split(':').map(|segment| segment.replace("%3A", ":").replace("%3a", ":").replace("%25", "%")).collect()
+    text.split(':')
+        .map(|segment| segment.replace("%3A", ":").replace("%3a", ":").replace("%25", "%"))
+        .collect()
 }
 
 /// Where a family of keys lives: namespace, class, and the constant segments that every one of them begins with.

@@ -94,8 +94,8 @@ pub enum NotStored {
     Uncacheable,
     /// The call asked for it not to be kept.
     Bypass,
-    /// The memory had no room for it.
-    Refused,
+    /// Its class keeps nothing: its TTL is zero.
+    NoTtl,
 }
 
 impl NotStored {
@@ -107,7 +107,7 @@ impl NotStored {
             NotStored::TooLarge => "too-large",
             NotStored::Uncacheable => "uncacheable",
             NotStored::Bypass => "bypass",
-            NotStored::Refused => "refused",
+            NotStored::NoTtl => "no-ttl",
         }
     }
 }

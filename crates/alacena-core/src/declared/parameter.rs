@@ -253,8 +253,10 @@ impl Parameters {
     ) -> Result<Self, Error> {
         let mut values = BTreeMap::new();
         for (name, raw) in given {
-            let parameter =
-                declared.iter().find(|parameter| parameter.name == name).ok_or_else(|| unknown(declared, name))?;
+            let parameter = declared
+                .iter()
+                .find(|parameter| parameter.name == name)
+                .ok_or_else(|| unknown(declared, name))?;
             if let Some(scalar) = read(parameter, raw)?
                 && values.insert(name.to_owned(), scalar).is_some()
             {
@@ -331,7 +333,11 @@ mod tests {
     use serde_json::json;
 
     fn size() -> Parameter {
-        Parameter { max: Some(1000.0), min: Some(1.0), ..Parameter::with_default("size", Scalar::Integer(100)) }
+        Parameter {
+            max: Some(1000.0),
+            min: Some(1.0),
+            ..Parameter::with_default("size", Scalar::Integer(100))
+        }
     }
 
     #[test]

@@ -68,7 +68,9 @@ impl Template {
                 continue;
             }
             if brace == "}" {
-                return Err(wrong(format!("`}}` at byte {position} closes nothing; write `}}}}` for the brace itself")));
+                return Err(wrong(format!(
+                    "`}}` at byte {position} closes nothing; write `}}}}` for the brace itself"
+                )));
             }
             let end = rest.find('}').ok_or_else(|| {
                 wrong(format!("`{{` at byte {position} is never closed; write `{{{{` for the brace itself"))

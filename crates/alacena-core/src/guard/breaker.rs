@@ -183,11 +183,13 @@ impl Breaker {
         pass.epoch == self.epoch
     }
 
-    /// Hands a pass back with what its call said about the source. `random` spreads the reset.
-    pub fn report(&mut self, pass: Pass, report: Report, now: Moment, random: u64) {
+    /// Hands a pass back with what its call said about the source, and tells the new state if that changed it.
+    /// `random` spreads the reset.
+    pub fn report(&mut self, pass: Pass, report: Report, now: Moment, random: u64) -> Option<State> {
         if !self.is_current(&pass) {
-            return;
+            return None;
         }
+        let before = self.epoch;
         self.record(report, now);
         match &mut self.phase {
             Phase::Closed { since } => {
@@ -211,6 +213,7 @@ impl Breaker {
                 unreachable!("no pass is given out in an epoch in which the breaker is open")
             }
         }
+        (self.epoch != before).then(|| self.state())
     }
 
     /// Hands a pass back whose call says nothing about the source: it was given up, or refused before it was sent.

@@ -4,8 +4,9 @@
 //! newest arrival is turned away at once: those who have waited longest keep their turn, and nobody waits for an
 //! answer that would come too late.
 //!
-//! Invariant: a caller waits only while every place is taken; background work only while every place, or its own
-//! share, is taken. So each place that becomes free lets in at most one, and an arrival never overtakes.
+//! After an outage a source is not met by everybody at once: a tenth of the places is open at first, and all of them
+//! ten seconds later. More open with time alone, so whoever arrives lets those in who may go before it, and an arrival
+//! never overtakes. That needs no timer: nobody waits while nothing runs, so there is always one that will leave.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -13,10 +14,14 @@ use futures_util::future::{Either, select};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::runtime::SharedRuntime;
+use crate::runtime::{Moment, SharedRuntime};
 
 /// Background work gets one place in so many.
 const BACKGROUND_SHARE: usize = 4;
+/// How long it takes after an outage until every place is open again.
+const RAMP: Duration = Duration::from_secs(10);
+/// The share of the places that is open when it begins.
+const RAMP_FIRST: f64 = 0.1;
 
 /// How many calls run and wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +99,8 @@ struct Lanes {
     background: Lane,
     shed: u64,
     next_ticket: u64,
+    /// When the last outage ended; `None` before the first, and once every place is open again.
+    ramp_since: Option<Moment>,
 }
 
 #[derive(Default)]
@@ -142,11 +149,12 @@ impl Bulkhead {
         let inner = &*self.0;
         let (ticket, turn) = {
             let mut lanes = inner.state.lock();
-            if lanes.has_place(urgency, &inner.settings) {
+            let places = lanes.places(&inner.settings, inner.runtime.now());
+            if lanes.may_run(urgency, places) && !lanes.anybody_before(urgency) {
                 lanes.lane(urgency).running += 1;
                 return Ok(Place { bulkhead: Arc::clone(&self.0), urgency, held: true });
             }
-            if !lanes.has_seat(urgency, &inner.settings) {
+            if !lanes.may_wait(urgency, inner.settings.queue) {
                 lanes.shed += 1;
                 return Err(Shed::Full);
             }
@@ -156,6 +164,7 @@ impl Bulkhead {
             lanes.lane(urgency).waiting.push_back(Waiter { ticket: number, turn: sender });
             (Ticket { bulkhead: inner, urgency, number }, receiver)
         };
+        self.0.invite();
         // The turn is looked at first: who is called at the last moment is served.
         let outcome = select(turn, inner.runtime.sleep(inner.settings.queue_wait)).await;
         drop(ticket);
@@ -164,6 +173,11 @@ impl Bulkhead {
         }
         inner.state.lock().shed += 1;
         Err(Shed::WaitedTooLong)
+    }
+
+    /// Begins again with few places and opens the rest little by little: the source has just come back.
+    pub fn ramp(&self) {
+        self.0.state.lock().ramp_since = Some(self.0.runtime.now());
     }
 
     /// How full it is.
@@ -179,22 +193,22 @@ impl Bulkhead {
 }
 
 impl Inner {
-    /// Gives a place up and lets the next in line have it.
-    fn leave(self: &Arc<Self>, urgency: Urgency) {
-        let mut leaving = urgency;
-        loop {
-            let next = {
-                let mut lanes = self.state.lock();
-                lanes.lane(leaving).running -= 1;
-                lanes.next(&self.settings)
-            };
-            let Some((urgency, waiter)) = next else { return };
+    /// Lets everybody in who may run now, in order.
+    fn invite(self: &Arc<Self>) {
+        while let Some((urgency, waiter)) = self.call_next() {
             let place = Place { bulkhead: Arc::clone(self), urgency, held: true };
-            let Err(mut returned) = waiter.turn.send(place) else { return };
-            // It has just gone away: the place goes to the one after it, here rather than in `drop`, which would nest.
-            returned.held = false;
-            leaving = urgency;
+            if let Err(mut returned) = waiter.turn.send(place) {
+                // It has just gone away. Given back here rather than in `drop`, which would come back to this line.
+                returned.held = false;
+                self.state.lock().lane(urgency).running -= 1;
+            }
         }
+    }
+
+    /// A function of its own, so that the lock is given back before the place changes hands.
+    fn call_next(&self) -> Option<(Urgency, Waiter)> {
+        let now = self.runtime.now();
+        self.state.lock().call_next(&self.settings, now)
     }
 }
 
@@ -206,28 +220,44 @@ impl Lanes {
         }
     }
 
-    fn has_place(&self, urgency: Urgency, settings: &BulkheadSettings) -> bool {
-        let free = self.foreground.running + self.background.running < settings.concurrency;
+    /// How many places are open.
+    fn places(&mut self, settings: &BulkheadSettings, now: Moment) -> usize {
+        let Some(since) = self.ramp_since else { return settings.concurrency };
+        let done = (now - since).as_secs_f64() / RAMP.as_secs_f64();
+        if done >= 1.0 {
+            self.ramp_since = None;
+            return settings.concurrency;
+        }
+        let share = RAMP_FIRST + (1.0 - RAMP_FIRST) * done;
+        ((settings.concurrency as f64 * share) as usize).max(1)
+    }
+
+    fn may_run(&self, urgency: Urgency, places: usize) -> bool {
+        let free = self.foreground.running + self.background.running < places;
         match urgency {
             Urgency::Foreground => free,
-            Urgency::Background => {
-                free && self.background.running < (settings.concurrency / BACKGROUND_SHARE).max(1)
-            }
+            Urgency::Background => free && self.background.running < (places / BACKGROUND_SHARE).max(1),
         }
     }
 
-    fn has_seat(&self, urgency: Urgency, settings: &BulkheadSettings) -> bool {
-        let free = self.foreground.waiting.len() + self.background.waiting.len() < settings.queue;
+    fn anybody_before(&self, urgency: Urgency) -> bool {
+        let background = urgency == Urgency::Background && !self.background.waiting.is_empty();
+        background || !self.foreground.waiting.is_empty()
+    }
+
+    fn may_wait(&self, urgency: Urgency, queue: usize) -> bool {
+        let free = self.foreground.waiting.len() + self.background.waiting.len() < queue;
         match urgency {
             Urgency::Foreground => free,
-            Urgency::Background => free && self.background.waiting.len() < settings.queue / BACKGROUND_SHARE,
+            Urgency::Background => free && self.background.waiting.len() < queue / BACKGROUND_SHARE,
         }
     }
 
     /// Takes the next in line who may run out of the queue and counts it as running.
-    fn next(&mut self, settings: &BulkheadSettings) -> Option<(Urgency, Waiter)> {
+    fn call_next(&mut self, settings: &BulkheadSettings, now: Moment) -> Option<(Urgency, Waiter)> {
+        let places = self.places(settings, now);
         for urgency in [Urgency::Foreground, Urgency::Background] {
-            if self.has_place(urgency, settings)
+            if self.may_run(urgency, places)
                 && let Some(waiter) = self.lane(urgency).waiting.pop_front()
             {
                 self.lane(urgency).running += 1;
@@ -241,7 +271,8 @@ impl Lanes {
 impl Drop for Place {
     fn drop(&mut self) {
         if self.held {
-            self.bulkhead.leave(self.urgency);
+            self.bulkhead.state.lock().lane(self.urgency).running -= 1;
+            self.bulkhead.invite();
         }
     }
 }

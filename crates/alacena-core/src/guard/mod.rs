@@ -2,7 +2,7 @@
 //!
 //! One [`Guard`] per source, never one for all: a source that is down must not cost another one anything. The breaker
 //! is asked first, since it costs nothing, and once more after a wait for a place: whoever waited while the source was
-//! switched off is not sent to it.
+//! switched off is not sent to it. When the breaker closes, the bulkhead opens its places little by little.
 
 use std::{sync::Arc, time::Duration};
 
@@ -226,9 +226,17 @@ impl HeldPass {
     }
 
     fn report(&mut self, report: Report) {
-        if let Some(pass) = self.pass.take() {
-            let (now, random) = (self.guard.runtime.now(), self.guard.runtime.random());
-            self.guard.breaker.lock().report(pass, report, now, random);
+        let Some(pass) = self.pass.take() else { return };
+        let guard = &*self.guard;
+        let (now, random) = (guard.runtime.now(), guard.runtime.random());
+        let changed = guard.breaker.lock().report(pass, report, now, random);
+        match changed {
+            Some(State::Open) => tracing::warn!(source = guard.name, "source switched off after failures"),
+            Some(State::Closed) => {
+                guard.bulkhead.ramp();
+                tracing::info!(source = guard.name, "source switched on again");
+            }
+            Some(State::HalfOpen) | None => {}
         }
     }
 }

@@ -1,0 +1,197 @@
+//! One load: through the guard, within its time, home into the memory.
+
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::{
+    FutureExt,
+    future::{Either, select},
+};
+
+use super::{Engine, Mode, Question, Rules, read::Waited};
+use crate::{
+    error::{Error, Retry, catalogue},
+    flight::{Landing, Settled},
+    freshness::Lifetime,
+    guard::Urgency,
+    marker::Token,
+    memory::Entry,
+    outcome::{MissReason, NotStored},
+    runtime::BoxFuture,
+    value::Value,
+};
+
+/// What a load brought home.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The value; `None`: the source knows that there is no such thing.
+    pub value: Option<Value>,
+    /// Whether it may be shared and kept.
+    pub cacheable: bool,
+}
+
+impl Loaded {
+    /// A value that may be kept.
+    #[must_use]
+    pub fn found(value: Value) -> Self {
+        Self { value: Some(value), cacheable: true }
+    }
+
+    /// There is no such thing, and that may be kept.
+    #[must_use]
+    pub fn absent() -> Self {
+        Self { value: None, cacheable: true }
+    }
+}
+
+/// A load that has not begun. Told whether caches on the way must be asked to look again.
+pub(super) type Load = Box<dyn FnOnce(bool) -> BoxFuture<'static, Result<Loaded, Error>> + Send>;
+
+pub(super) fn boxed<F>(load: impl FnOnce(bool) -> F + Send + 'static) -> Load
+where
+    F: Future<Output = Result<Loaded, Error>> + Send + 'static,
+{
+    Box::new(|no_cache| Box::pin(load(no_cache)))
+}
+
+impl Engine {
+    /// Loads in a task of its own, as the leader of a flight.
+    pub(super) fn launch(
+        &self,
+        question: Question,
+        landing: Landing,
+        load: Load,
+        reason: &MissReason,
+        urgency: Urgency,
+    ) {
+        let ticket = match self.0.running.enter() {
+            Ok(ticket) => ticket,
+            Err(closed) => return landing.fail(&closed, false),
+        };
+        let no_cache = matches!(reason, MissReason::Invalidated(_) | MissReason::Bypass);
+        let engine = self.clone();
+        self.0.runtime.spawn(Box::pin(async move {
+            match engine.fetch(&question, load, no_cache, urgency).await {
+                Ok((loaded, took)) => engine.land(&question, landing, loaded, took),
+                Err(Failure { error, looked }) => landing.fail(&error, looked),
+            }
+            drop(ticket);
+        }));
+    }
+
+    /// Loads for one caller only; nothing is shared, nothing is kept. The load ends when the caller goes away.
+    pub(super) async fn load_alone(&self, question: &Question, load: Load) -> Result<Waited, Error> {
+        let _ticket = self.0.running.enter()?;
+        let token = self.0.markers.capture(question.deps());
+        let (loaded, took) =
+            self.fetch(question, load, true, Urgency::Foreground).await.map_err(|failure| failure.error)?;
+        let not_stored =
+            if question.mode == Mode::Bypass { NotStored::Bypass } else { NotStored::Uncacheable };
+        question.rules.counters.not_stored(not_stored);
+        let entry = Arc::new(self.entry(question, loaded.value, token, took, Duration::ZERO));
+        Ok(Waited::Settled(Settled { entry, not_stored: Some(not_stored) }))
+    }
+
+    /// Asks the source through its guard, within the hard limit, and survives a panic.
+    async fn fetch(
+        &self,
+        question: &Question,
+        load: Load,
+        no_cache: bool,
+        urgency: Urgency,
+    ) -> Result<(Loaded, Duration), Failure> {
+        let Rules { policy, guard, counters, .. } = &*question.rules;
+        let permit = match guard {
+            Some(guard) => Some(guard.admit(urgency).await.map_err(Failure::not_looked)?),
+            None => None,
+        };
+        let permit = permit.map(|permit| permit.allowing(policy.hard_timeout));
+        counters.loads.increment();
+        let began = self.0.runtime.now();
+        // The closure is called inside, so that its panic is caught as well as that of its future.
+        let load = AssertUnwindSafe(async move { load(no_cache).await }).catch_unwind();
+        let limit = self.0.runtime.sleep(policy.hard_timeout);
+        let result = match select(std::pin::pin!(load), limit).await {
+            Either::Left((Ok(result), _)) => result,
+            Either::Left((Err(_), _)) => {
+                Err(Error::new(&catalogue::LOAD_PANICKED, "").retry_after(Duration::from_secs(1)))
+            }
+            Either::Right(_) => Err(too_slow(policy.hard_timeout)),
+        };
+        let took = self.0.runtime.now() - began;
+        counters.load_nanos.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        match (&result, permit) {
+            (Ok(_), Some(permit)) => permit.succeed(took),
+            (Err(error), Some(permit)) => permit.fail(error, took),
+            (_, None) => {}
+        }
+        result.map(|loaded| (loaded, took)).map_err(|error| {
+            counters.load_errors.increment();
+            tracing::warn!(class = question.rules.space.class(), error = ?error, "load failed");
+            Failure { error, looked: true }
+        })
+    }
+
+    /// Admission: what is kept, for how long, or why not.
+    fn land(&self, question: &Question, landing: Landing, loaded: Loaded, took: Duration) {
+        let rules = &question.rules;
+        let policy = &rules.policy;
+        let ttl = if loaded.value.is_some() { policy.ttl } else { policy.negative_ttl };
+        let too_large = loaded.value.as_ref().is_some_and(|value| value.weight() > policy.item_bytes_max);
+        let previous = self.0.memory.get(question.key.as_bytes());
+        let mut entry = self.entry(question, loaded.value, landing.token().clone(), took, ttl);
+        entry.changed = previous.map(|previous| !entry.says_the_same_as(&previous));
+        match entry.changed {
+            Some(true) => rules.counters.changed.increment(),
+            Some(false) => rules.counters.unchanged.increment(),
+            None => {}
+        }
+        let settled = landing.land(Arc::new(entry), loaded.cacheable, |key, entry| {
+            if !loaded.cacheable {
+                Err(NotStored::Uncacheable)
+            } else if ttl.is_zero() {
+                Err(NotStored::NoTtl)
+            } else if too_large {
+                Err(NotStored::TooLarge)
+            } else if self.0.memory.put(key, entry) {
+                Ok(())
+            } else {
+                Err(NotStored::TooLarge)
+            }
+        });
+        if let Some(reason) = settled.not_stored {
+            rules.counters.not_stored(reason);
+        }
+    }
+
+    fn entry(
+        &self,
+        question: &Question,
+        value: Option<Value>,
+        token: Token,
+        took: Duration,
+        ttl: Duration,
+    ) -> Entry {
+        let (now, random) = (self.0.runtime.now(), self.0.runtime.random());
+        let lifetime = Lifetime::new(&question.rules.policy, ttl, now, random);
+        Entry { value, token, lifetime, load_took: took, changed: None }
+    }
+}
+
+/// A load that brought nothing home.
+struct Failure {
+    error: Error,
+    /// Whether the source was asked at all.
+    looked: bool,
+}
+
+impl Failure {
+    fn not_looked(error: Error) -> Self {
+        Self { error, looked: false }
+    }
+}
+
+fn too_slow(limit: Duration) -> Error {
+    let error = Error::new(&catalogue::SOURCE_TIMEOUT, format!("no answer within {limit:?}"));
+    debug_assert_eq!(error.retry(), Retry::Never);
+    error.retry_after(Duration::from_secs(1))
+}

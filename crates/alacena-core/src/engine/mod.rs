@@ -1,0 +1,123 @@
+//! The engine: questions in, outcomes out.
+//!
+//! The path of a read, one file a step: [`read`] (this is where to begin) → [`crate::key`] → [`crate::memory`] →
+//! [`crate::freshness`] → [`crate::flight`] → [`load`] (breaker, bulkhead, time limit, the source, admission) →
+//! [`crate::outcome`]. [`invalidate`] is the other way in.
+
+mod invalidate;
+mod load;
+mod question;
+mod read;
+mod running;
+
+pub use load::Loaded;
+pub use question::{Mode, Question, Rules};
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::{
+    figures::Counter,
+    flight::Flights,
+    marker::Markers,
+    memory::{L1, QuickMemory, Removals},
+    runtime::SharedRuntime,
+};
+use running::Running;
+
+/// The sizes of an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineSettings {
+    /// Bytes of memory that entries may take. Default 64 MiB.
+    pub memory_bytes_max: u64,
+    /// Marker cells for tags and keys; one that is pushed out takes its entries with it. Default 65,536.
+    pub markers_max: usize,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self { memory_bytes_max: 64 * 1024 * 1024, markers_max: 65_536 }
+    }
+}
+
+/// The cache of one process. Cheap to clone; every clone is the same one.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    runtime: SharedRuntime,
+    memory: Box<dyn L1>,
+    markers: Markers,
+    flights: Flights,
+    removals: Arc<Removals>,
+    running: Running,
+    invalidations: Counter,
+}
+
+/// Sizes of an engine, now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineFigures {
+    /// Entries in memory, those that no read can be answered from included.
+    pub entries: u64,
+    /// Bytes that entries take.
+    pub bytes: u64,
+    /// Bytes that entries may take.
+    pub bytes_max: u64,
+    /// Entries that gave way to others.
+    pub evictions: u64,
+    /// Invalidations applied.
+    pub invalidations: u64,
+    /// Marker cells held.
+    pub markers: u64,
+    /// Loads under way.
+    pub loads_running: u64,
+}
+
+impl Engine {
+    /// An empty engine.
+    #[must_use]
+    pub fn new(settings: EngineSettings, runtime: SharedRuntime) -> Self {
+        let removals = Arc::new(Removals::default());
+        let memory = QuickMemory::new(settings.memory_bytes_max, Arc::clone(&removals));
+        Self(Arc::new(Inner {
+            memory: Box::new(memory),
+            markers: Markers::new(settings.markers_max),
+            flights: Flights::new(Arc::clone(&runtime)),
+            removals,
+            running: Running::default(),
+            invalidations: Counter::default(),
+            runtime,
+        }))
+    }
+
+    /// The runtime that it runs on.
+    #[must_use]
+    pub fn runtime(&self) -> &SharedRuntime {
+        &self.0.runtime
+    }
+
+    /// Sizes, now.
+    #[must_use]
+    pub fn figures(&self) -> EngineFigures {
+        EngineFigures {
+            entries: self.0.memory.len(),
+            bytes: self.0.memory.bytes(),
+            bytes_max: self.0.memory.bytes_max(),
+            evictions: self.0.memory.evictions(),
+            invalidations: self.0.invalidations.get(),
+            markers: self.0.markers.len() as u64,
+            loads_running: self.0.running.count(),
+        }
+    }
+
+    /// Takes no new loads, and waits until those under way have ended, at most `grace`; whether all of them have.
+    /// What is in memory is still answered. Closing twice is legal.
+    pub async fn close(&self, grace: Duration) -> bool {
+        self.0.running.close(self.0.runtime.sleep(grace)).await
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.figures().fmt(f)
+    }
+}

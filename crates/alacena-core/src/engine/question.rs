@@ -1,0 +1,91 @@
+//! What is asked of the engine, and the rules that the answer is subject to.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    class::Policy,
+    dep::{DEPS_MAX, Dep},
+    error::{Error, catalogue},
+    figures::Counters,
+    guard::Guard,
+    key::{Key, KeySpace},
+};
+
+/// Whether the cache may answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// It may.
+    #[default]
+    Normal,
+    /// The source is asked, and its answer kept.
+    Refresh,
+    /// The source is asked, and its answer neither shared nor kept.
+    Bypass,
+}
+
+/// What the questions of one declared read, or of one class of a library, have in common.
+pub struct Rules {
+    /// Where their keys live.
+    pub space: KeySpace,
+    /// Their freshness rules.
+    pub policy: Policy,
+    /// What stands between them and their source; `None`: nothing does.
+    pub guard: Option<Guard>,
+    /// What is counted of them.
+    pub counters: Counters,
+}
+
+impl Rules {
+    /// Rules without a guard, with nothing counted yet.
+    #[must_use]
+    pub fn new(space: KeySpace, policy: Policy) -> Self {
+        Self { space, policy, guard: None, counters: Counters::default() }
+    }
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules").field("space", &self.space).field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+/// One question. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The rules for it.
+    pub rules: Arc<Rules>,
+    /// Its identity: equal questions have equal keys.
+    pub key: Key,
+    /// What the answer depends on besides the key space. A tag that only the value shows cannot be here, since deps
+    /// are captured before the load.
+    pub tags: Arc<[Dep]>,
+    /// Whether the cache may answer.
+    pub mode: Mode,
+}
+
+impl Question {
+    /// A question that the cache may answer.
+    ///
+    /// # Errors
+    /// `Invalid` when the answer would have more than [`DEPS_MAX`] deps.
+    pub fn new(rules: &Arc<Rules>, key: Key, tags: impl Into<Arc<[Dep]>>) -> Result<Self, Error> {
+        let tags = tags.into();
+        let room = DEPS_MAX - rules.space.deps().len();
+        if tags.len() > room {
+            let detail = format!("an entry of this read has at most {room} tags, this one has {}", tags.len());
+            return Err(Error::new(&catalogue::KEY_INVALID, detail));
+        }
+        Ok(Self { rules: Arc::clone(rules), key, tags, mode: Mode::Normal })
+    }
+
+    /// The same question in another mode.
+    #[must_use]
+    pub fn with_mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
+    }
+
+    /// Everything that the answer depends on.
+    pub(super) fn deps(&self) -> impl Iterator<Item = &Dep> {
+        self.rules.space.deps().iter().chain(self.tags.iter())
+    }
+}

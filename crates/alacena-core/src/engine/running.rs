@@ -1,0 +1,68 @@
+//! The loads under way: counted, and waited for when the engine closes.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use futures_util::future::{Either, select};
+use tokio::sync::Notify;
+
+use crate::{
+    error::{Error, catalogue},
+    runtime::BoxFuture,
+};
+
+/// Set in the count once the engine is closed. In one word with the count, so that no load can slip in between.
+const CLOSED: u64 = 1 << 63;
+
+#[derive(Clone, Default)]
+pub(super) struct Running(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    count: AtomicU64,
+    ended: Notify,
+}
+
+/// One load under way; dropping it ends it.
+pub(super) struct Ticket(Running);
+
+impl Running {
+    pub(super) fn enter(&self) -> Result<Ticket, Error> {
+        let entered = self.0.count.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| {
+            (count & CLOSED == 0).then_some(count + 1)
+        });
+        match entered {
+            Ok(_) => Ok(Ticket(self.clone())),
+            Err(_) => Err(Error::new(&catalogue::CLOSED, "no new loads are taken")),
+        }
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.0.count.load(Ordering::Acquire) & !CLOSED
+    }
+
+    /// Takes no more, and waits until all have ended or `limit` has; whether all have.
+    pub(super) async fn close(&self, mut limit: BoxFuture<'static, ()>) -> bool {
+        self.0.count.fetch_or(CLOSED, Ordering::AcqRel);
+        loop {
+            // Registered before the count is read, so that a load that ends in between is heard.
+            let ended = self.0.ended.notified();
+            if self.count() == 0 {
+                return true;
+            }
+            match select(std::pin::pin!(ended), limit).await {
+                Either::Left((_, rest)) => limit = rest,
+                Either::Right(_) => return self.count() == 0,
+            }
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.0.0.count.fetch_sub(1, Ordering::AcqRel);
+        self.0.0.ended.notify_waiters();
+    }
+}

@@ -1,0 +1,49 @@
+//! The first-level cache: entries in the memory of this process.
+
+mod entry;
+mod quick;
+mod removals;
+
+pub use entry::Entry;
+pub use quick::QuickMemory;
+pub use removals::Removals;
+
+use std::sync::Arc;
+
+use crate::key::Key;
+
+/// Where entries are kept in this process.
+///
+/// # Atomicity
+/// Each method is atomic. The engine calls `put` and `remove` for one key only within the critical section of that
+/// key's flight.
+pub trait L1: Send + Sync + 'static {
+    /// The entry of a key, whatever its state.
+    fn get(&self, key: &[u8]) -> Option<Arc<Entry>>;
+
+    /// Keeps an entry; false where it is too large to be kept at all.
+    fn put(&self, key: &Key, entry: Arc<Entry>) -> bool;
+
+    /// Takes an entry out.
+    fn remove(&self, key: &Key) -> Option<Arc<Entry>>;
+
+    /// Takes every entry out.
+    fn clear(&self);
+
+    /// Entries held, those that nobody can be answered from included.
+    fn len(&self) -> u64;
+
+    /// Whether nothing is held.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes that entries take.
+    fn bytes(&self) -> u64;
+
+    /// Bytes that entries may take.
+    fn bytes_max(&self) -> u64;
+
+    /// Entries that gave way to others.
+    fn evictions(&self) -> u64;
+}
