@@ -54,7 +54,7 @@ async def check_first_and_second(server, client, size):
     warm, record, fast = await call(client, "get_jobs", {"size": size})
     assert fast < 0.25 and record["origin"] == "l1", f"second call: {fast:.3f} s, {record}"
     plain = server.get(f"/reads/get_jobs?size={size}")
-    assert plain.headers["Cache-Status"].startswith("alacena; hit"), plain.headers["Cache-Status"]
+    assert plain.headers["Cache-Status"].startswith("Alacena; hit"), plain.headers["Cache-Status"]
     assert cold == warm == plain.json(), "the three answers differ"
     print(f"  first call {slow * 1000:.0f} ms from the source, second {fast * 1000:.1f} ms from l1")
 
