@@ -2,6 +2,13 @@
 
 use std::time::Duration;
 
+use alacena_core::{
+    figures::{self as counters, Counter, Counters},
+    guard::{Guard, State},
+};
+
+use crate::{declared_reads::Read, handle::Alacena};
+
 /// Counts since the start, and sizes now.
 #[derive(Clone, Debug)]
 pub struct Figures {
@@ -122,6 +129,83 @@ impl Status {
             Status::Healthy => "healthy",
             Status::Degraded => "degraded",
             Status::Down => "down",
+        }
+    }
+}
+
+impl Alacena {
+    /// Counts since the start, and sizes now.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let engine = self.inner.engine.figures();
+        let prepared = &self.inner.prepared;
+        Figures {
+            reads: prepared.reads.iter().map(|read| ReadFigures::of(&read.read, &read.rules.counters)).collect(),
+            entries: engine.entries,
+            bytes: engine.bytes,
+            bytes_max: engine.bytes_max,
+            evictions: engine.evictions,
+            invalidations: engine.invalidations,
+            writes: self.inner.writes_sent.get(),
+            markers: engine.markers,
+            loads_running: engine.loads_running,
+            sources: prepared.guards.iter().map(|(source, guard)| SourceFigures::of(source, guard)).collect(),
+            uptime: self.runtime().now() - self.inner.started,
+        }
+    }
+
+    /// Whether it is well: a source whose breaker is not closed is missing.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let guards = self.inner.prepared.guards.iter();
+        let missing: Vec<String> = guards
+            .filter(|(_, guard)| guard.figures().breaker.state != State::Closed)
+            .map(|(source, _)| format!("source {source}"))
+            .collect();
+        let status = if missing.is_empty() { Status::Healthy } else { Status::Degraded };
+        Health { status, missing, durable: self.inner.store.ledger.is_durable() }
+    }
+}
+
+impl ReadFigures {
+    fn of(read: &Read, counters: &Counters) -> Self {
+        let named = |names: &[&'static str], counters: &[Counter]| {
+            names.iter().zip(counters).map(|(name, counter)| (*name, counter.get())).collect()
+        };
+        Self {
+            read: read.name.clone(),
+            class: read.class.clone(),
+            source: read.source.clone(),
+            hits: counters.hits.get(),
+            misses_by_reason: named(&counters::MISS_REASONS, &counters.misses),
+            stale_by_reason: named(&counters::STALE_REASONS, &counters.stale),
+            collapsed: counters.collapsed.get(),
+            errors: counters.errors.get(),
+            loads: counters.loads.get(),
+            load_errors: counters.load_errors.get(),
+            load_nanos: counters.load_nanos.get(),
+            changed: counters.changed.get(),
+            unchanged: counters.unchanged.get(),
+            not_stored_by_reason: named(&counters::NOT_STORED_REASONS, &counters.not_stored),
+        }
+    }
+}
+
+impl SourceFigures {
+    fn of(source: &str, guard: &Guard) -> Self {
+        let figures = guard.figures();
+        Self {
+            source: source.to_owned(),
+            breaker: BreakerFigures {
+                state: figures.breaker.state.as_str(),
+                failures: figures.breaker.failures,
+                last_failure_at: figures.breaker.last_failure_at,
+                success_rate: figures.breaker.success_rate,
+                opened: figures.breaker.opened,
+            },
+            running: figures.running,
+            queued: figures.queued,
+            shed: figures.shed,
         }
     }
 }

@@ -4,24 +4,74 @@ use std::{sync::Arc, time::Duration};
 
 use alacena_core::{
     declared::Parameters,
-    error::Error,
-    ledger::Target,
+    engine::Loaded,
+    error::{Error, catalogue},
+    guard::Urgency,
+    ledger::{Intent, Invalidation, Target},
     outcome::Outcome,
-    runtime::SharedRuntime,
-    source::Credential,
+    runtime::{Moment, SharedRuntime},
+    source::{Call, Credential, Delivery, Fetched},
     value::Body,
 };
+use tokio::sync::oneshot;
+
+pub use alacena_core::engine::Mode;
 
 use crate::{
-    config::Config,
     declared_reads::{Read, Write},
-    figures::{Figures, Health},
+    prepared::{Prepared, PreparedWrite, required},
+    store::Store,
+    targets::Step,
 };
 
 /// A running Alacena. Cheap to clone; every clone is the same one.
+///
+/// ```
+/// use alacena::{Alacena, Ask, config::Config, declared::Parameters, ledger::Target};
+///
+/// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().display();
+/// # rusqlite::Connection::open(folder.path().join("app.db"))?.execute_batch("create table orders (company, amount)")?;
+/// let config = Config::parse(&format!(r#"
+///     [embedded]
+///     path = "{path}/store"
+///     [sources.db]
+///     kind = "sqlite"
+///     path = "{path}/app.db"
+///     [reads.kpis]
+///     source = "db"
+///     sql = "select sum(amount) as total from orders where company = :company"
+///     params.company = {{ type = "integer" }}
+///     tags = ["company:{{company}}"]
+/// "#), "example")?;
+/// let alacena = Alacena::open(&config, alacena::SystemRuntime::shared()).await?;
+///
+/// let company = |id| Parameters::from_text(&alacena.read("kpis").unwrap().parameters, [("company", id)]);
+/// let first = alacena.ask("kpis", company("42")?, Ask::default()).await?;
+/// let second = alacena.ask("kpis", company("42")?, Ask::default()).await?;
+/// assert!(!first.is_hit() && second.is_hit());
+///
+/// alacena.invalidate(&[Target::Tag("company:42".into())], "example").await?;
+/// assert!(!alacena.ask("kpis", company("42")?, Ask::default()).await?.is_hit());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone)]
 pub struct Alacena {
-    inner: Arc<()>,
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) engine: alacena_core::engine::Engine,
+    pub(crate) store: Store,
+    pub(crate) prepared: Prepared,
+    /// Copies of what is declared, in the order of `prepared`, for [`Alacena::reads`] and [`Alacena::writes`].
+    pub(crate) reads: Vec<Read>,
+    pub(crate) writes: Vec<Write>,
+    pub(crate) cache_enabled: bool,
+    pub(crate) started: Moment,
+    pub(crate) writes_sent: alacena_core::figures::Counter,
 }
 
 /// How one read is asked.
@@ -33,23 +83,11 @@ pub struct Ask {
     pub mode: Mode,
 }
 
-/// Whether the cache may answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// It may.
-    #[default]
-    Normal,
-    /// The source is asked, and its answer kept.
-    Refresh,
-    /// The source is asked, and its answer not kept.
-    Bypass,
-}
-
 /// How far an invalidation had gone when it was acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Level {
-    /// No read that begins now returns what was loaded before.
+    /// No read that begins now returns, as fresh, what was loaded before.
     Applied,
 }
 
@@ -72,7 +110,7 @@ pub struct Invalidated {
     pub dropped: u64,
 }
 
-/// A declared write that was done, or may have been done.
+/// A declared write that was done.
 #[derive(Clone, Debug)]
 pub struct Written {
     /// What the source said.
@@ -84,99 +122,216 @@ pub struct Written {
 }
 
 impl Alacena {
-    /// Opens the store, prepares the sources, and applies what an earlier process left open.
-    ///
-    /// # Errors
-    /// `Invalid` where the configuration does not fit its sources, `Unavailable` where store or files cannot be used.
-    pub async fn open(_config: &Config, _runtime: SharedRuntime) -> Result<Alacena, Error> {
-        todo!()
-    }
-
     /// The declared reads, in order of name.
     #[must_use]
     pub fn reads(&self) -> &[Read] {
-        todo!()
+        &self.inner.reads
     }
 
     /// The declared read of this name.
     #[must_use]
-    pub fn read(&self, _name: &str) -> Option<&Read> {
-        todo!()
+    pub fn read(&self, name: &str) -> Option<&Read> {
+        self.inner.reads.iter().find(|read| read.name == name)
     }
 
     /// The declared writes, in order of name.
     #[must_use]
     pub fn writes(&self) -> &[Write] {
-        todo!()
+        &self.inner.writes
     }
 
     /// The declared write of this name.
     #[must_use]
-    pub fn write_named(&self, _name: &str) -> Option<&Write> {
-        todo!()
-    }
-
-    /// Answers a declared read.
-    ///
-    /// # Errors
-    /// Whatever the source fails with, where no stale value may stand in.
-    ///
-    /// # Cancellation
-    /// A caller that goes away neither kills nor leaks the load.
-    pub async fn ask(&self, _read: &str, _parameters: Parameters, _ask: Ask) -> Result<Outcome<Body>, Error> {
-        todo!()
-    }
-
-    /// Sends a declared write, and invalidates what it declares unless the source definitely refused it.
-    ///
-    /// # Errors
-    /// Whatever the source refuses it with, or leaves it unknown with.
-    pub async fn write(
-        &self,
-        _write: &str,
-        _parameters: Parameters,
-        _credentials: Arc<[Credential]>,
-    ) -> Result<Written, Error> {
-        todo!()
-    }
-
-    /// Invalidates every target.
-    ///
-    /// # Errors
-    /// `Invalid` where a target names nothing that can be invalidated; then nothing is.
-    pub async fn invalidate(&self, _targets: &[Target], _who: &str) -> Result<Invalidated, Error> {
-        todo!()
-    }
-
-    /// Invalidates everything and frees its memory.
-    ///
-    /// # Errors
-    /// `Unavailable` where the history cannot be written.
-    pub async fn clear(&self, _who: &str) -> Result<Invalidated, Error> {
-        todo!()
-    }
-
-    /// Counts since the start, and sizes now.
-    #[must_use]
-    pub fn figures(&self) -> Figures {
-        todo!()
-    }
-
-    /// Whether it is well.
-    #[must_use]
-    pub fn health(&self) -> Health {
-        todo!()
+    pub fn write_named(&self, name: &str) -> Option<&Write> {
+        self.inner.writes.iter().find(|write| write.name == name)
     }
 
     /// The runtime it runs on.
     #[must_use]
     pub fn runtime(&self) -> &SharedRuntime {
-        todo!()
+        self.inner.engine.runtime()
     }
 
-    /// Takes no new loads and waits until the running ones are over, at most `grace`.
-    pub async fn close(&self, _grace: Duration) {
-        let _ = &self.inner;
-        todo!()
+    /// Answers a declared read.
+    ///
+    /// # Errors
+    /// `Invalid` where there is no such read, `Denied` where it needs a credential that is missing, and whatever the
+    /// source fails with where no stale value may stand in.
+    ///
+    /// # Cancellation
+    /// A caller that goes away neither kills nor leaks the load.
+    pub async fn ask(&self, read: &str, parameters: Parameters, ask: Ask) -> Result<Outcome<Body>, Error> {
+        let prepared = self.inner.prepared.read(read)?;
+        let credentials = required(&prepared.read.credentials, &ask.credentials)?;
+        let question = prepared.question(&self.inner.prepared.secret, &parameters, &credentials)?;
+        let mode = if self.inner.cache_enabled { ask.mode } else { Mode::Bypass };
+        let fetch = Arc::clone(&prepared.fetch);
+        let load = move |no_cache| async move {
+            let call = Call { parameters: Arc::new(parameters), credentials, no_cache };
+            Ok(match fetch.fetch(call).await? {
+                Fetched::Found { body, cacheable } => Loaded { value: Some(body.into()), cacheable },
+                Fetched::Absent => Loaded::absent(),
+                other => return Err(Error::new(&catalogue::INTERNAL, format!("unexpected answer {other:?}"))),
+            })
+        };
+        let outcome = self.inner.engine.get_or_fetch(question.with_mode(mode), load).await?;
+        Ok(outcome.map(|value| value.downcast_ref::<Body>().expect("a declared read keeps bodies").clone()))
+    }
+
+    /// Sends a declared write, and invalidates what it declares unless the source definitely refused it.
+    ///
+    /// What is to be invalidated is recorded durably before anything is sent: a process that dies in between does it
+    /// when it starts again.
+    ///
+    /// # Errors
+    /// `Unavailable` where the intent cannot be recorded; then nothing was sent. Whatever the source refuses the
+    /// write with, or leaves it unknown with; in the second case the invalidation has been applied.
+    ///
+    /// # Cancellation
+    /// A caller that goes away stops nothing: what was begun is sent and invalidated.
+    pub async fn write(
+        &self,
+        write: &str,
+        parameters: Parameters,
+        credentials: Arc<[Credential]>,
+    ) -> Result<Written, Error> {
+        let prepared = self.inner.prepared.write(write)?;
+        let call = Call {
+            credentials: required(&prepared.write.credentials, &credentials)?,
+            parameters: Arc::new(parameters),
+            no_cache: false,
+        };
+        let targets = prepared.invalidates.iter().map(|target| target.fill(&call.parameters));
+        let targets = targets.collect::<Result<Vec<_>, Error>>()?;
+        // Resolved now, so that a target that names nothing is refused before anything is sent.
+        let steps = self.resolve(&targets)?;
+        let (tell, told) = oneshot::channel();
+        let (alacena, name) = (self.clone(), write.to_owned());
+        self.runtime().spawn(Box::pin(async move {
+            let written = alacena.carry_out(&name, call, targets, steps).await;
+            // The caller may have gone.
+            let _ = tell.send(written);
+        }));
+        told.await.map_err(|_| Error::new(&catalogue::CLOSED, "the write was given up"))?
+    }
+
+    async fn carry_out(
+        &self,
+        name: &str,
+        call: Call,
+        targets: Vec<Target>,
+        steps: Vec<Step>,
+    ) -> Result<Written, Error> {
+        let prepared = self.inner.prepared.write(name)?;
+        let intent = Intent { write: name.to_owned(), targets, at: self.runtime().unix_millis() };
+        let targets = intent.targets.clone();
+        let id = self.inner.store.ledger.open_intent(intent).await?;
+        self.inner.writes_sent.increment();
+        let result = match self.deliver(prepared, call).await {
+            Delivery::Refused(error) => Err(error),
+            Delivery::Done(body) => {
+                self.apply(&steps, &targets, &format!("write {name}")).await;
+                Ok(Written { body, level: Level::Applied, targets })
+            }
+            Delivery::Unknown(error) => {
+                self.apply(&steps, &targets, &format!("write {name}")).await;
+                Err(error)
+            }
+        };
+        if let Err(error) = self.inner.store.ledger.close_intent(id).await {
+            // It is applied once more at the next start, which costs a few misses and nothing else.
+            tracing::warn!(write = name, error = ?error, "the end of a write could not be recorded");
+        }
+        result
+    }
+
+    async fn deliver(&self, prepared: &PreparedWrite, call: Call) -> Delivery {
+        let permit = match prepared.guard.admit(Urgency::Foreground).await {
+            Ok(permit) => permit,
+            Err(error) => return Delivery::Refused(error),
+        };
+        let began = self.runtime().now();
+        let delivery = prepared.deliver.deliver(call).await;
+        let took = self.runtime().now() - began;
+        match &delivery {
+            Delivery::Done(_) => permit.succeed(took),
+            Delivery::Refused(error) | Delivery::Unknown(error) => permit.fail(error, took),
+        }
+        delivery
+    }
+
+    /// Invalidates every target, or none.
+    ///
+    /// # Errors
+    /// `Invalid` where a target names nothing that anything can depend on; then nothing is invalidated.
+    pub async fn invalidate(&self, targets: &[Target], who: &str) -> Result<Invalidated, Error> {
+        let steps = self.resolve(targets)?;
+        let dropped = self.apply(&steps, targets, who).await;
+        Ok(Invalidated { level: Level::Applied, dropped })
+    }
+
+    /// Invalidates everything and frees the memory that it took.
+    ///
+    /// # Errors
+    /// None on one node.
+    pub async fn clear(&self, who: &str) -> Result<Invalidated, Error> {
+        let dropped = u64::from(self.inner.engine.clear());
+        self.record(&[Target::Everything], who).await;
+        Ok(Invalidated { level: Level::Applied, dropped })
+    }
+
+    /// Takes no new loads, waits until the running ones are over, at most `grace`, and gives the store back. What is
+    /// in memory is still answered.
+    pub async fn close(&self, grace: Duration) {
+        if !self.inner.engine.close(grace).await {
+            tracing::warn!(?grace, "loads were still running when the time to stop was over");
+        }
+        self.inner.store.close().await;
+    }
+
+    /// Makes known beside the store where this process listens, so that the command line finds it.
+    ///
+    /// # Errors
+    /// `Unavailable` when that cannot be written.
+    pub async fn announce(&self, listen: &str) -> Result<(), Error> {
+        self.inner.store.announce(listen).await
+    }
+
+    fn resolve(&self, targets: &[Target]) -> Result<Vec<Step>, Error> {
+        let steps = targets.iter().map(|target| self.inner.prepared.steps(target));
+        Ok(steps.collect::<Result<Vec<_>, Error>>()?.into_iter().flatten().collect())
+    }
+
+    async fn apply(&self, steps: &[Step], targets: &[Target], who: &str) -> u64 {
+        let dropped = steps.iter().filter(|step| step.apply(&self.inner.engine)).count() as u64;
+        self.record(targets, who).await;
+        dropped
+    }
+
+    /// Adds to the history. The invalidation has been applied, whatever becomes of the record of it.
+    async fn record(&self, targets: &[Target], who: &str) {
+        let at = self.runtime().unix_millis();
+        let level = Level::Applied.as_str().to_owned();
+        let invalidation = Invalidation { at, who: who.to_owned(), targets: targets.to_vec(), level };
+        if let Err(error) = self.inner.store.ledger.record(invalidation).await {
+            tracing::warn!(who, error = ?error, "an invalidation was applied but not recorded");
+        }
+    }
+
+    /// Applies what an earlier process left open: writes that it may have sent.
+    pub(crate) async fn recover(&self) -> Result<(), Error> {
+        for (id, intent) in self.inner.store.ledger.open_intents().await? {
+            for target in &intent.targets {
+                match self.inner.prepared.steps(target) {
+                    Ok(steps) => {
+                        self.apply(&steps, std::slice::from_ref(target), &format!("recovery {}", intent.write)).await;
+                    }
+                    // The configuration has changed since: what it named exists no more, so nothing is kept of it.
+                    Err(error) => tracing::info!(write = intent.write, error = ?error, "an open write names nothing"),
+                }
+            }
+            self.inner.store.ledger.close_intent(id).await?;
+        }
+        Ok(())
     }
 }

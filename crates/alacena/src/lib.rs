@@ -1,13 +1,27 @@
 //! Declare your slow reads once. Alacena answers them fast, keeps them right, and shows you what it did.
 
+//!
+//! ```text
+//! alacena.toml ──▶ config ──▶ open ──▶ Alacena (handle) ──▶ engine (alacena_core)
+//!                                          │
+//!                        prepared reads, writes, keys, targets
+//! ```
+
 pub mod config;
 mod declared_reads;
 mod figures;
 mod handle;
+mod keys;
+mod open;
+mod prepared;
+mod sources;
+mod store;
 mod system;
+mod targets;
 
-pub use alacena_backends::embedded::{Owner, read_owner};
 pub use alacena_core::{class, declared, dep, error, key, ledger, outcome, runtime, secret, source, value};
+#[cfg(feature = "embedded")]
+pub use alacena_backends::embedded::{Owner, read_owner};
 pub use declared_reads::{Read, Write};
 pub use figures::{BreakerFigures, Figures, Health, ReadFigures, SourceFigures, Status};
 pub use handle::{Alacena, Ask, Invalidated, Level, Mode, Written};

@@ -171,7 +171,7 @@ mod tests {
             pauses.push((until - now).as_millis());
             now = until;
         }
-        assert_eq!(pauses, [249, 499, 999, 1999, 3999, 7999, 9999, 9999]);
+        assert_eq!(pauses, [250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
         flight.ask(now, false, Attempt(9));
         flight.finish(Attempt(9), End::Loaded, now, 0);
         assert!(flight.is_idle(now));

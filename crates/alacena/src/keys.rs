@@ -1,0 +1,133 @@
+//! From a read's key template and a call's parameters to a key, and from a key's text back to the reads it may name.
+
+use alacena_core::{
+    declared::{Hole, Parameters, Piece, Template},
+    error::{Error, catalogue},
+    key::{Key, KeySpace, Principal, escape, split_text},
+};
+
+/// The keys of one declared read.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    space: KeySpace,
+    /// What follows the constant segments.
+    rest: Vec<Segment>,
+}
+
+#[derive(Debug)]
+enum Segment {
+    Constant(String),
+    Hole(Hole),
+}
+
+impl Keys {
+    /// The keys of `class` in `namespace` that `template` describes: segments separated by `:`, each of them constant
+    /// or exactly one hole, the first one constant.
+    pub(crate) fn new(namespace: &str, class: &str, template: &Template) -> Result<Self, Error> {
+        let mut segments = vec![None];
+        for piece in template.pieces() {
+            match piece {
+                Piece::Literal(text) => {
+                    for (at, part) in text.split(':').enumerate() {
+                        if at > 0 {
+                            segments.push(None);
+                        }
+                        if !part.is_empty() {
+                            place(&mut segments, Segment::Constant(part.to_owned()))?;
+                        }
+                    }
+                }
+                Piece::Hole(hole) => place(&mut segments, Segment::Hole(hole.clone()))?,
+            }
+        }
+        let segments: Option<Vec<Segment>> = segments.into_iter().collect();
+        let mut segments = segments.ok_or_else(|| wrong("a segment is empty"))?.into_iter().peekable();
+        let mut constant = Vec::new();
+        while let Some(Segment::Constant(text)) = segments.next_if(|next| matches!(next, Segment::Constant(_))) {
+            constant.push(text);
+        }
+        if constant.is_empty() {
+            return Err(wrong("the first segment must be constant"));
+        }
+        let constant: Vec<&str> = constant.iter().map(String::as_str).collect();
+        Ok(Self { space: KeySpace::new(namespace, class, &constant)?, rest: segments.collect() })
+    }
+
+    pub(crate) fn space(&self) -> &KeySpace {
+        &self.space
+    }
+
+    /// The key of one call.
+    pub(crate) fn of_call(&self, principal: Option<Principal>, parameters: &Parameters) -> Result<Key, Error> {
+        let filled = self.rest.iter().map(|segment| match segment {
+            Segment::Constant(text) => Ok(text.clone()),
+            Segment::Hole(hole) => Ok(hole.fill(parameters)?.unwrap_or_default()),
+        });
+        self.space.key(principal, filled.collect::<Result<Vec<_>, Error>>()?)
+    }
+
+    /// The key of this text, if this read can have it.
+    pub(crate) fn of_text(&self, text: &str) -> Result<Option<Key>, Error> {
+        let segments = split_text(text);
+        let constant = self.space.constant();
+        if segments.len() != constant.len() + self.rest.len() || !segments.starts_with(constant) {
+            return Ok(None);
+        }
+        let rest = &segments[constant.len()..];
+        let matches = self.rest.iter().zip(rest).all(|(segment, given)| match segment {
+            Segment::Constant(text) => text == given,
+            Segment::Hole(_) => true,
+        });
+        if matches { self.space.key(None, rest).map(Some) } else { Ok(None) }
+    }
+}
+
+/// Two parts of one segment would make `a` + `bc` and `ab` + `c` one key.
+fn place(segments: &mut [Option<Segment>], segment: Segment) -> Result<(), Error> {
+    let last = segments.last_mut().expect("there is always a segment to fill");
+    if last.is_some() {
+        return Err(wrong("a segment is either constant or exactly one parameter; separate them by `:`"));
+    }
+    *last = Some(segment);
+    Ok(())
+}
+
+fn wrong(detail: &str) -> Error {
+    Error::new(&catalogue::CONFIGURATION_INVALID, format!("key template: {detail}"))
+}
+
+/// The text of a key as it stands in [`Key::text`], whatever escapes were written.
+pub(crate) fn canonical(text: &str) -> String {
+    split_text(text).iter().map(|segment| escape(segment)).collect::<Vec<_>>().join(":")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alacena_core::declared::{Parameter, Scalar};
+
+    fn keys(template: &str) -> Result<Keys, Error> {
+        Keys::new("n", "c", &Template::parse(template).unwrap())
+    }
+
+    #[test]
+    fn a_call_and_its_text_are_the_same_key() {
+        let keys = keys("jobs:list:{status|all}:v1:{from}").unwrap();
+        let declared = [Parameter::with_default("from", Scalar::Integer(0))];
+        let call = Parameters::from_text(&declared, []).unwrap();
+        let key = keys.of_call(None, &call).unwrap();
+        assert_eq!(key.text(), "jobs:list:all:v1:0");
+        assert_eq!(keys.of_text("jobs:list:all:v1:0").unwrap(), Some(key));
+        assert_eq!(keys.space().prefixes().collect::<Vec<_>>(), ["jobs", "jobs:list"]);
+        for other in ["jobs:list:all:v2:0", "jobs:list:all:v1", "job:list:all:v1:0", "jobs:list:all:v1:0:1"] {
+            assert_eq!(keys.of_text(other).unwrap(), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_template_that_could_confuse_two_keys_is_refused() {
+        for template in ["jobs:{a}{b}", "jobs:x{a}", "{a}:jobs", "jobs::{a}"] {
+            assert!(keys(template).is_err(), "{template}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What an invalidation names, and what that is to the engine.
+
+use alacena_core::{
+    declared::{Parameters, nearest},
+    dep::Dep,
+    engine::Engine,
+    error::{Error, catalogue},
+    key::Key,
+    ledger::Target,
+};
+
+use crate::{config::TargetTemplate, keys::canonical, prepared::Prepared};
+
+/// One thing that the engine can invalidate in one step.
+#[derive(Debug)]
+pub(crate) enum Step {
+    Dep(Dep),
+    Key(Key),
+}
+
+impl Step {
+    /// Does it; whether anything was there.
+    pub(crate) fn apply(&self, engine: &Engine) -> bool {
+        match self {
+            Step::Dep(dep) => engine.invalidate(dep),
+            Step::Key(key) => engine.invalidate_key(key),
+        }
+    }
+}
+
+impl Prepared {
+    /// The steps that `target` takes.
+    ///
+    /// # Errors
+    /// `Invalid`, naming what could have been meant, when nothing can depend on it: an invalidation that silently
+    /// does nothing is a mistake that nobody sees.
+    pub(crate) fn steps(&self, target: &Target) -> Result<Vec<Step>, Error> {
+        let namespace = self.namespace.as_str();
+        let dep = match target {
+            Target::Everything => Dep::everything(),
+            Target::Tag(tag) => Dep::tag(namespace, tag)?,
+            Target::Namespace(name) => {
+                known("namespace", name, &[namespace])?;
+                Dep::namespace(namespace)
+            }
+            Target::Class(class) => {
+                let classes: Vec<&str> = self.classes.iter().map(String::as_str).collect();
+                known("class", class, &classes)?;
+                Dep::class(namespace, class)
+            }
+            Target::Prefix(prefix) => {
+                let mut prefixes: Vec<&str> =
+                    self.reads.iter().flat_map(|read| read.keys.space().prefixes()).collect();
+                prefixes.sort_unstable();
+                prefixes.dedup();
+                let prefix = prefix.strip_suffix(':').unwrap_or(prefix);
+                known("prefix", prefix, &prefixes)?;
+                Dep::prefix(namespace, prefix)
+            }
+            Target::Key(text) => return self.key_steps(text),
+        };
+        Ok(vec![Step::Dep(dep)])
+    }
+
+    fn key_steps(&self, text: &str) -> Result<Vec<Step>, Error> {
+        let mut steps = Vec::new();
+        for read in &self.reads {
+            let Some(key) = read.keys.of_text(text)? else { continue };
+            // With callers' credentials in the key there is one entry a caller: they share a dep.
+            let partitioned = !read.read.credentials.is_empty();
+            let dep = || Step::Dep(Dep::key(&self.namespace, &canonical(text)));
+            steps.push(if partitioned { dep() } else { Step::Key(key) });
+        }
+        if steps.is_empty() {
+            let templates: Vec<&str> = self.reads.iter().map(|read| read.read.key.as_str()).collect();
+            return Err(unknown("key", text, "no read has a key of this form", &templates));
+        }
+        Ok(steps)
+    }
+}
+
+impl TargetTemplate {
+    /// What is invalidated when a write is called with these parameters.
+    pub(crate) fn fill(&self, parameters: &Parameters) -> Result<Target, Error> {
+        let as_is = |text: &str| text.to_owned();
+        Ok(match self {
+            TargetTemplate::Tag(tag) => Target::Tag(tag.render(parameters, as_is)?),
+            TargetTemplate::Prefix(prefix) => Target::Prefix(prefix.render(parameters, as_is)?),
+            TargetTemplate::Key(key) => Target::Key(key.render(parameters, alacena_core::key::escape)?),
+            TargetTemplate::Class(class) => Target::Class(class.clone()),
+        })
+    }
+}
+
+fn known(kind: &'static str, name: &str, names: &[&str]) -> Result<(), Error> {
+    if names.contains(&name) {
+        return Ok(());
+    }
+    Err(unknown(kind, name, &format!("nothing depends on this {kind}"), names))
+}
+
+fn unknown(kind: &'static str, name: &str, why: &str, names: &[&str]) -> Error {
+    let hint = match nearest(name, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => {
+            let shown: Vec<&str> = names.iter().copied().take(20).collect();
+            let more = if names.len() > shown.len() { ", …" } else { "" };
+            format!("there are: {}{more}", shown.join(", "))
+        }
+    };
+    Error::new(&catalogue::KEY_INVALID, format!("{why}; {hint}")).with(kind, name)
+}
