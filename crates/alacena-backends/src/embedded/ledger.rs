@@ -1,0 +1,165 @@
+//! The ledger on disk, as the engine sees it.
+
+use std::{
+    fmt,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+use alacena_core::{
+    error::{Error, catalogue},
+    ledger::{Intent, IntentId, Invalidation, Ledger},
+    runtime::{BoxFuture, Runtime},
+};
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    owner::Owner,
+    store::{Edit, Identity, Store},
+    writer::{self, Order},
+};
+
+/// A [`Ledger`] in a folder on disk, with one owner at a time.
+///
+/// ```
+/// use alacena_backends::embedded::{EmbeddedLedger, Owner, read_owner};
+/// use alacena_core::ledger::{Intent, Ledger, Target};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let runtime = alacena_testkit::FakeRuntime::new(1);
+/// # let folder = tempfile::tempdir()?;
+/// # let folder = folder.path();
+/// let owner = Owner { pid: std::process::id(), listen: None, started_at: 0 };
+/// let ledger = EmbeddedLedger::open(folder, owner.clone(), &runtime)?;
+/// assert_eq!(read_owner(folder), Some(owner.clone()));
+/// let intent = Intent { write: "create_job".into(), targets: vec![Target::Tag("jobs".into())], at: 0 };
+/// ledger.open_intent(intent.clone()).await?;
+/// ledger.close().await;
+///
+/// // The next process finds what the first did not finish.
+/// let ledger = EmbeddedLedger::open(folder, owner, &runtime)?;
+/// assert_eq!(ledger.open_intents().await?[0].1, intent);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct EmbeddedLedger {
+    identity: Identity,
+    next_intent: AtomicU64,
+    owner: Owner,
+    orders: Option<mpsc::Sender<Order>>,
+    /// Taken once, when the ledger is dropped.
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl EmbeddedLedger {
+    /// Opens the store in `folder` and makes `owner` known beside it. Folder and store are created when they are
+    /// missing, readable for their owner only, with a secret of their own.
+    ///
+    /// Blocking: for the start of a process.
+    ///
+    /// # Errors
+    /// `Unavailable`: the store belongs to another process, which the error names; or the folder cannot be written;
+    /// or the store was written by a newer version, which is left as it is.
+    pub fn open(folder: &Path, owner: Owner, runtime: &dyn Runtime) -> Result<Arc<Self>, Error> {
+        let store = Store::open(folder, runtime)?;
+        writer::announce(&store, &owner)?;
+        let identity = store.identity();
+        let (orders, thread) = writer::start(store)?;
+        Ok(Arc::new(Self {
+            identity,
+            next_intent: AtomicU64::new(identity.first),
+            owner,
+            orders: Some(orders),
+            thread: Mutex::new(Some(thread)),
+        }))
+    }
+
+    /// A secret of 32 bytes, made with the store and kept in it: the key of principals.
+    #[must_use]
+    pub fn secret(&self) -> &[u8; 32] {
+        &self.identity.secret
+    }
+
+    /// Makes known where this process listens, once it knows itself: a port of 0 becomes a real one late.
+    ///
+    /// # Errors
+    /// `Unavailable` when the file beside the store cannot be written.
+    pub async fn announce(&self, listen: &str) -> Result<(), Error> {
+        let owner = Owner { listen: Some(listen.to_owned()), ..self.owner.clone() };
+        self.ask(|answer| Order::Announce(owner, answer)).await?
+    }
+
+    /// Finishes what has been asked for and gives the store back: when this returns, another process can open it.
+    /// Calls after it fail with `Closed`. Does nothing the second time.
+    pub async fn close(&self) {
+        // An error means that it is closed already.
+        let _ = self.ask(Order::Close).await;
+    }
+
+    async fn edit(&self, edit: Edit) -> Result<(), Error> {
+        self.ask(|answer| Order::Edit(edit, answer)).await?
+    }
+
+    async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, Error> {
+        let closed = || Error::new(&catalogue::CLOSED, "the store has been closed");
+        let (answer, answered) = oneshot::channel();
+        let orders = self.orders.as_ref().expect("it is taken only when the ledger is dropped");
+        orders.send(order(answer)).await.map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())
+    }
+}
+
+impl Ledger for EmbeddedLedger {
+    fn is_durable(&self) -> bool {
+        true
+    }
+
+    fn era(&self) -> u64 {
+        self.identity.era
+    }
+
+    fn open_intent(&self, intent: Intent) -> BoxFuture<'_, Result<IntentId, Error>> {
+        let id = self.next_intent.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async move { self.edit(Edit::Open(id, intent)).await.map(|()| id) })
+    }
+
+    fn close_intent(&self, id: IntentId) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(self.edit(Edit::Close(id)))
+    }
+
+    fn open_intents(&self) -> BoxFuture<'_, Result<Vec<(IntentId, Intent)>, Error>> {
+        Box::pin(async move { self.ask(Order::OpenIntents).await? })
+    }
+
+    fn record(&self, invalidation: Invalidation) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(self.edit(Edit::Record(invalidation)))
+    }
+
+    fn history(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Invalidation>, Error>> {
+        Box::pin(async move { self.ask(|answer| Order::History(limit, answer)).await? })
+    }
+}
+
+impl Drop for EmbeddedLedger {
+    /// Waits for the thread to finish what it has, so that the store is free afterwards: one flush of the disk.
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.lock().take() {
+            // An error means that the thread panicked, and has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for EmbeddedLedger {
+    /// Never shows the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedLedger").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,17 @@
+//! The embedded store: what must survive the process, in one file of a folder, without any server.
+//!
+//! `store` says what the file holds and turns a batch of changes into one transaction; `writer` is the one thread
+//! that touches the file and commits everything that waits at once; [`EmbeddedLedger`] is the asynchronous handle;
+//! `owner` tells other processes who has the store.
+//!
+//! # Authority
+//! The lock on the file decides who owns the store; `owner.json` beside it only says how to reach the owner, and may
+//! be of a process that was killed. What a call has answered `Ok` to is on disk.
+
+mod ledger;
+mod owner;
+mod store;
+mod writer;
+
+pub use ledger::EmbeddedLedger;
+pub use owner::{Owner, read_owner};
