@@ -1,7 +1,7 @@
 //! Clients that others wrote, against the binary: what our own tests take for granted, they do not.
 
 use crate::{
-    command::{Result, cargo, program, root, run, target},
+    command::{Result, build_all, program, root, run, target},
     needs::python,
 };
 
@@ -21,9 +21,7 @@ pub(crate) fn canary() -> Result {
 }
 
 fn client(script: &str, python: std::ffi::OsString) -> Result {
-    // With the tests, because they are what has been built already: without them Cargo would choose other features
-    // for the dependencies and build them again.
-    run(&mut cargo(&["build", "--locked", "--workspace", "--bins", "--tests"]))?;
+    build_all()?;
     let script = root().join("tests/clients").join(script);
     run(program(python).arg("-u").arg(script).arg(target().join("debug/alacena")))
 }

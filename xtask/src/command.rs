@@ -35,6 +35,12 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     cargo
 }
 
+/// Builds everything that the tests have built already, and therefore nothing, most of the time. Any narrower choice of
+/// packages would give dependencies other features, and build them again.
+pub(crate) fn build_all() -> Result {
+    run(&mut cargo(&["build", "--locked", "--workspace", "--all-targets"]))
+}
+
 /// Any program, in the root of the checkout.
 pub(crate) fn program(name: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(name);

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::command::{Result, cargo, run, works};
+use crate::{
+    command::{Result, cargo, run, works},
+    instructions,
+};
 
 /// A measurement with its name and what it answers.
 struct Long {
@@ -11,8 +14,14 @@ struct Long {
     run: fn() -> Result,
 }
 
-const LONG: &[Long] =
-    &[Long { name: "deny", about: "cargo-deny on deny.toml: licences, bans, sources", run: deny }];
+const LONG: &[Long] = &[
+    Long {
+        name: "instructions",
+        about: "one invalidation with a thousand and with a million entries, optimised",
+        run: instructions::measure,
+    },
+    Long { name: "deny", about: "cargo-deny on deny.toml: licences, bans, sources", run: deny },
+];
 
 /// The names, one per line, for `--help`.
 pub(crate) fn list() -> String {

@@ -14,6 +14,7 @@ mod clients;
 mod command;
 mod docs;
 mod gate;
+mod instructions;
 mod licence;
 mod long;
 mod needs;

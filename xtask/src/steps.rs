@@ -5,7 +5,7 @@
 use crate::{
     clients,
     command::{Result, cargo, is_ci, run, works},
-    docs, gate,
+    docs, gate, instructions,
     needs::Need,
 };
 
@@ -48,6 +48,12 @@ pub(crate) const STEPS: &[Step] = &[
         about: "no secret of the configuration shows anywhere",
         needs: &[Need::Python],
         run: clients::canary,
+    },
+    Step {
+        name: "instructions",
+        about: "an invalidation costs the same with few entries and with many",
+        needs: &[Need::Valgrind],
+        run: instructions::check,
     },
 ];
 
