@@ -184,7 +184,9 @@ fn check_text(text: &str) -> Result<(), Error> {
         !text.as_bytes().get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     });
     if broken {
-        return Err(wrong("`%` must be followed by two hexadecimal digits; write `%25` for the character itself"));
+        return Err(wrong(
+            "`%` must be followed by two hexadecimal digits; write `%25` for the character itself",
+        ));
     }
     Ok(())
 }
@@ -199,7 +201,8 @@ fn check_segment(segment: &[Piece], last: bool) -> Result<(), Error> {
                 return Err(wrong("a path must not have a segment `.` or `..`"));
             }
             Piece::Hole(Hole { name, optional: true, fallback: None }) => {
-                let detail = format!("`{{{name}?}}` stands in the path and must be there; write `{{{name}}}`");
+                let detail =
+                    format!("`{{{name}?}}` stands in the path and must be there; write `{{{name}}}`");
                 return Err(wrong(detail));
             }
             Piece::Literal(_) | Piece::Hole(_) => {}

@@ -17,13 +17,19 @@ pub(super) struct Base {
 impl Base {
     /// Checks `text`. Errors do not repeat it: it may hold what should not be seen.
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
-        let url = Url::parse(text)
-            .map_err(|error| wrong(format!("`base_url` is not a URL ({error}); write `https://host/path`")))?;
+        let url = Url::parse(text).map_err(|error| {
+            wrong(format!("`base_url` is not a URL ({error}); write `https://host/path`"))
+        })?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(wrong(format!("`base_url` must begin with http:// or https://, not {}://", url.scheme())));
+            return Err(wrong(format!(
+                "`base_url` must begin with http:// or https://, not {}://",
+                url.scheme()
+            )));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("`base_url` must not hold credentials; send them in `headers`, out of `${…}` or `file:`"));
+            return Err(wrong(
+                "`base_url` must not hold credentials; send them in `headers`, out of `${…}` or `file:`",
+            ));
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(wrong("`base_url` must not have a query or a fragment; they belong to the reads"));
@@ -45,13 +51,18 @@ impl Base {
         let text = format!("{origin}{path}{target}");
         match Url::parse(&text) {
             Ok(url) if url.as_str() == text => Ok(url),
-            _ => Err(Error::new(&catalogue::INTERNAL, "a request's address came out differently than declared")),
+            _ => Err(Error::new(
+                &catalogue::INTERNAL,
+                "a request's address came out differently than declared",
+            )),
         }
     }
 
     /// Whether `url` is on the same host, by the same scheme and port, and brings no credentials of its own.
     pub(super) fn holds(&self, url: &Url) -> bool {
-        url.origin().ascii_serialization() == self.origin && url.username().is_empty() && url.password().is_none()
+        url.origin().ascii_serialization() == self.origin
+            && url.username().is_empty()
+            && url.password().is_none()
     }
 }
 

@@ -12,7 +12,8 @@ use super::{
 /// The whole body, decompressed; dropping what is left of the response hangs up on the source.
 pub(super) async fn receive(mut response: Response, bytes_max: usize) -> Result<Vec<u8>, Failure> {
     let mut gunzip = is_gzip(response.headers()).map_err(Failure::unusable)?.then(|| Gunzip::new(bytes_max));
-    let announced = response.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
+    let announced =
+        response.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
     if announced > bytes_max {
         return Err(Failure::unusable(too_large(bytes_max)));
     }
@@ -40,8 +41,13 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Error> {
     let mut codings = headers.get_all(CONTENT_ENCODING).iter().filter(|coding| *coding != "identity");
     match (codings.next(), codings.next()) {
         (None, _) => Ok(false),
-        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"gzip") || coding == "x-gzip" => Ok(true),
-        _ => Err(Error::new(&catalogue::ANSWER_MALFORMED, "it is compressed, but not by gzip once, as was asked for")),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"gzip") || coding == "x-gzip" => {
+            Ok(true)
+        }
+        _ => Err(Error::new(
+            &catalogue::ANSWER_MALFORMED,
+            "it is compressed, but not by gzip once, as was asked for",
+        )),
     }
 }
 
@@ -52,7 +58,9 @@ fn refuse(refusal: Refusal, bytes_max: usize) -> Failure {
             &catalogue::ANSWER_TOO_LARGE,
             "it decompresses to more than 100 times its size, as no honest answer does",
         ),
-        Refusal::Corrupt => Error::new(&catalogue::ANSWER_MALFORMED, "its gzip data is damaged or incomplete"),
+        Refusal::Corrupt => {
+            Error::new(&catalogue::ANSWER_MALFORMED, "its gzip data is damaged or incomplete")
+        }
     })
 }
 

@@ -92,7 +92,8 @@ fn next(response: &Response, base: &Base, method: Method) -> Result<Option<Url>,
         return Err(Failure::redirect(status, "it answers with a redirect to nowhere"));
     };
     if !base.holds(&target) {
-        let detail = "it redirects to another host, which is never followed; if that is right, name it in `base_url`";
+        let detail =
+            "it redirects to another host, which is never followed; if that is right, name it in `base_url`";
         return Err(Failure::redirect(status, detail));
     }
     target.set_fragment(None);

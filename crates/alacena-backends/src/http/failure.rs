@@ -87,7 +87,8 @@ impl Failure {
         } else if error.is_dns() {
             (&catalogue::SOURCE_UNREACHABLE, "the host of base_url has no address".to_owned())
         } else if error.is_connect() {
-            let reason = find::<io::Error>(&error).map_or("no reason given".into(), |error| error.kind().to_string());
+            let reason =
+                find::<io::Error>(&error).map_or("no reason given".into(), |error| error.kind().to_string());
             (&catalogue::SOURCE_UNREACHABLE, format!("connecting failed: {reason}"))
         } else if error.is_builder() {
             again = None;
@@ -103,7 +104,8 @@ impl Failure {
 fn describe_tls(error: &rustls::Error) -> &'static str {
     match error {
         rustls::Error::InvalidCertificate(certificate) => match certificate {
-            CertificateError::UnknownIssuer => {
+            // A bad signature is what an authority of the same name with another key looks like.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 "its certificate is signed by an authority that is not trusted; if it is your own, name its \
                  certificate in `ca` of the source"
             }
@@ -121,7 +123,9 @@ fn describe_tls(error: &rustls::Error) -> &'static str {
                  certificate, not the server's, in `ca` of the source"
             }
         },
-        rustls::Error::InvalidMessage(_) => "it does not speak TLS; write http:// in `base_url` if that is intended",
+        rustls::Error::InvalidMessage(_) => {
+            "it does not speak TLS; write http:// in `base_url` if that is intended"
+        }
         _ => "the TLS handshake failed",
     }
 }
@@ -151,7 +155,8 @@ mod tests {
     fn every_status_means_one_thing() {
         let never = Retry::Never;
         let after = |seconds| Retry::After(SECONDS(seconds));
-        let table: [(u16, Option<&str>, &Code, Retry, bool, Option<u64>); 14] = [
+        type Row = (u16, Option<&'static str>, &'static Code, Retry, bool, Option<u64>);
+        let table: [Row; 14] = [
             (304, None, &catalogue::SOURCE_FAILED, never, false, None),
             (400, None, &catalogue::SOURCE_REFUSED, never, true, None),
             (401, None, &catalogue::SOURCE_DENIED, never, true, None),

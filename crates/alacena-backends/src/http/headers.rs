@@ -46,8 +46,9 @@ impl SourceHeaders {
         let mut seen = Vec::new();
         for (name, secret) in fixed {
             let name = unseen(parse_name(name)?, &mut seen)?;
-            let mut value = HeaderValue::from_str(secret.reveal())
-                .map_err(|_| wrong(format!("the value of header `{name}` holds characters that no header may hold")))?;
+            let mut value = HeaderValue::from_str(secret.reveal()).map_err(|_| {
+                wrong(format!("the value of header `{name}` holds characters that no header may hold"))
+            })?;
             value.set_sensitive(true);
             map.insert(name, value);
         }
@@ -75,7 +76,8 @@ impl SourceHeaders {
         question.render(parameters, &mut map)?;
         let mut personal = false;
         for name in &self.passed {
-            match credentials.iter().find(|credential| credential.header.eq_ignore_ascii_case(name.as_str())) {
+            match credentials.iter().find(|credential| credential.header.eq_ignore_ascii_case(name.as_str()))
+            {
                 Some(credential) => {
                     map.insert(name.clone(), reveal(name, &credential.secret)?);
                     personal = true;
@@ -113,8 +115,9 @@ impl QuestionHeaders {
     fn render(&self, parameters: &Parameters, map: &mut HeaderMap) -> Result<(), Error> {
         for (name, template) in &self.0 {
             if let Some(text) = render_value(template, parameters)? {
-                let value = HeaderValue::from_bytes(text.as_bytes())
-                    .map_err(|_| wrong(format!("header `{name}` holds characters that no header may hold")))?;
+                let value = HeaderValue::from_bytes(text.as_bytes()).map_err(|_| {
+                    wrong(format!("header `{name}` holds characters that no header may hold"))
+                })?;
                 map.insert(name.clone(), value);
             }
         }
@@ -131,8 +134,11 @@ fn render_value(template: &Template, parameters: &Parameters) -> Result<Option<S
             Piece::Hole(hole) => {
                 let Some(value) = value(hole, parameters) else { return Ok(None) };
                 if value.chars().any(char::is_control) {
-                    let detail = format!("`{}` must not hold control characters: it is part of a header", hole.name);
-                    return Err(Error::new(&catalogue::PARAMETER_INVALID, detail).with("parameter", &hole.name));
+                    let detail =
+                        format!("`{}` must not hold control characters: it is part of a header", hole.name);
+                    return Err(
+                        Error::new(&catalogue::PARAMETER_INVALID, detail).with("parameter", &hole.name)
+                    );
                 }
                 text.push_str(&value);
             }

@@ -161,13 +161,15 @@ mod tests {
 
     fn cut(answer: &str, pointer: &str) -> Result<String, String> {
         let pointer = Pointer::parse(pointer).unwrap();
-        let bytes = check(answer.as_bytes().to_vec(), pointer.as_ref()).map_err(|error| error.detail().to_owned())?;
+        let bytes =
+            check(answer.as_bytes().to_vec(), pointer.as_ref()).map_err(|error| error.detail().to_owned())?;
         Ok(String::from_utf8(bytes.into()).unwrap())
     }
 
     #[test]
     fn what_is_kept_stays_as_the_source_wrote_it() {
-        let answer = "{ \"a/b\" : { \"m~n\" : [ 1.00 , {\"x\": 10000000000000000000000} ] } , \"\\u0061\" : \"é\" }";
+        let answer =
+            "{ \"a/b\" : { \"m~n\" : [ 1.00 , {\"x\": 10000000000000000000000} ] } , \"\\u0061\" : \"é\" }";
         assert_eq!(cut(answer, "").unwrap(), answer);
         assert_eq!(cut(answer, "/a~1b/m~0n/0").unwrap(), "1.00");
         assert_eq!(cut(answer, "/a~1b/m~0n/1").unwrap(), "{\"x\": 10000000000000000000000}");
@@ -177,7 +179,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_place_and_without_its_text() {
         for pointer in ["/b", "/a/2", "/a/00", "/a/+1", "/a/-", "/a/0/x", "/"] {
-            assert_eq!(cut("{\"a\":[1,2]}", pointer).unwrap_err(), format!("it has nothing at pointer `{pointer}`"));
+            assert_eq!(
+                cut("{\"a\":[1,2]}", pointer).unwrap_err(),
+                format!("it has nothing at pointer `{pointer}`")
+            );
         }
         assert_eq!(cut("{\"canary\":\n canary}", "").unwrap_err(), "not JSON at line 2, column 2");
         assert_eq!(cut("{\"a\":1", "").unwrap_err(), "not JSON at line 1, column 6");
@@ -194,7 +199,11 @@ mod tests {
     }
 
     fn tree() -> impl Strategy<Value = Json> {
-        let leaf = prop_oneof![Just(json!(null)), any::<i32>().prop_map(Json::from), "[a-c/~]{0,3}".prop_map(Json::from)];
+        let leaf = prop_oneof![
+            Just(json!(null)),
+            any::<i32>().prop_map(Json::from),
+            "[a-c/~]{0,3}".prop_map(Json::from)
+        ];
         leaf.prop_recursive(4, 24, 4, |inner| {
             let members = prop::collection::btree_map("[a-c/~0]{0,2}", inner.clone(), 0..4);
             prop_oneof![

@@ -43,7 +43,10 @@ impl Plan {
     pub(super) fn for_read(question: &HttpQuestion) -> Result<Self, Error> {
         match question.method {
             Method::Get | Method::Post => Self::parse(question),
-            other => Err(wrong(format!("a read cannot be sent by {}; use GET, or POST with a body", other.as_str()))),
+            other => Err(wrong(format!(
+                "a read cannot be sent by {}; use GET, or POST with a body",
+                other.as_str()
+            ))),
         }
     }
 
@@ -91,7 +94,8 @@ impl Plan {
         let json = document.render(&call.parameters)?;
         // Sources do not expect a document with DELETE; an empty one that nobody declared is left out.
         let undeclared = matches!(document, Document::Rest(_)) && self.method == Method::Delete;
-        let json = json.filter(|json| !(undeclared && json.as_object().is_some_and(serde_json::Map::is_empty)));
+        let json =
+            json.filter(|json| !(undeclared && json.as_object().is_some_and(serde_json::Map::is_empty)));
         Ok(json.map(|json| json.to_string().into()))
     }
 }

@@ -33,7 +33,8 @@ fn unix_seconds(text: &str) -> Option<u64> {
     if words.next() != Some("GMT") || words.next().is_some() || clock.next().is_some() || hours > 23 {
         return None;
     }
-    let is_leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let is_leap =
+        |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let length = |month: u64| match month {
         1 => 28 + u64::from(is_leap(year)),
         3 | 5 | 8 | 10 => 30,
@@ -64,7 +65,9 @@ mod tests {
         assert_eq!(pause("Fri, 20 Nov 2026 00:00:30 GMT"), Some(30));
         assert_eq!(pause("Fri, 20 Nov 2026 12:00:00 GMT"), Some(3_600));
         assert_eq!(pause("Sun, 06 Nov 1994 08:49:37 GMT"), Some(0));
-        for nonsense in ["", "soon", "-1", "1.5", "Fri, 20 Nov 2026 24:00:30 GMT", "Fri, 32 Nov 2026 00:00:30 GMT"] {
+        for nonsense in
+            ["", "soon", "-1", "1.5", "Fri, 20 Nov 2026 24:00:30 GMT", "Fri, 32 Nov 2026 00:00:30 GMT"]
+        {
             assert_eq!(pause(nonsense), None, "{nonsense}");
         }
     }

@@ -209,7 +209,8 @@ impl Upstream {
 /// of the key and nobody else can meet the answer; where none did, everybody would. `no-cache` and ages are not
 /// looked at: the class says how long an answer is fresh. Cookies that come along are never kept or passed on.
 fn is_cacheable(headers: &HeaderMap, personal: bool) -> bool {
-    let directives = headers.get_all(CACHE_CONTROL).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let directives =
+        headers.get_all(CACHE_CONTROL).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     let forbids = |directive: &[u8]| {
         let name = directive.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
         name.eq_ignore_ascii_case(b"no-store") || (!personal && name.eq_ignore_ascii_case(b"private"))

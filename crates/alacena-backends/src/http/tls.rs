@@ -41,7 +41,9 @@ fn add(path: &Path, roots: &mut RootCertStore) -> Result<(), Error> {
     let before = roots.len();
     for certificate in certificates {
         let certificate = certificate.map_err(|_| refuse("is not a PEM file"))?;
-        roots.add(certificate).map_err(|_| refuse("holds a certificate that cannot be used as an authority"))?;
+        roots
+            .add(certificate)
+            .map_err(|_| refuse("holds a certificate that cannot be used as an authority"))?;
     }
     if roots.len() == before {
         return Err(refuse("holds no certificate (`-----BEGIN CERTIFICATE-----`)"));
