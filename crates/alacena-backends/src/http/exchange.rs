@@ -34,6 +34,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// Proxies of the environment, cookies, decompression and redirects of the library below are off: the first two
 /// would let something outside the configuration decide what is sent where, the other two know no limits or hosts.
+/// What it does repeat by itself, writes included, is a request that certainly reached nobody: one whose kept
+/// connection turned out to be closed before the first byte, or that HTTP/2 gave back as not processed.
 pub(super) fn connect(settings: &HttpSettings) -> Result<Client, Error> {
     Client::builder()
         .tls_backend_preconfigured(tls::configure(settings.ca_file.as_deref())?)
