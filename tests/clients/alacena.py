@@ -13,7 +13,7 @@ import urllib.request
 
 # With any of these set the quickstart is refused, because a lost configuration must not look healthy.
 _CONFIGURES = re.compile(r"^(PORT$|REDIS|UPSTASH_|KV_REST_|ALACENA_|CACHE_|DATABASE_URL$|LOG_LEVEL$|NODE_ENV$)")
-_ADDRESS = re.compile(r"http://127\.0\.0\.1:([1-9]\d*)")
+_ADDRESS = re.compile(r"^listening on (http://127\.0\.0\.1:\d+)")
 
 
 class Answer:
@@ -76,7 +76,7 @@ class Server:
             self.lines.append(line)
             found = _ADDRESS.search(line)
             if found and not self._listening.is_set():
-                self.url = found.group(0)
+                self.url = found.group(1)
                 self._listening.set()
 
     @property

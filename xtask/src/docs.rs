@@ -6,7 +6,8 @@ use crate::command::{Result, cargo, program, read, root, run};
 
 /// Writes the generated pages anew: the tests that compare them write them instead when `UPDATE` is set.
 pub(crate) fn write() -> Result {
-    run(cargo(&["test", "--locked", "--workspace", "--no-fail-fast", "up_to_date"]).env("UPDATE", "1"))
+    run(cargo(&["test", "--locked", "--workspace", "--no-fail-fast", "--test", "reference"])
+        .env("UPDATE", "1"))
 }
 
 /// Checks that every link between our pages leads to a file, and to a heading where it names one.
