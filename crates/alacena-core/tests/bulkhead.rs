@@ -10,9 +10,10 @@ use std::{
 
 use alacena_core::{
     guard::bulkhead::{Bulkhead, BulkheadSettings, Load, Place, Shed, Urgency},
-    runtime::{BoxFuture, Runtime},
+    runtime::{BoxFuture, Moment, Runtime},
 };
 use alacena_testkit::{FakeRuntime, settle};
+use parking_lot::Mutex;
 use proptest::prelude::*;
 
 use Urgency::{Background, Foreground};
@@ -126,21 +127,81 @@ async fn after_an_outage_those_who_wait_go_before_those_who_arrive() {
     bulkhead.ramp();
     let running = [entered(&bulkhead, Foreground).await, entered(&bulkhead, Foreground).await];
     assert!(running.iter().all(Option::is_some), "a tenth of the places is open");
+    // The third opens when 15 % are, after 556 ms: nobody leaves then, so nobody but an arrival would notice.
+    runtime.advance(Duration::from_millis(500)).await;
     let mut waiting = enter(&bulkhead, Foreground);
     assert!(poll(&mut waiting).await.is_pending());
-    // 60 ms open no place: the next one comes with the eleventh percent.
     runtime.advance(Duration::from_millis(60)).await;
-    assert!(poll(&mut enter(&bulkhead, Foreground)).await.is_pending());
+    let mut arriving = enter(&bulkhead, Foreground);
+    assert!(poll(&mut arriving).await.is_pending());
+    let Poll::Ready(Ok(place)) = poll(&mut waiting).await else { panic!("not called") };
 
-    runtime.advance(Duration::from_millis(20)).await;
-    drop(running);
-    assert!(matches!(poll(&mut waiting).await, Poll::Ready(Ok(_))));
+    drop((running, arriving, place));
     runtime.advance(Duration::from_secs(10)).await;
     let mut all = Vec::new();
     while let Some(place) = entered(&bulkhead, Foreground).await {
         all.push(place);
     }
     assert_eq!(all.len(), 20);
+}
+
+/// A runtime whose sleeps give a place back when they are dropped: it comes free in the very moment in which the one
+/// who waits for it goes away, which otherwise takes two threads and luck.
+struct BadTiming {
+    fake: FakeRuntime,
+    place: Arc<Mutex<Option<Place>>>,
+}
+
+struct GivesBack(Arc<Mutex<Option<Place>>>);
+
+impl Drop for GivesBack {
+    fn drop(&mut self) {
+        let place = self.0.lock().take();
+        drop(place);
+    }
+}
+
+impl Runtime for BadTiming {
+    fn now(&self) -> Moment {
+        self.fake.now()
+    }
+
+    fn unix_millis(&self) -> u64 {
+        self.fake.unix_millis()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let (sleep, gives_back) = (self.fake.sleep(duration), GivesBack(Arc::clone(&self.place)));
+        Box::pin(async move {
+            sleep.await;
+            drop(gives_back);
+        })
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        self.fake.spawn(task);
+    }
+
+    fn random(&self) -> u64 {
+        self.fake.random()
+    }
+}
+
+#[tokio::test]
+async fn a_place_whose_taker_goes_away_in_that_moment_goes_to_the_next() {
+    let place = Arc::new(Mutex::new(None));
+    let runtime = BadTiming { fake: FakeRuntime::new(1), place: Arc::clone(&place) };
+    let settings = BulkheadSettings { concurrency: 1, ..BulkheadSettings::default() };
+    let bulkhead = Bulkhead::new(settings, Arc::new(runtime));
+    let running = entered(&bulkhead, Foreground).await.expect("a place");
+    let (mut leaving, mut next) = (enter(&bulkhead, Foreground), enter(&bulkhead, Foreground));
+    assert!(poll(&mut leaving).await.is_pending());
+    assert!(poll(&mut next).await.is_pending());
+
+    *place.lock() = Some(running);
+    drop(leaving);
+    assert!(matches!(poll(&mut next).await, Poll::Ready(Ok(_))));
+    assert_eq!(bulkhead.load(), Load { running: 0, queued: 0, shed: 0 });
 }
 
 /// The same as a list of who is where.
