@@ -31,14 +31,14 @@ pub struct HttpSettings {
     /// Headers of the caller that are passed through. Each replaces a header of the same name in `headers`; a call
     /// that lacks one which stands nowhere else is refused.
     pub credentials: Vec<String>,
-    /// How long name resolution, connection and TLS handshake may take together [1 s].
+    /// How long name resolution, connection and TLS handshake may take together; 1 s by default.
     pub connect_timeout: Duration,
-    /// Largest answer accepted, in bytes, on the wire and decompressed [2 MiB].
+    /// Largest answer accepted, in bytes, on the wire and decompressed; 2 MiB by default.
     pub body_bytes_max: usize,
-    /// How often a failed read is asked again before its error is handed back [1]; zero: never. Writes are never
-    /// sent twice.
+    /// How often a failed read is asked again before its error is handed back: once by default, never at zero. A
+    /// write that may have arrived is never sent again.
     pub retries: u32,
-    /// How long a write may take before its outcome counts as unknown [30 s].
+    /// How long a write may take before its outcome counts as unknown; 30 s by default.
     pub write_timeout: Duration,
     /// A PEM file with certificates of authorities that are trusted besides the public ones.
     pub ca_file: Option<PathBuf>,
