@@ -1,0 +1,52 @@
+//! `alacena check`.
+
+use std::path::Path;
+
+use alacena::{
+    Alacena, SystemRuntime,
+    config::Config,
+    error::{Error, catalogue},
+};
+use serde_json::json;
+
+use crate::{
+    args::Check,
+    failure::Failure,
+    locate,
+    say::{self, Paint},
+};
+
+pub(super) async fn run(arguments: Check) -> Result<(), Failure> {
+    let file = locate::file_required(&arguments.config)?;
+    let config = locate::load(&file, None)?;
+    try_sources(config.clone()).await?;
+    report(&file, &config, arguments.output.json);
+    Ok(())
+}
+
+/// Prepares every declaration against its source as `serve` would, with a store of its own: the real one may belong
+/// to a server that is running.
+async fn try_sources(mut config: Config) -> Result<(), Error> {
+    let folder = tempfile::tempdir().map_err(|cause| {
+        Error::new(&catalogue::STORE_FAILED, "there is no temporary folder to check in").caused_by(cause)
+    })?;
+    config.embedded.path = folder.path().to_owned();
+    let drain = config.server.drain;
+    Alacena::open(&config, SystemRuntime::shared()).await?.close(drain).await;
+    Ok(())
+}
+
+fn report(file: &Path, config: &Config, as_json: bool) {
+    let (sources, reads, writes) = (config.sources.len(), config.reads.len(), config.writes.len());
+    if as_json {
+        let counts = json!({ "sources": sources, "reads": reads, "writes": writes });
+        say::json(&json!({ "ok": true, "file": file.display().to_string(), "declared": counts }));
+    } else {
+        let counts = format!("{sources} sources, {reads} reads, {writes} writes");
+        say::answer(&format!(
+            "{}: {}",
+            Paint::stdout().good(&format!("{} is right", file.display())),
+            counts
+        ));
+    }
+}

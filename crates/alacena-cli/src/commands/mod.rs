@@ -1,0 +1,37 @@
+//! One file a command: take what was typed, call the library, print.
+
+mod call;
+mod check;
+mod completions;
+mod init;
+mod invalidate;
+mod mcp;
+mod serve;
+mod simulate;
+
+use crate::{args::Command, failure::Failure};
+
+/// Does what was asked for.
+pub(crate) async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Serve(arguments) => serve::run(arguments).await,
+        Command::Mcp(arguments) => mcp::run(arguments).await,
+        Command::Check(arguments) => check::run(arguments).await,
+        Command::Init(arguments) => init::run(arguments).await,
+        Command::Call(arguments) => call::run(arguments).await,
+        Command::Invalidate(arguments) => invalidate::run(arguments).await,
+        Command::Simulate(arguments) => simulate::run(arguments).await,
+        Command::Completions(arguments) => completions::run(&arguments),
+    }
+}
+
+/// Whether the command answers in JSON, its errors included.
+pub(crate) fn answers_json(command: &Command) -> bool {
+    match command {
+        Command::Check(arguments) => arguments.output.json,
+        Command::Init(arguments) => arguments.output.json,
+        Command::Call(arguments) => arguments.output.json,
+        Command::Invalidate(arguments) => arguments.output.json,
+        Command::Serve(_) | Command::Mcp(_) | Command::Simulate(_) | Command::Completions(_) => false,
+    }
+}

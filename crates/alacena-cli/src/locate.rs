@@ -1,0 +1,81 @@
+//! Which configuration a command works with, and which running server.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use alacena::{
+    config::Config,
+    error::{Error, catalogue},
+};
+
+use crate::{
+    args::{ConfigFile, ServerAddress},
+    failure::Failure,
+    remote::Remote,
+};
+
+const FILE_DEFAULT: &str = "alacena.toml";
+/// Where a server listens unless it is told otherwise: there the example can be found, which has no configuration here.
+const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// Who can answer.
+pub(crate) enum Found {
+    /// A running server.
+    Server(Remote),
+    /// Nobody: this process has to do it itself.
+    Alone(Box<Config>),
+}
+
+/// The configuration file: the one that was named, or that of this folder; none where there is none.
+pub(crate) fn file(given: &ConfigFile) -> Option<PathBuf> {
+    let default = || Some(PathBuf::from(FILE_DEFAULT)).filter(|file| file.exists());
+    given.config.clone().or_else(default)
+}
+
+/// The configuration file, where there must be one.
+///
+/// # Errors
+/// `Invalid`, with how to go on.
+pub(crate) fn file_required(given: &ConfigFile) -> Result<PathBuf, Error> {
+    file(given).ok_or_else(|| {
+        let detail = "there is no alacena.toml in this folder; name another with --config, or begin one with `alacena init`";
+        Error::new(&catalogue::CONFIGURATION_INVALID, detail)
+    })
+}
+
+/// Reads and checks a configuration, with the environment and this process's flags laid over it.
+///
+/// # Errors
+/// `Invalid`, with every problem.
+pub(crate) fn load(file: &Path, listen: Option<SocketAddr>) -> Result<Config, Error> {
+    let flags: Vec<(String, String)> =
+        listen.map(|listen| ("server.listen".to_owned(), listen.to_string())).into_iter().collect();
+    Ok(Config::load(file, &flags)?)
+}
+
+/// Finds who can answer: the server that was named, that of the configuration, the example's, or nobody.
+///
+/// # Errors
+/// `Invalid` where the configuration or the address is wrong, or there is neither a configuration nor a server.
+pub(crate) async fn find(config: &ConfigFile, server: &ServerAddress) -> Result<Found, Failure> {
+    if let Some(url) = &server.server {
+        return Ok(Found::Server(Remote::named(url)?));
+    }
+    if let Some(file) = file(config) {
+        let config = load(&file, None)?;
+        return Ok(match Remote::of(&config).await {
+            Some(remote) => Found::Server(remote),
+            None => Found::Alone(Box::new(config)),
+        });
+    }
+    let example = Remote::at(LISTEN_DEFAULT);
+    if example.is_alive().await {
+        return Ok(Found::Server(example));
+    }
+    let detail = format!(
+        "there is no alacena.toml in this folder, and no server at {LISTEN_DEFAULT}; name one with --config or --server"
+    );
+    Err(Error::new(&catalogue::CONFIGURATION_INVALID, detail).into())
+}
