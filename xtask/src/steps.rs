@@ -93,7 +93,8 @@ fn doc_tests() -> Result {
 }
 
 fn rustdoc() -> Result {
-    let mut doc = cargo(&["doc", "--locked", "--workspace", "--no-deps"]);
+    // Libraries only: the binary `alacena` and the library `alacena` would write to one folder.
+    let mut doc = cargo(&["doc", "--locked", "--workspace", "--no-deps", "--lib"]);
     if is_ci() {
         doc.env("RUSTDOCFLAGS", "-D warnings");
     }
