@@ -16,6 +16,7 @@ use alacena_backends::embedded::{EmbeddedLedger, Owner, read_owner};
 use alacena_core::{
     error::{Error, catalogue},
     ledger::{Intent, Invalidation, Ledger, Target},
+    runtime::Runtime,
 };
 use alacena_testkit::FakeRuntime;
 use redb::{Database, TableDefinition};
@@ -249,6 +250,42 @@ async fn a_file_that_is_no_store_is_refused_and_left_as_it_is() {
     std::fs::write(&file, "somebody else's file".repeat(1000)).unwrap();
     assert_eq!(open(folder.path()).unwrap_err().code(), &catalogue::STORE_FAILED);
     assert_eq!(std::fs::read(&file).unwrap(), "somebody else's file".repeat(1000).as_bytes());
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_refused_or_mended() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path()).unwrap();
+    for at in 0..20 {
+        ledger.open_intent(intent(at)).await.unwrap();
+    }
+    drop(ledger);
+    let file = folder.path().join("store.redb");
+    let whole = std::fs::read(&file).unwrap();
+    let chance = FakeRuntime::new(42);
+    let mut refused = 0;
+    for round in 0..60 {
+        let mut damaged = whole.clone();
+        if round % 6 == 0 {
+            damaged.truncate(usize::try_from(chance.random()).unwrap() % whole.len());
+        }
+        for _ in 0..round % 6 * 4 {
+            let at = usize::try_from(chance.random()).unwrap() % damaged.len();
+            damaged[at] ^= 1 << (chance.random() % 8);
+        }
+        std::fs::write(&file, &damaged).unwrap();
+        match open(folder.path()) {
+            Ok(ledger) => {
+                ledger.open_intents().await.unwrap();
+                ledger.open_intent(intent("more")).await.unwrap();
+            }
+            Err(error) => {
+                assert_eq!(error.code(), &catalogue::STORE_FAILED);
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 10, "the damage is real: {refused}");
 }
 
 /// The part of [`a_full_disk_fails_the_call_and_not_the_store`] with the limit; on its own it does nothing.

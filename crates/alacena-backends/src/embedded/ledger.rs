@@ -68,7 +68,7 @@ impl EmbeddedLedger {
     /// or the store was written by a newer version, which is left as it is.
     pub fn open(folder: &Path, owner: Owner, runtime: &dyn Runtime) -> Result<Arc<Self>, Error> {
         let store = Store::open(folder, runtime)?;
-        writer::announce(&store, &owner)?;
+        store.announce(&owner)?;
         let identity = store.identity();
         let (orders, thread) = writer::start(store)?;
         Ok(Arc::new(Self {
@@ -92,21 +92,29 @@ impl EmbeddedLedger {
     /// `Unavailable` when the file beside the store cannot be written.
     pub async fn announce(&self, listen: &str) -> Result<(), Error> {
         let owner = Owner { listen: Some(listen.to_owned()), ..self.owner.clone() };
-        self.ask(|answer| Order::Announce(owner, answer)).await?
+        self.ask(move |store| store.announce(&owner)).await?
     }
 
     /// Finishes what has been asked for and gives the store back: when this returns, another process can open it.
     /// Calls after it fail with `Closed`. Does nothing the second time.
     pub async fn close(&self) {
         // An error means that it is closed already.
-        let _ = self.ask(Order::Close).await;
+        let _ = self.order(Order::Close).await;
     }
 
     async fn edit(&self, edit: Edit) -> Result<(), Error> {
-        self.ask(|answer| Order::Edit(edit, answer)).await?
+        self.order(|answer| Order::Edit(edit, answer)).await?
     }
 
-    async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, Error> {
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Store) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        // An error of the sender means that the caller is gone.
+        self.order(|answer| Order::Ask(Box::new(move |store| drop(answer.send(question(store)))))).await
+    }
+
+    async fn order<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, Error> {
         let closed = || Error::new(&catalogue::CLOSED, "the store has been closed");
         let (answer, answered) = oneshot::channel();
         let orders = self.orders.as_ref().expect("it is taken only when the ledger is dropped");
@@ -134,7 +142,7 @@ impl Ledger for EmbeddedLedger {
     }
 
     fn open_intents(&self) -> BoxFuture<'_, Result<Vec<(IntentId, Intent)>, Error>> {
-        Box::pin(async move { self.ask(Order::OpenIntents).await? })
+        Box::pin(async move { self.ask(Store::open_intents).await? })
     }
 
     fn record(&self, invalidation: Invalidation) -> BoxFuture<'_, Result<(), Error>> {
@@ -142,7 +150,7 @@ impl Ledger for EmbeddedLedger {
     }
 
     fn history(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Invalidation>, Error>> {
-        Box::pin(async move { self.ask(|answer| Order::History(limit, answer)).await? })
+        Box::pin(async move { self.ask(move |store| store.history(limit)).await? })
     }
 }
 

@@ -15,10 +15,11 @@ use alacena_core::{
     runtime::Runtime,
 };
 use redb::{
-    Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
+    Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageError,
+    TableDefinition,
 };
 
-use super::owner;
+use super::owner::{self, Owner};
 
 /// The number in `meta` that says how the rest is written. A store with a greater one is left alone.
 const FORMAT: u64 = 1;
@@ -76,8 +77,19 @@ impl Store {
         })
     }
 
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
+    /// Makes known who has the store.
+    pub(super) fn announce(&self, owner: &Owner) -> Result<(), Error> {
+        owner::write(&self.folder, owner).map_err(|error| {
+            failed(&self.folder, format!("the owner file cannot be written: {error}")).caused_by(error)
+        })
+    }
+
+    /// Gives the store back.
+    pub(super) fn close(self) {
+        // While the lock is held: without it, the file may be of the next owner already.
+        if self.database.is_some() {
+            owner::remove(&self.folder);
+        }
     }
 
     pub(super) fn identity(&self) -> Identity {
@@ -251,15 +263,34 @@ fn open_file(folder: &Path) -> Result<Database, Error> {
     let file = options.open(folder.join(FILE)).map_err(|error| {
         failed(folder, format!("{FILE} cannot be opened for writing: {error}")).caused_by(error)
     })?;
-    Database::builder().set_cache_size(PAGES_BYTES_MAX).create_file(file).map_err(|error| match error {
+    undamaged(file).map_err(|error| match error {
         DatabaseError::DatabaseAlreadyOpen => {
             let first =
                 owner::read_owner(folder).map_or("another process".to_owned(), |owner| owner.to_string());
             Error::new(&catalogue::STORE_OWNED, format!("it belongs to {first}"))
                 .with("path", folder.display())
         }
+        DatabaseError::Storage(StorageError::Corrupted(_)) => failed(
+            folder,
+            format!(
+                "{FILE} is damaged: put a copy back, or move it away and its history with it, and start anew"
+            ),
+        )
+        .caused_by(error),
         error => failed(folder, format!("{FILE} cannot be read: {error}")).caused_by(error),
     })
+}
+
+/// Opens the file and looks at every page of it (it is small: see [`HISTORY_MAX`]), because redb trusts its pages
+/// later and panics over a damaged one. While it looks it may panic as well; that is an answer, too.
+fn undamaged(file: fs::File) -> Result<Database, DatabaseError> {
+    let look = || {
+        let mut database = Database::builder().set_cache_size(PAGES_BYTES_MAX).create_file(file)?;
+        database.check_integrity()?;
+        Ok(database)
+    };
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(look))
+        .unwrap_or_else(|_| Err(StorageError::Corrupted("redb panicked over it".to_owned()).into()))
 }
 
 fn failed(folder: &Path, detail: String) -> Error {

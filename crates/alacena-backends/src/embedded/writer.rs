@@ -3,28 +3,23 @@
 
 use std::thread::{Builder, JoinHandle};
 
-use alacena_core::{
-    error::{Error, catalogue},
-    ledger::{Intent, IntentId, Invalidation},
-};
+use alacena_core::error::{Error, catalogue};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
-    owner::{self, Owner},
-    store::{Edit, Store},
-};
+use super::store::{Edit, Store};
 
 /// Orders that wait for the thread; who comes later waits for a place.
-pub(super) const QUEUE_MAX: usize = 1_024;
+const QUEUE_MAX: usize = 1_024;
 /// Changes of one transaction.
 const BATCH_MAX: usize = 256;
 
 /// What the thread is asked to do.
 pub(super) enum Order {
+    /// A change, made durable together with the others that wait.
     Edit(Edit, oneshot::Sender<Result<(), Error>>),
-    OpenIntents(oneshot::Sender<Result<Vec<(IntentId, Intent)>, Error>>),
-    History(usize, oneshot::Sender<Result<Vec<Invalidation>, Error>>),
-    Announce(Owner, oneshot::Sender<Result<(), Error>>),
+    /// Anything else, when the changes before it are done.
+    Ask(Box<dyn FnOnce(&mut Store) + Send>),
+    /// The end, told once the store is given back.
     Close(oneshot::Sender<()>),
 }
 
@@ -39,33 +34,33 @@ pub(super) fn start(store: Store) -> Result<(mpsc::Sender<Order>, JoinHandle<()>
 }
 
 fn serve(mut store: Store, mut queue: mpsc::Receiver<Order>) {
-    let mut closed = None;
     let mut batch = Vec::new();
-    while closed.is_none() {
-        let Some(mut order) = queue.blocking_recv() else { break };
-        // Changes are gathered as long as nothing else comes between, so that everybody sees them in order.
-        loop {
-            match order {
-                Order::Edit(edit, answer) => batch.push((edit, answer)),
-                other => {
+    let closed = loop {
+        let next = match queue.try_recv() {
+            Ok(next) => Some(next),
+            Err(_) => {
+                // Nobody else is waiting: what has been gathered is one transaction.
+                commit(&mut store, &mut batch);
+                queue.blocking_recv()
+            }
+        };
+        match next {
+            Some(Order::Edit(edit, answer)) => {
+                batch.push((edit, answer));
+                if batch.len() == BATCH_MAX {
                     commit(&mut store, &mut batch);
-                    closed = answer(&mut store, other);
-                    break;
                 }
             }
-            if batch.len() == BATCH_MAX {
-                break;
+            Some(Order::Ask(question)) => {
+                commit(&mut store, &mut batch);
+                question(&mut store);
             }
-            match queue.try_recv() {
-                Ok(next) => order = next,
-                Err(_) => break,
-            }
+            Some(Order::Close(closed)) => break Some(closed),
+            None => break None,
         }
-        commit(&mut store, &mut batch);
-    }
-    // While the lock is still held, so that the file of the next owner is not the one that goes.
-    owner::remove(store.folder());
-    drop(store);
+    };
+    commit(&mut store, &mut batch);
+    store.close();
     if let Some(closed) = closed {
         // An error means that nobody waits for it.
         let _ = closed.send(());
@@ -83,24 +78,4 @@ fn commit(store: &mut Store, batch: &mut Vec<Waiting>) {
         // An error means that the caller is gone; what it asked for is done all the same.
         let _ = answer.send(result.clone());
     }
-}
-
-/// Answers everything that is not a change; who asked for the end is told later. Errors mean that callers are gone.
-fn answer(store: &mut Store, order: Order) -> Option<oneshot::Sender<()>> {
-    match order {
-        Order::OpenIntents(answer) => drop(answer.send(store.open_intents())),
-        Order::History(limit, answer) => drop(answer.send(store.history(limit))),
-        Order::Announce(owner, answer) => drop(answer.send(announce(store, &owner))),
-        Order::Close(closed) => return Some(closed),
-        Order::Edit(..) => unreachable!("changes are gathered by the caller"),
-    }
-    None
-}
-
-pub(super) fn announce(store: &Store, owner: &Owner) -> Result<(), Error> {
-    owner::write(store.folder(), owner).map_err(|error| {
-        Error::new(&catalogue::STORE_FAILED, format!("the owner file cannot be written: {error}"))
-            .with("path", store.folder().display())
-            .caused_by(error)
-    })
 }
