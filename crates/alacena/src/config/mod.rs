@@ -1,11 +1,35 @@
-//! The configuration: one file, read once, every problem named at once.
+//! The configuration: one file, everything above it, and all that is wrong named at once.
+//!
+//! The path of a configuration, one file a step: `load` → `document` (TOML → tree, with lines and columns) → `layers`
+//! (environment and flags over it) → `check` (tree against `schema`: types, units, limits, defaults, secrets) →
+//! `meaning` (what must hold between values) → [`Config`].
+//!
+//! Lowest layer first: defaults, the file, environment names that hosts already use, `ALACENA__SECTION__FIELD`, flags.
+//! Every step goes on after a problem, so that one look at the answer is enough. No problem repeats a value: what
+//! stands in the file may be a secret in the wrong place.
 
+mod load;
+mod document;
+mod tree;
+mod secrets;
+mod layers;
+mod schema;
+mod check;
+mod forms;
+mod units;
+mod setting;
+mod meaning;
 mod model;
 mod origin;
+mod problem;
+mod reference;
 
+pub use load::Sources;
 pub use model::{
     Config, EmbeddedConfig, GuardConfig, HttpConfig, HttpQuestion, LogFormat, MemoryConfig, Question,
     ReadConfig, Role, ServerConfig, Shape, SourceConfig, SourceKind, SqliteConfig, TargetTemplate,
     TokenConfig, TokenHash, WriteConfig,
 };
 pub use origin::Origin;
+pub use problem::{Problem, Problems};
+pub use reference::reference;

@@ -11,7 +11,7 @@ use alacena_core::{
     secret::Secret,
 };
 
-use super::origin::Origin;
+use super::{origin::Origin, problem::Problem};
 
 /// A whole configuration, checked.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub struct Config {
     pub cache_enabled: bool,
     /// Where each value that is not a default came from, by path (`classes.jobs.ttl`).
     pub origins: BTreeMap<String, Origin>,
+    /// What is accepted and probably not meant: a class that no read is of, a tag that no read carries.
+    pub warnings: Vec<Problem>,
 }
 
 /// `[server]`: how Alacena is reached.

@@ -1,0 +1,109 @@
+//! Values with an inside: JSON bodies, values of parameters, targets of an invalidation.
+
+use serde_json::{Map, Value as Json};
+
+use super::{Check, Format, Node, Scalar, Setting, Value, shown};
+
+/// The kinds of target that a write may name in a table.
+const TARGETS: [&str; 3] = ["prefix", "key", "class"];
+/// Most levels of a JSON body.
+const DEPTH_MAX: usize = 16;
+
+impl Check<'_> {
+    pub(super) fn json(&mut self, node: &Node, path: &str) -> Option<Json> {
+        if matches!(node.value, Value::Loose(_)) {
+            return self.only_in_file(node, path);
+        }
+        self.json_at(node, path, DEPTH_MAX)
+    }
+
+    fn json_at(&mut self, node: &Node, path: &str, levels: usize) -> Option<Json> {
+        if levels == 0 {
+            let message = format!("has more than {DEPTH_MAX} levels");
+            self.wrong(&node.origin, path, &message, "Make it flatter.");
+            return None;
+        }
+        match &node.value {
+            Value::Text(_) | Value::Loose(_) => {
+                let text = self.text(node, path, true)?;
+                // Parsed here for its problems only: whoever sends the body takes it apart string by string.
+                self.form(Format::Template, &text, node, path)?;
+                Some(Json::String(text))
+            }
+            Value::Integer(integer) => Some((*integer).into()),
+            Value::Float(float) => Some((*float).into()),
+            Value::Boolean(value) => Some((*value).into()),
+            Value::Foreign(_) => self.expected(node, path, "what JSON has", "it as text"),
+            Value::List(nodes) => {
+                let inner = |at| format!("{path}[{at}]");
+                let list: Vec<_> = nodes
+                    .iter()
+                    .enumerate()
+                    .map(|(at, node)| self.json_at(node, &inner(at), levels - 1))
+                    .collect();
+                list.into_iter().collect::<Option<_>>().map(Json::Array)
+            }
+            Value::Table(table) => {
+                let members: Vec<_> = table
+                    .0
+                    .iter()
+                    .map(|entry| {
+                        let inner = format!("{path}.{}", shown(&entry.key));
+                        let value = self.json_at(&entry.node, &inner, levels - 1)?;
+                        Some((entry.key.clone(), value))
+                    })
+                    .collect();
+                members.into_iter().collect::<Option<Map<_, _>>>().map(Json::Object)
+            }
+        }
+    }
+
+    pub(super) fn scalar(&mut self, node: &Node, path: &str) -> Option<Scalar> {
+        match &node.value {
+            Value::Integer(integer) => Some(Scalar::Integer(*integer)),
+            Value::Float(float) => Some(Scalar::Number(*float)),
+            Value::Boolean(value) => Some(Scalar::Boolean(*value)),
+            Value::Text(_) => self.text(node, path, false).map(Scalar::Text),
+            Value::Loose(_) => self.only_in_file(node, path),
+            Value::Foreign(_) | Value::List(_) | Value::Table(_) => self.expected(
+                node,
+                path,
+                "text, a number, true or false",
+                "one value of the parameter's type",
+            ),
+        }
+    }
+
+    /// A tag as text, or a table with one of `prefix`, `key`, `class`.
+    pub(super) fn target(&mut self, node: &Node, path: &str) -> Option<Setting> {
+        let Value::Table(table) = &node.value else {
+            return self.target_text("tag", node, path);
+        };
+        let kind = match table.0.as_slice() {
+            [entry] => TARGETS.into_iter().find(|kind| *kind == entry.key).map(|kind| (kind, &entry.node)),
+            _ => None,
+        };
+        let Some((kind, node)) = kind else {
+            let remedy = "Write a tag as text, or one of { prefix = \"jobs:list\" }, { key = \"jobs:detail:{id}\" }, { class = \"jobs\" }.";
+            self.wrong(&node.origin, path, "names no target of an invalidation", remedy);
+            return None;
+        };
+        self.target_text(kind, node, &format!("{path}.{kind}"))
+    }
+
+    fn target_text(&mut self, kind: &'static str, node: &Node, path: &str) -> Option<Setting> {
+        match self.text_of(Format::Template, node, path)? {
+            Setting::Template(template) if template.pieces().is_empty() => {
+                self.wrong(&node.origin, path, "is empty", "Name what is invalidated.");
+                None
+            }
+            Setting::Template(template) => Some(Setting::Target(kind, template)),
+            _ => None,
+        }
+    }
+
+    fn only_in_file<T>(&mut self, node: &Node, path: &str) -> Option<T> {
+        self.wrong(&node.origin, path, "cannot be set from outside the file", "Set it in the file.");
+        None
+    }
+}

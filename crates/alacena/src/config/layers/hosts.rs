@@ -1,0 +1,197 @@
+//! Names in the environment that hosts and older set-ups already use.
+
+use std::collections::BTreeMap;
+
+use alacena_core::declared::nearest;
+
+use super::classes_of;
+use crate::config::{
+    Origin,
+    check::{boolean, whole},
+    problem::Problem,
+    tree::Table,
+};
+
+/// What each name means, for the reference.
+pub(in crate::config) const ENVIRONMENT_NAMES: &[(&str, &str)] = &[
+    ("PORT", "listens on `0.0.0.0:PORT`; a token is then required"),
+    ("FRONTEND_URL", "the allowed CORS origin: `server.cors_origins`"),
+    ("LOG_LEVEL", "`server.log`, in any case"),
+    ("NODE_ENV", "`production`: JSON logs; anything else says nothing"),
+    ("CACHE_ENABLED", "`false`: every read goes to its source"),
+    (
+        "CACHE_TTL_<CLASS>",
+        "s; `CACHE_TTL_JOBS` sets the `ttl` of `jobs` and of every `jobs_*` class without a name of its own; one that no class goes by is warned of",
+    ),
+    ("CACHE_MAX_ITEM_SIZE_KB", "KiB; `item_max` of every class"),
+    ("CACHE_COMPRESSION_ENABLED", "`false` is what happens; `true` is refused as not built yet"),
+    ("CACHE_CIRCUIT_FAILURE_THRESHOLD", "`breaker.failures` of every source"),
+    ("CACHE_CIRCUIT_RESET_TIMEOUT", "ms; `breaker.reset_max` of every source"),
+    ("REDIS_ENABLED", "`false`: the names of Redis below mean nothing; `true` is refused as not built yet"),
+    (
+        "REDIS_URL, REDIS_HOST, REDISHOST, UPSTASH_REDIS_REST_URL, KV_REST_API_URL",
+        "refused as not built yet, unless `REDIS_ENABLED=false`; their ports, passwords and tokens mean nothing alone",
+    ),
+    (
+        "DATABASE_URL, SUPABASE_*, TWILIO_*, ADMIN_PHONE_NUMBER",
+        "mean nothing until a configuration names them, as in `${DATABASE_URL}`",
+    ),
+];
+
+/// Names that ask for Redis.
+const REDIS: [&str; 5] =
+    ["REDIS_URL", "REDIS_HOST", "REDISHOST", "UPSTASH_REDIS_REST_URL", "KV_REST_API_URL"];
+
+/// What a class's name of its own begins with.
+const TTL: &str = "CACHE_TTL_";
+
+/// Longest time that one of these names may give, in seconds: a year.
+const SECONDS_MAX: u64 = 365 * 86_400;
+
+/// Puts what these names say into `tree`; answers what `CACHE_ENABLED` says, which is no field of the file.
+pub(super) fn apply(
+    tree: &mut Table,
+    environment: &BTreeMap<String, String>,
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
+) -> Option<bool> {
+    let mut hosts = Hosts { tree, environment, problems };
+    hosts.server();
+    hosts.classes(warnings);
+    hosts.sources();
+    hosts.not_built();
+    hosts.flag("CACHE_ENABLED")
+}
+
+struct Hosts<'a> {
+    tree: &'a mut Table,
+    environment: &'a BTreeMap<String, String>,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Hosts<'_> {
+    /// The value of a name; an empty one is none.
+    fn get(&self, name: &str) -> Option<&str> {
+        self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    fn refuse(&mut self, name: &str, message: &str, remedy: &str) {
+        self.problems.push(Problem::new(&Origin::environment(name), "", message, remedy));
+    }
+
+    fn flag(&mut self, name: &str) -> Option<bool> {
+        let read = boolean(self.get(name)?);
+        if read.is_none() {
+            self.refuse(name, "is neither true nor false", "Set it to true or false.");
+        }
+        read
+    }
+
+    fn whole(&mut self, name: &str, unit: &str, max: u64) -> Option<u64> {
+        let read = whole(self.get(name)?, max);
+        if read.is_none() {
+            let message = format!("is no whole number of {unit} up to {max}");
+            self.refuse(name, &message, "Set it to digits alone.");
+        }
+        read
+    }
+
+    fn set(&mut self, path: &[&str], value: &str, name: &str) {
+        self.tree.overlay(path, value, &Origin::environment(name));
+    }
+
+    fn server(&mut self) {
+        if self.get("PORT").is_some()
+            && let Some(port) = self.whole("PORT", "a port", u64::from(u16::MAX))
+        {
+            self.set(&["server", "listen"], &format!("0.0.0.0:{port}"), "PORT");
+        }
+        if let Some(origin) = self.get("FRONTEND_URL").map(str::to_owned) {
+            self.set(&["server", "cors_origins"], &origin, "FRONTEND_URL");
+        }
+        if let Some(level) = self.get("LOG_LEVEL").map(str::to_ascii_lowercase) {
+            self.set(&["server", "log"], &level, "LOG_LEVEL");
+        }
+        if self.get("NODE_ENV") == Some("production") {
+            self.set(&["server", "log_format"], "json", "NODE_ENV");
+        }
+    }
+
+    fn classes(&mut self, warnings: &mut Vec<Problem>) {
+        let classes = classes_of(self.tree);
+        let names: Vec<String> =
+            self.environment.keys().filter(|name| name.starts_with(TTL)).cloned().collect();
+        let of = |name: &str| name[TTL.len()..].to_ascii_lowercase();
+        let reaches = |name: &str, class: &str| {
+            let of = of(name);
+            !of.is_empty()
+                && (class == of || class.strip_prefix(&of).is_some_and(|rest| rest.starts_with('_')))
+        };
+        for class in &classes {
+            // The longest name that reaches a class is its own, or that of its nearest family.
+            let name = names.iter().filter(|name| self.get(name).is_some() && reaches(name, class));
+            if let Some(name) = name.max_by_key(|name| name.len()).cloned()
+                && let Some(seconds) = self.whole(&name, "seconds", SECONDS_MAX)
+            {
+                self.set(&["classes", class, "ttl"], &format!("{seconds}s"), &name);
+            }
+        }
+        for name in names.iter().filter(|name| !classes.iter().any(|class| reaches(name, class))) {
+            let message = match nearest(&of(name), classes.iter().map(String::as_str)) {
+                Some(near) => {
+                    format!("no class goes by this name; did you mean {TTL}{}?", near.to_ascii_uppercase())
+                }
+                None => "no class goes by this name".to_owned(),
+            };
+            let remedy = "Correct it, or leave it if another program needs it.";
+            warnings.push(Problem::new(&Origin::environment(name), "", message, remedy));
+        }
+        if let Some(size) = self.whole("CACHE_MAX_ITEM_SIZE_KB", "KiB", 256 * 1024) {
+            for class in &classes {
+                self.set(&["classes", class, "item_max"], &format!("{size}KiB"), "CACHE_MAX_ITEM_SIZE_KB");
+            }
+        }
+    }
+
+    fn sources(&mut self) {
+        let sources: Vec<String> =
+            self.tree.table("sources").into_iter().flat_map(Table::keys).map(str::to_owned).collect();
+        let failures = self.whole("CACHE_CIRCUIT_FAILURE_THRESHOLD", "failures", 10_000);
+        let reset = self.whole("CACHE_CIRCUIT_RESET_TIMEOUT", "milliseconds", 3_600_000);
+        for source in &sources {
+            let path = |field| ["sources", source.as_str(), "breaker", field];
+            if let Some(failures) = failures {
+                let name = "CACHE_CIRCUIT_FAILURE_THRESHOLD";
+                self.set(&path("failures"), &failures.to_string(), name);
+            }
+            if let Some(reset) = reset {
+                self.set(&path("reset_max"), &format!("{reset}ms"), "CACHE_CIRCUIT_RESET_TIMEOUT");
+            }
+        }
+    }
+
+    fn not_built(&mut self) {
+        let redis = self.flag("REDIS_ENABLED");
+        let mut refuse = |name: &str, remedy: &str| {
+            self.problems.push(Problem::not_built(&Origin::environment(name), "", remedy));
+        };
+        if redis == Some(true) {
+            refuse("REDIS_ENABLED", "Set REDIS_ENABLED=false: Alacena then works in memory, on one machine.");
+        }
+        if redis.is_none() {
+            for name in
+                REDIS.into_iter().filter(|name| self.environment.get(*name).is_some_and(|v| !v.is_empty()))
+            {
+                refuse(
+                    name,
+                    "Remove it, or set REDIS_ENABLED=false: Alacena then works in memory, on one machine.",
+                );
+            }
+        }
+        if self.flag("CACHE_COMPRESSION_ENABLED") == Some(true) {
+            let remedy = "Remove it or set it to false: entries are kept as they are.";
+            let origin = Origin::environment("CACHE_COMPRESSION_ENABLED");
+            self.problems.push(Problem::not_built(&origin, "", remedy));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Checked fields → configuration: what must hold *between* values is checked here, all of it, and then nothing can
+//! be wrong any more.
+
+mod server;
+mod sources;
+mod parameters;
+mod holes;
+mod questions;
+mod keys;
+mod reads;
+mod writes;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use alacena_core::{class::Policy, declared::nearest};
+
+use super::{
+    Config, Origin,
+    check::shown,
+    model::{EmbeddedConfig, MemoryConfig},
+    problem::Problem,
+    setting::Settings,
+};
+
+/// The configuration that `root` means. It is only good when no problem has been found.
+pub(super) fn of(
+    root: &Settings,
+    file: Option<&Path>,
+    origins: BTreeMap<String, Origin>,
+    warnings: Vec<Problem>,
+    problems: &mut Vec<Problem>,
+) -> Config {
+    let mut meaning = Meaning { root, problems, warnings };
+    let tokens = meaning.tokens();
+    let reads = meaning.reads();
+    Config {
+        file: file.map(Path::to_owned),
+        server: meaning.server(!tokens.is_empty()),
+        memory: memory(root.table("memory")),
+        embedded: embedded(root.table("embedded")),
+        tokens,
+        sources: meaning.sources(),
+        classes: meaning.classes(),
+        writes: meaning.writes(&reads),
+        reads,
+        cache_enabled: true,
+        origins,
+        warnings: meaning.warnings,
+    }
+}
+
+fn memory(settings: &Settings) -> MemoryConfig {
+    MemoryConfig { bytes_max: settings.bytes("max"), markers_max: settings.integer("markers_max") }
+}
+
+fn embedded(settings: &Settings) -> EmbeddedConfig {
+    EmbeddedConfig { path: settings.path_maybe("path").cloned().unwrap_or_else(PathBuf::new) }
+}
+
+struct Meaning<'a> {
+    root: &'a Settings,
+    problems: &'a mut Vec<Problem>,
+    warnings: Vec<Problem>,
+}
+
+impl Meaning<'_> {
+    /// Refuses a field; where it is not given, its section is where the problem stands.
+    fn refuse(
+        &mut self,
+        settings: &Settings,
+        field: &str,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        let path = settings.path_of(field);
+        self.problems.push(Problem::new(settings.origin_of(field), &path, message, remedy));
+    }
+
+    /// Every class by name: the declared ones, and one of its own for each read that names none.
+    fn classes(&mut self) -> BTreeMap<String, Policy> {
+        let mut classes = BTreeMap::new();
+        for (name, settings) in self.root.named("classes") {
+            classes.insert(name.clone(), self.policy(settings));
+        }
+        let reads = self.root.named("reads");
+        let class_of =
+            |(name, read): &(String, Settings)| read.text_maybe("class").unwrap_or(name).to_owned();
+        let used: Vec<String> = reads.iter().map(class_of).collect();
+        for (name, settings) in self.root.named("classes").iter().filter(|(name, _)| !used.contains(name)) {
+            let message = match nearest(name, used.iter().map(String::as_str)) {
+                Some(near) => format!("no read is of this class; did you mean `{}`?", shown(near)),
+                None => "no read is of this class".to_owned(),
+            };
+            let remedy = "Give a read `class`, or remove it.";
+            self.warnings.push(Problem::new(&settings.origin, &settings.path, message, remedy));
+        }
+        for name in reads.iter().zip(used).filter(|((read, _), class)| read == class).map(|(_, class)| class)
+        {
+            classes.entry(name).or_default();
+        }
+        classes
+    }
+
+    fn policy(&mut self, settings: &Settings) -> Policy {
+        let hard_timeout = settings.duration("hard_timeout");
+        let mut soft_timeout = settings.duration("soft_timeout");
+        if soft_timeout > hard_timeout {
+            let is_given = settings.get("soft_timeout").is_some_and(|item| item.origin != Origin::Default);
+            if is_given && !settings.is_wrong("hard_timeout") {
+                let remedy = "Lower it, or raise `hard_timeout`.";
+                self.refuse(settings, "soft_timeout", "is longer than `hard_timeout`", remedy);
+            }
+            soft_timeout = hard_timeout;
+        }
+        Policy {
+            ttl: settings.duration("ttl"),
+            jitter: settings.number_maybe("jitter").expect("the schema gives this field a default"),
+            negative_ttl: settings.duration("negative_ttl"),
+            stale_while_revalidate: settings.duration("stale_while_revalidate"),
+            stale_if_error: settings.duration("stale_if_error"),
+            soft_timeout,
+            hard_timeout,
+            item_bytes_max: settings.size("item_max"),
+        }
+    }
+}

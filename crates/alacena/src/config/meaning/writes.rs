@@ -1,0 +1,140 @@
+//! The writes: what they change is invalidated, and what they say is invalidated exists.
+
+use alacena_core::declared::{Template, nearest};
+
+use super::{
+    Meaning, Problem, Settings,
+    holes::{Absence, Placed, overlap},
+    keys::{self, Segment, Shape},
+    questions::Purpose,
+};
+use crate::config::{
+    Origin,
+    model::{ReadConfig, TargetTemplate, WriteConfig},
+    setting::Setting,
+};
+
+impl Meaning<'_> {
+    /// The writes without a problem of their own, in the order of the file.
+    pub(super) fn writes(&mut self, reads: &[ReadConfig]) -> Vec<WriteConfig> {
+        let sections = self.root.named("writes");
+        sections.iter().filter_map(|(name, settings)| self.write(name, settings, reads)).collect()
+    }
+
+    fn write(&mut self, name: &str, settings: &Settings, reads: &[ReadConfig]) -> Option<WriteConfig> {
+        let mut parameters = self.parameters(settings);
+        let (source, source_settings) = self.named_by(settings, "source", "sources", "source")?;
+        let question = self.question(settings, &source_settings, Purpose::Write, &mut parameters)?;
+        // While a read is missing for a problem of its own, nobody knows what it would have depended on.
+        let knows_reads = reads.len() == self.root.named("reads").len();
+        let mut invalidates = Vec::new();
+        for (at, item) in settings.list("invalidates").iter().enumerate() {
+            let Setting::Target(kind, template) = &item.setting else { continue };
+            let placed = Placed {
+                template,
+                origin: &item.origin,
+                path: format!("{}[{at}]", settings.path_of("invalidates")),
+            };
+            self.holes(&placed, &parameters, Absence::Refused);
+            let target = match *kind {
+                "tag" => TargetTemplate::Tag(template.clone()),
+                "prefix" => TargetTemplate::Prefix(template.clone()),
+                "key" => TargetTemplate::Key(template.clone()),
+                _ => TargetTemplate::Class(template.to_string()),
+            };
+            if knows_reads {
+                self.target(&placed, &target, reads);
+            }
+            invalidates.push(target);
+        }
+        Some(WriteConfig {
+            name: name.to_owned(),
+            description: settings.text("description"),
+            source,
+            question,
+            parameters,
+            invalidates,
+        })
+    }
+
+    /// An invalidation that nothing depends on does nothing, and nobody would notice.
+    fn target(&mut self, placed: &Placed<'_>, target: &TargetTemplate, reads: &[ReadConfig]) {
+        match target {
+            TargetTemplate::Class(class) => {
+                let classes = reads.iter().map(|read| read.class.as_str());
+                let declared = self.root.named("classes").iter().map(|(name, _)| name.as_str());
+                let names: Vec<&str> = classes.chain(declared).collect();
+                if !names.contains(&class.as_str()) {
+                    self.nothing(placed, "class", nearest(class, names.iter().copied()));
+                }
+            }
+            TargetTemplate::Prefix(prefix) => {
+                let text = prefix.to_string();
+                let prefixes: Vec<String> = reads.iter().flat_map(prefixes_of).collect();
+                let is_known = is_prefix_of_some(prefix, reads);
+                if !is_known {
+                    self.nothing(placed, "prefix", nearest(&text, prefixes.iter().map(String::as_str)));
+                }
+            }
+            TargetTemplate::Key(key) => {
+                let segments = keys::segments(key).unwrap_or_default();
+                let shape = Shape { segments, parameters: &[] };
+                let is_known = reads.iter().any(|read| {
+                    let theirs = keys::segments(&read.key).unwrap_or_default();
+                    shape.overlaps(&Shape { segments: theirs, parameters: &read.parameters })
+                });
+                if !is_known {
+                    self.nothing(placed, "key", None);
+                }
+            }
+            TargetTemplate::Tag(tag) => {
+                let tags = || reads.iter().flat_map(|read| &read.tags);
+                if !tags().any(|theirs| overlap(theirs, tag)) {
+                    let texts: Vec<String> = tags().map(Template::to_string).collect();
+                    let text = tag.to_string();
+                    let message = match nearest(&text, texts.iter().map(String::as_str)) {
+                        Some(near) => format!("no read carries this tag; did you mean `{near}`?"),
+                        None => "no read carries this tag".to_owned(),
+                    };
+                    let remedy = "Add it to the `tags` of the reads that it changes.";
+                    self.warnings.push(Problem::new(placed.origin, &placed.path, message, remedy));
+                }
+            }
+        }
+    }
+
+    fn nothing(&mut self, placed: &Placed<'_>, noun: &str, near: Option<&str>) {
+        let message = match near {
+            Some(near) => format!("nothing depends on this {noun}; did you mean `{near}`?"),
+            None => format!("nothing depends on this {noun}"),
+        };
+        let remedy = match noun {
+            "prefix" => "Use constant segments that the key of a read begins with.",
+            "key" => "Write it as the key of a read is written, with this write's parameters in its holes.",
+            _ => "Name the class of a read.",
+        };
+        let origin: &Origin = placed.origin;
+        self.problems.push(Problem::new(origin, &placed.path, message, remedy));
+    }
+}
+
+/// The prefixes that entries of a read depend on: `jobs`, `jobs:list`.
+fn prefixes_of(read: &ReadConfig) -> Vec<String> {
+    let segments = keys::segments(&read.key).unwrap_or_default();
+    let constants: Vec<&str> = keys::constants(&segments).collect();
+    (1..=constants.len()).map(|end| constants[..end].join(":")).collect()
+}
+
+/// Whether keys of some read begin with these constant segments; a hole stands for any of them.
+fn is_prefix_of_some(prefix: &Template, reads: &[ReadConfig]) -> bool {
+    let Ok(wanted) = keys::segments(prefix) else { return false };
+    reads.iter().any(|read| {
+        let segments = keys::segments(&read.key).unwrap_or_default();
+        let constants: Vec<&str> = keys::constants(&segments).collect();
+        wanted.len() <= constants.len()
+            && wanted.iter().zip(constants).all(|(wanted, constant)| match wanted {
+                Segment::Constant(text) => text == constant,
+                Segment::Hole(_) => true,
+            })
+    })
+}

@@ -1,0 +1,367 @@
+//! Every section and every field, with unit, default, limits and what zero means.
+
+use super::{Field, Format, Kind, Names};
+
+const fn duration(min: &'static str, max: &'static str) -> Kind {
+    Kind::Duration { min, max }
+}
+
+const fn bytes(min: &'static str, max: &'static str) -> Kind {
+    Kind::Bytes { min, max }
+}
+
+const fn integer(min: i64, max: i64) -> Kind {
+    Kind::Integer { min, max }
+}
+
+const fn choice(words: &'static [&'static str]) -> Kind {
+    Kind::Choice { words, later: &[] }
+}
+
+const fn list(of: &'static Kind, max: usize) -> Kind {
+    Kind::List { of, max }
+}
+
+/// The sections, in the order of the reference.
+pub(in crate::config) const ROOT: &[Field] = &[
+    Field::new("server", Kind::Table(SERVER), "How Alacena is reached."),
+    Field::new("memory", Kind::Table(MEMORY), "The cache in memory."),
+    Field::new(
+        "embedded",
+        Kind::Table(EMBEDDED),
+        "The store on local disk: invalidations and declared writes in flight. Entries are not kept there.",
+    ),
+    Field::new(
+        "tokens",
+        Kind::Named { names: Names::Section, fields: TOKENS, max: 100 },
+        "Who may ask. Without any, Alacena listens on loopback only and needs no token.",
+    ),
+    Field::new(
+        "sources",
+        Kind::Named { names: Names::Section, fields: SOURCES, max: 100 },
+        "Where truth lives.",
+    ),
+    Field::new(
+        "classes",
+        Kind::Named { names: Names::Section, fields: CLASSES, max: 1000 },
+        "How long data is fresh, and what happens after that. A read without a class has one of its own name.",
+    ),
+    Field::new(
+        "reads",
+        Kind::Named { names: Names::Section, fields: READS, max: 1000 },
+        "Named questions: each one an endpoint, an MCP tool and a family of cached entries.",
+    ),
+    Field::new(
+        "writes",
+        Kind::Named { names: Names::Section, fields: WRITES, max: 1000 },
+        "Named changes, passed through to their source; what they change is invalidated.",
+    ),
+    Field::later("redis"),
+    Field::later("events"),
+    Field::later("queues"),
+    Field::later("topics"),
+    Field::later("sessions"),
+    Field::later("limits"),
+    Field::later("webhooks"),
+    Field::later("delivery"),
+    Field::later("tenants"),
+    Field::later("alerts"),
+    Field::later("insight"),
+];
+
+const SERVER: &[Field] = &[
+    Field::new(
+        "listen",
+        Kind::Text(Format::Address),
+        "The address to listen on. Any other than loopback needs a token in `[tokens]`.",
+    )
+    .default("127.0.0.1:8080")
+    .zero("port 0: any free port"),
+    Field::new(
+        "hosts",
+        list(&Kind::Text(Format::Host), 100),
+        "Names by which the server may be asked besides its own address; any other is refused, so that no page in a browser can reach it under a name of its own.",
+    ),
+    Field::new(
+        "cors_origins",
+        list(&Kind::Text(Format::WebOrigin), 100),
+        "Origins whose pages may read answers, such as `https://app.example`.",
+    ),
+    Field::new("drain", duration("0s", "10m"), "How long a stop waits for requests that are running.")
+        .default("10s")
+        .zero("they are cut off"),
+    Field::new("request_bytes_max", bytes("1KiB", "64MiB"), "The largest request body accepted.").default("1MiB"),
+    Field::new("namespace", Kind::Text(Format::Namespace), "The key space of this application.")
+        .default("default"),
+    Field::new(
+        "secret",
+        Kind::Secret { min: 16 },
+        "What the partitions of callers with credentials of their own are keyed with, at least 16 bytes. Without it, one is drawn at each start.",
+    ),
+    Field::new(
+        "log",
+        Kind::Text(Format::LogFilter),
+        "Which log lines are written: `error`, `warn`, `info`, `debug`, `trace` or `off`, or a list such as `info,alacena_core=debug`.",
+    )
+    .default("info"),
+    Field::new("log_format", choice(&["text", "json"]), "Log lines for people, or one JSON object a line.")
+        .default("text"),
+    Field::later("aliases"),
+];
+
+const MEMORY: &[Field] = &[
+    Field::new(
+        "max",
+        bytes("1MiB", "1024GiB"),
+        "Most bytes that entries take; then the least useful are evicted.",
+    )
+    .default("64MiB"),
+    Field::new(
+        "markers_max",
+        integer(1024, 16_777_216),
+        "Most markers (tags, prefixes, classes) kept. One that is pushed out invalidates what depends on it.",
+    )
+    .default("65536"),
+];
+
+const EMBEDDED: &[Field] = &[Field::new(
+    "path",
+    Kind::Text(Format::Path),
+    "Its folder, relative to the configuration file. One process owns it.",
+)
+.default(".alacena")];
+
+const TOKENS: &[Field] = &[
+    Field::new(
+        "hash",
+        Kind::Text(Format::TokenHash),
+        "`blake3:` and the 64 hexadecimal digits that `printf %s \"$TOKEN\" | b3sum` prints. The token itself never stands in a file.",
+    )
+    .required(),
+    Field::new(
+        "role",
+        choice(&["read", "load", "operate", "admin"]),
+        "What it allows, each including the ones before: reads; writes; invalidation and figures; everything.",
+    )
+    .required(),
+];
+
+const SOURCES: &[Field] = &[
+    Field::new(
+        "kind",
+        Kind::Choice { words: &["http", "sqlite"], later: &["postgres", "mongodb", "libsql", "redis"] },
+        "What it is: a REST API, or an SQLite file.",
+    )
+    .required(),
+    Field::new(
+        "base_url",
+        Kind::Text(Format::BaseUrl),
+        "What every path of a read or write is appended to.",
+    )
+    .only("http"),
+    Field::new(
+        "headers",
+        Kind::Headers { secret: true },
+        "Headers sent with every call. Their values are secrets: `authorization = \"Bearer ${CRM_KEY}\"`, or `file:` and a path.",
+    )
+    .only("http"),
+    Field::new(
+        "credentials",
+        list(&Kind::Text(Format::HeaderName), 8),
+        "Headers of the caller that are passed through. They are part of the key, so that no caller sees what another one's credentials fetched.",
+    )
+    .only("http"),
+    Field::new(
+        "ca",
+        Kind::Text(Format::Path),
+        "A file of PEM certificates that are trusted besides the usual ones.",
+    )
+    .only("http"),
+    Field::new("connect_timeout", duration("1ms", "1m"), "How long connecting may take.")
+        .default("1s")
+        .only("http"),
+    Field::new("retries", integer(0, 5), "How often a failed question is asked again. A write never is.")
+        .default("1")
+        .zero("never")
+        .only("http"),
+    Field::new("path", Kind::Text(Format::Path), "The SQLite file, relative to the configuration file.")
+        .only("sqlite"),
+    Field::new("connections", integer(1, 64), "Connections for reads, all of them read-only.")
+        .default("4")
+        .only("sqlite"),
+    Field::new("statement_timeout", duration("1ms", "10m"), "How long one statement may run.")
+        .default("2s")
+        .only("sqlite"),
+    Field::new("rows_max", integer(1, 1_000_000), "Most rows of one answer; one with more is refused.")
+        .default("10000")
+        .only("sqlite"),
+    Field::new("body_max", bytes("1KiB", "256MiB"), "The largest answer accepted, decompressed.").default("2MiB"),
+    Field::new("concurrency", integer(1, 10_000), "Calls that run at once.").default("64"),
+    Field::new("queue", integer(0, 100_000), "Calls that wait for their turn; the next one is refused.")
+        .default("128")
+        .zero("none waits"),
+    Field::new("queue_wait", duration("0s", "1m"), "How long a call waits for its turn.")
+        .default("100ms")
+        .zero("not at all"),
+    Field::new("breaker", Kind::Table(BREAKER), "When a source that fails is left alone."),
+];
+
+const BREAKER: &[Field] = &[
+    Field::new("failures", integer(1, 10_000), "Failures within `window` that switch the source off.")
+        .default("5"),
+    Field::new("window", duration("1s", "1h"), "How far back failures count.").default("120s"),
+    Field::new(
+        "reset_max",
+        duration("1s", "1h"),
+        "The longest pause before the source is tried again; the first one is 1 s, then they double.",
+    )
+    .default("60s"),
+];
+
+const CLASSES: &[Field] = &[
+    Field::new("ttl", duration("0s", "365d"), "How long a value is fresh.").default("5m").zero("nothing is kept"),
+    Field::new(
+        "jitter",
+        Kind::Ratio { max: 0.5 },
+        "How far the TTL of one entry may lie from `ttl`, as a share of it, so that entries stored together do not end together.",
+    )
+    .default("0.1")
+    .zero("exactly `ttl`"),
+    Field::new("negative_ttl", duration("0s", "365d"), "How long \"there is no such thing\" is fresh.")
+        .default("30s")
+        .zero("not kept"),
+    Field::new(
+        "stale_while_revalidate",
+        duration("0s", "365d"),
+        "How long after the TTL a value is still answered at once, labelled stale, while it is refreshed. Never applies to an invalidated entry.",
+    )
+    .default("0s")
+    .zero("off"),
+    Field::new(
+        "stale_if_error",
+        duration("0s", "365d"),
+        "How long after the TTL a value is still answered, labelled stale, when its source fails.",
+    )
+    .default("24h")
+    .zero("off"),
+    Field::new(
+        "soft_timeout",
+        duration("1ms", "10m"),
+        "How long a caller waits for the source before it gets the expired value at hand; the load goes on and is stored. At most `hard_timeout`.",
+    )
+    .default("2s"),
+    Field::new("hard_timeout", duration("1ms", "10m"), "How long a load may take.").default("10s"),
+    Field::new("item_max", bytes("1B", "256MiB"), "The largest value kept; a larger one is answered and not kept.")
+        .default("512KiB"),
+    Field::later("refresh_ahead"),
+    Field::later("sliding_ttl"),
+    Field::later("l1_ttl"),
+    Field::later("l2_ttl"),
+    Field::later("ttl_from"),
+    Field::later("conditional"),
+    Field::later("tiers"),
+    Field::later("without_l2"),
+    Field::later("index"),
+    Field::later("compression"),
+    Field::later("encryption"),
+    Field::later("replicas"),
+    Field::later("unordered"),
+];
+
+const READS: &[Field] = &[
+    Field::new("description", Kind::Text(Format::Prose), "What it answers, for people and agents.").default(""),
+    Field::new("title", Kind::Text(Format::Line), "A short name for people; without it, the read's name."),
+    Field::new("source", Kind::Text(Format::Name), "The source that is asked.").required(),
+    Field::new("class", Kind::Text(Format::Name), "The class of its entries; without it, one of the read's name."),
+    HTTP,
+    SQL,
+    HEADERS,
+    BODY,
+    Field::new(
+        "pointer",
+        Kind::Text(Format::Pointer),
+        "The part of an HTTP answer that is kept, as a JSON pointer (RFC 6901): `/results`. Empty: all of it.",
+    )
+    .default(""),
+    RESULT,
+    PARAMETERS,
+    Field::new(
+        "tags",
+        list(&Kind::Text(Format::Tag), 9),
+        "What its entries can be invalidated by, with holes for parameters: `company:{company}`.",
+    ),
+    Field::new(
+        "key",
+        Kind::Text(Format::Template),
+        "The key of an entry: segments separated by `:`, each of them constant text or one hole, the first one constant. It names every parameter. Without it: the read's name and then every parameter.",
+    ),
+    Field::new("public", Kind::Boolean, "Whether it needs no token.").default("false"),
+    Field::later("hard_tags"),
+    Field::later("index"),
+    Field::later("warm"),
+    Field::later("unordered"),
+];
+
+const WRITES: &[Field] = &[
+    Field::new("description", Kind::Text(Format::Prose), "What it does, for people.").default(""),
+    Field::new("source", Kind::Text(Format::Name), "The source that is changed.").required(),
+    HTTP,
+    SQL,
+    HEADERS,
+    BODY,
+    PARAMETERS,
+    Field::new(
+        "invalidates",
+        list(&Kind::Target, 32),
+        "What it invalidates: a tag (`\"company:{company}\"`), `{ prefix = \"jobs:list\" }`, `{ key = \"jobs:detail:{id}\" }` or `{ class = \"jobs\" }`.",
+    ),
+    Field::later("settle"),
+    Field::later("unordered"),
+];
+
+const HTTP: Field = Field::new(
+    "http",
+    Kind::Text(Format::Request),
+    "For an HTTP source: method and path with holes, `GET /jobs?from={from}&filter={filter?}`. A parameter of the query that is absent takes its pair with it. A hole `{name?}` that nothing declares is an optional text parameter.",
+);
+const SQL: Field = Field::new(
+    "sql",
+    Kind::Text(Format::Sql),
+    "For an SQL source: one statement with named parameters, `select * from users where id = :id`.",
+);
+const HEADERS: Field = Field::new(
+    "headers",
+    Kind::Headers { secret: false },
+    "Headers of this request, with holes. Secrets belong in the source's `headers`.",
+);
+const BODY: Field = Field::new(
+    "body",
+    Kind::Json,
+    "The JSON body of the request. A text that is exactly one hole takes the parameter with its type; an absent one drops its member. A write without it sends every parameter that path, query and headers do not use.",
+);
+const RESULT: Field = Field::new(
+    "result",
+    choice(&["rows", "row"]),
+    "For an SQL source: all rows as a list, or the first one as an object; without one there is no such thing (404).",
+)
+.default("rows");
+const PARAMETERS: Field = Field::new(
+    "params",
+    Kind::Named { names: Names::Parameter, fields: PARAMETER, max: 32 },
+    "What a caller may give: `params.size = { type = \"integer\", default = 100, max = 1000 }`.",
+);
+
+const PARAMETER: &[Field] = &[
+    Field::new("type", choice(&["integer", "number", "boolean", "string"]), "Its type.").required(),
+    Field::new("default", Kind::Scalar, "What stands in for it when it is absent."),
+    Field::new(
+        "required",
+        Kind::Boolean,
+        "Whether a call without it is refused; without this field, where there is no default.",
+    ),
+    Field::new("min", Kind::Number, "Smallest number accepted."),
+    Field::new("max", Kind::Number, "Largest number accepted."),
+    Field::new("length_max", integer(1, 65_536), "Longest text accepted, in bytes.").default("1024"),
+    Field::new("choices", list(&Kind::Scalar, 100), "The only values accepted."),
+    Field::new("description", Kind::Text(Format::Prose), "What it means, for people and agents.").default(""),
+];
