@@ -1,0 +1,107 @@
+//! What every handler can reach.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use alacena::{
+    Alacena, Read, Write,
+    declared::nearest,
+    error::{Error, catalogue},
+};
+
+use crate::{
+    settings::ServerSettings,
+    tools::{LocalTools, Tools},
+};
+
+/// What every handler can reach. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Inner>);
+
+struct Inner {
+    alacena: Alacena,
+    settings: ServerSettings,
+    address: SocketAddr,
+    draining: AtomicBool,
+    tools: Arc<dyn Tools>,
+    #[cfg(feature = "mcp")]
+    mcp: crate::tools::McpService,
+}
+
+impl App {
+    pub(crate) fn new(alacena: Alacena, settings: ServerSettings, address: SocketAddr) -> Self {
+        let tools: Arc<dyn Tools> = Arc::new(LocalTools::new(alacena.clone()));
+        Self(Arc::new(Inner {
+            #[cfg(feature = "mcp")]
+            mcp: crate::tools::mcp_service(Arc::clone(&tools), &settings),
+            alacena,
+            settings,
+            address,
+            draining: AtomicBool::new(false),
+            tools,
+        }))
+    }
+
+    pub(crate) fn alacena(&self) -> &Alacena {
+        &self.0.alacena
+    }
+
+    pub(crate) fn settings(&self) -> &ServerSettings {
+        &self.0.settings
+    }
+
+    pub(crate) fn tools(&self) -> &dyn Tools {
+        &*self.0.tools
+    }
+
+    #[cfg(feature = "mcp")]
+    pub(crate) fn mcp(&self) -> &crate::tools::McpService {
+        &self.0.mcp
+    }
+
+    /// Whether everybody who reaches the listener may do everything.
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.settings.tokens.is_empty()
+    }
+
+    /// The address to show in examples: one that can be typed into a client on this machine.
+    pub(crate) fn base_url(&self) -> String {
+        let mut address = self.0.address;
+        if address.ip().is_unspecified() {
+            address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        }
+        format!("http://{address}")
+    }
+
+    pub(crate) fn begin_draining(&self) {
+        self.0.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.0.draining.load(Ordering::Relaxed)
+    }
+
+    /// The declared read of this name, or an error with the name that was perhaps meant.
+    pub(crate) fn read(&self, name: &str) -> Result<&Read, Error> {
+        let names = || self.alacena().reads().iter().map(|read| read.name.as_str());
+        self.alacena().read(name).ok_or_else(|| not_declared("read", name, nearest(name, names())))
+    }
+
+    /// The declared write of this name, or an error with the name that was perhaps meant.
+    pub(crate) fn write(&self, name: &str) -> Result<&Write, Error> {
+        let names = || self.alacena().writes().iter().map(|write| write.name.as_str());
+        self.alacena().write_named(name).ok_or_else(|| not_declared("write", name, nearest(name, names())))
+    }
+}
+
+/// Nothing of this kind has that name.
+pub(crate) fn not_declared(kind: &str, name: &str, near: Option<&str>) -> Error {
+    let shown: String = name.chars().filter(|character| !character.is_control()).take(64).collect();
+    let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    Error::new(&catalogue::NOT_DECLARED, format!("there is no {kind} `{shown}`{hint}"))
+}

@@ -1,0 +1,164 @@
+//! What the cache did for one answer, in the words of RFC 9211.
+//!
+//! One pure function; its table is the test below and the reference page.
+
+use std::{fmt::Write as _, time::Duration};
+
+use alacena::{
+    Mode,
+    outcome::{MissReason, NotStored, Origin, Outcome, StaleReason},
+};
+
+/// The value of the `Cache-Status` header.
+///
+/// `hit` and `fwd` exclude each other: an answer that was given while the source is asked behind the caller's back is a
+/// hit; one that was given because the source did not answer was forwarded. `ttl` is what remains of the freshness, in
+/// seconds, negative once it is over. Only the caller that led the load says `stored`; those who waited say
+/// `collapsed`.
+pub(crate) fn cache_status<V>(outcome: &Outcome<V>, mode: Mode) -> String {
+    let mut line = String::from("Alacena");
+    let mut details = Vec::new();
+    match (outcome.origin, outcome.stale) {
+        (Origin::Stale, Some(StaleReason::Revalidating)) => line.push_str("; hit"),
+        (Origin::Stale, _) => line.push_str("; fwd=stale"),
+        (Origin::Source, _) => line.push_str(forwarded(outcome.miss.as_ref(), mode, &mut details)),
+        _ => line.push_str("; hit"),
+    }
+    if outcome.collapsed {
+        line.push_str("; collapsed");
+    } else if outcome.origin == Origin::Source && outcome.not_stored.is_none() {
+        line.push_str("; stored");
+    }
+    if outcome.origin == Origin::Stale {
+        append(&mut line, format_args!("; ttl=-{}", seconds_up(outcome.stale_for).max(1)));
+    } else if outcome.not_stored.is_none() {
+        append(&mut line, format_args!("; ttl={}", seconds_up(outcome.fresh_for)));
+    }
+    details.extend(outcome.stale.map(StaleReason::as_str));
+    // A bypass is not stored by definition; every other "no" has a reason worth telling.
+    details.extend(outcome.not_stored.filter(|reason| *reason != NotStored::Bypass).map(NotStored::as_str));
+    if !details.is_empty() {
+        append(&mut line, format_args!("; detail=\"{}\"", details.join(", ")));
+    }
+    line
+}
+
+/// Why the source was asked, and what is worth adding to it.
+fn forwarded(miss: Option<&MissReason>, mode: Mode, details: &mut Vec<&'static str>) -> &'static str {
+    match miss {
+        Some(MissReason::Expired) => "; fwd=stale",
+        Some(MissReason::Bypass) if mode == Mode::Refresh => "; fwd=request",
+        Some(MissReason::Bypass) => "; fwd=bypass",
+        Some(reason @ MissReason::Invalidated(_)) => {
+            details.push(reason.as_str());
+            "; fwd=miss"
+        }
+        Some(reason @ MissReason::Evicted) => {
+            details.push(reason.as_str());
+            "; fwd=uri-miss"
+        }
+        _ => "; fwd=uri-miss",
+    }
+}
+
+/// Whole seconds, rounded up: what has begun counts, so that "still fresh" is never said to be over and "over" never
+/// said to be fresh.
+fn seconds_up(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+fn append(line: &mut String, text: std::fmt::Arguments<'_>) {
+    line.write_fmt(text).expect("writing to a String cannot fail");
+}
+
+/// An outcome and the line that it gives, for the tests and the reference page.
+pub(crate) fn table() -> Vec<(&'static str, String)> {
+    let seconds = Duration::from_secs;
+    let loaded = |miss| Outcome {
+        value: Some(()),
+        origin: Origin::Source,
+        age: Duration::ZERO,
+        fresh_for: seconds(300),
+        stale_for: Duration::ZERO,
+        miss: Some(miss),
+        stale: None,
+        collapsed: false,
+        not_stored: None,
+    };
+    let hit = Outcome { origin: Origin::L1, fresh_for: seconds(290), miss: None, ..loaded(MissReason::Cold) };
+    let stale = |reason, miss| Outcome {
+        origin: Origin::Stale,
+        fresh_for: Duration::ZERO,
+        stale_for: seconds(12),
+        miss,
+        stale: Some(reason),
+        ..hit.clone()
+    };
+    let tag = alacena::dep::Dep::namespace("default");
+    let not_stored =
+        |reason, miss| Outcome { fresh_for: Duration::ZERO, not_stored: Some(reason), ..loaded(miss) };
+    let normal = |outcome: Outcome<()>| cache_status(&outcome, Mode::Normal);
+    vec![
+        ("an entry within its time", normal(hit.clone())),
+        ("nothing was there", normal(loaded(MissReason::Cold))),
+        ("its time was over", normal(loaded(MissReason::Expired))),
+        ("it had given way to others", normal(loaded(MissReason::Evicted))),
+        ("it had been invalidated", normal(loaded(MissReason::Invalidated(tag.clone())))),
+        (
+            "another caller was loading it already",
+            normal(Outcome { collapsed: true, ..loaded(MissReason::Cold) }),
+        ),
+        ("past its time, being refreshed", normal(stale(StaleReason::Revalidating, None))),
+        (
+            "past its time, the source is slow",
+            normal(stale(StaleReason::SoftTimeout, Some(MissReason::Expired))),
+        ),
+        (
+            "past its time, the source failed",
+            normal(stale(StaleReason::SourceError, Some(MissReason::Expired))),
+        ),
+        (
+            "`Cache-Control: no-cache` asked for the source",
+            cache_status(&loaded(MissReason::Bypass), Mode::Refresh),
+        ),
+        (
+            "`Cache-Control: no-store` asked for the source",
+            cache_status(&not_stored(NotStored::Bypass, MissReason::Bypass), Mode::Bypass),
+        ),
+        ("larger than its class allows", normal(not_stored(NotStored::TooLarge, MissReason::Cold))),
+        ("the source forbids keeping it", normal(not_stored(NotStored::Uncacheable, MissReason::Cold))),
+        (
+            "invalidated before, and again while it was loading",
+            normal(not_stored(NotStored::Superseded, MissReason::Invalidated(tag))),
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_has_its_line() {
+        let lines: Vec<String> = table().into_iter().map(|(_, line)| line).collect();
+        assert_eq!(
+            lines,
+            [
+                "Alacena; hit; ttl=290",
+                "Alacena; fwd=uri-miss; stored; ttl=300",
+                "Alacena; fwd=stale; stored; ttl=300",
+                "Alacena; fwd=uri-miss; stored; ttl=300; detail=\"evicted\"",
+                "Alacena; fwd=miss; stored; ttl=300; detail=\"invalidated\"",
+                "Alacena; fwd=uri-miss; collapsed; ttl=300",
+                "Alacena; hit; ttl=-12; detail=\"revalidating\"",
+                "Alacena; fwd=stale; ttl=-12; detail=\"soft-timeout\"",
+                "Alacena; fwd=stale; ttl=-12; detail=\"source-error\"",
+                "Alacena; fwd=request; stored; ttl=300",
+                "Alacena; fwd=bypass",
+                "Alacena; fwd=uri-miss; detail=\"too-large\"",
+                "Alacena; fwd=uri-miss; detail=\"uncacheable\"",
+                "Alacena; fwd=miss; detail=\"invalidated, superseded\"",
+            ]
+        );
+    }
+}

@@ -1,0 +1,66 @@
+//! `/reads`: asking declared reads.
+
+use alacena::{Ask, Read, declared::Parameters};
+use axum::{
+    Extension, Json,
+    extract::{RawQuery, State},
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
+
+use crate::{
+    answer::{View, answer},
+    app::App,
+    listing,
+    problem::Problem,
+    request::{JsonBody, Members, Name, credentials, mode, query_pairs},
+    token::Caller,
+};
+
+/// `GET /reads`: what can be asked.
+pub(crate) async fn list(State(app): State<App>) -> Response {
+    Json(listing::reads(&app)).into_response()
+}
+
+/// `GET /reads/{name}`: parameters in the query.
+pub(crate) async fn by_query(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Name(name): Name,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let read = app.read(&name)?;
+    let pairs = query_pairs(query.as_deref().unwrap_or_default())?;
+    let given = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let parameters = Parameters::from_text(&read.parameters, given)?;
+    ask(&app, &caller, read, parameters, &headers, true).await
+}
+
+/// `POST /reads/{name}`: parameters as a JSON object.
+pub(crate) async fn by_body(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Name(name): Name,
+    headers: HeaderMap,
+    JsonBody(members): JsonBody<Members>,
+) -> Result<Response, Problem> {
+    let read = app.read(&name)?;
+    let parameters = Parameters::from_json(&read.parameters, members.iter())?;
+    ask(&app, &caller, read, parameters, &headers, false).await
+}
+
+async fn ask(
+    app: &App,
+    caller: &Caller,
+    read: &Read,
+    parameters: Parameters,
+    headers: &HeaderMap,
+    conditional: bool,
+) -> Result<Response, Problem> {
+    let mode = mode(headers, caller);
+    let ask = Ask { credentials: credentials(&read.credentials, headers)?, mode };
+    let outcome = app.alacena().ask(&read.name, parameters, ask).await?;
+    let view = View { mode, read, conditions: conditional.then_some(headers), sees_cache: caller.sees_cache };
+    Ok(answer(&outcome, &view))
+}

@@ -1,0 +1,125 @@
+//! The reference pages that follow from the code: `docs/reference/{http,metrics,errors}.md`.
+
+use std::fmt::Write as _;
+
+use alacena::error::catalogue;
+
+use crate::{cache_status, metrics::FAMILIES, problem, routes::ROUTES, token::Access};
+
+const GENERATED: &str =
+    "<!-- Generated: `UPDATE=1 cargo test -p alacena-server --test reference` writes it. -->\n";
+
+/// `docs/reference/http.md`.
+#[must_use]
+pub fn http_reference() -> String {
+    let mut page = format!(
+        "# HTTP\n\n{GENERATED}\n## Paths\n\n| method | path | needs | answers |\n|---|---|---|---|\n"
+    );
+    for route in ROUTES {
+        let needs = match route.access {
+            Access::Open => "nothing",
+            Access::Public => "`read`, or nothing where the read says `public = true`",
+            Access::Role(role) => role_cell(role.as_str()),
+        };
+        row(&mut page, &[route.method, &format!("`{}`", route.path), needs, route.what]);
+    }
+    page.push_str(PROSE_BEFORE_CACHE_STATUS);
+    page.push_str("| what happened | `Cache-Status` |\n|---|---|\n");
+    for (what, line) in cache_status::table() {
+        row(&mut page, &[what, &format!("`{line}`")]);
+    }
+    page.push_str(PROSE_AFTER_CACHE_STATUS);
+    page
+}
+
+fn role_cell(role: &str) -> &'static str {
+    match role {
+        "read" => "`read`",
+        "load" => "`load`",
+        "operate" => "`operate`",
+        _ => "`admin`",
+    }
+}
+
+const PROSE_BEFORE_CACHE_STATUS: &str = "
+`GET` answers `HEAD`, too. Everything else is a problem document: see [errors](errors.md).
+
+## Who may ask
+
+With no `[tokens]` the listener must be on loopback, needs nothing and answers only under loopback names and those of
+`server.hosts`. With tokens every path but `/health` needs one, as `Authorization: Bearer <token>` or as
+`Alacena-Token: <token>`. Roles include the ones before them: `read` asks reads and calls tools, `load` sends writes,
+`operate` invalidates and sees figures, `admin` has nothing of its own yet.
+
+Where a read passes `authorization` through to its source, send the source's credential in `Authorization` and
+Alacena's own token in `Alacena-Token`. Alacena never sends its own token on. On the MCP paths `Authorization` is always
+Alacena's: the protocol forbids handing it on.
+
+Pages of `server.cors_origins` may ask and read answers. A `POST` from any other page is refused, and every body must be
+`application/json`.
+
+## What a read answers
+
+| header | means |
+|---|---|
+| `ETag` | a strong validator; send it as `If-None-Match` with `GET` and get 304 while nothing has changed |
+| `Age` | seconds since the value was loaded; absent where it was loaded for this answer |
+| `Cache-Control` | `private, no-cache`: browsers may keep the answer and ask again each time |
+| `Cache-Status` | what the cache did (RFC 9211); only for callers with a token or from this machine |
+| `Vary` | the headers that the read passes through to its source |
+
+A request with `Cache-Control: no-cache` asks the source and keeps the answer; `no-store` keeps nothing. Both work only
+for callers with a role: a public read does not let strangers load its source at will. Where the source knows that there
+is no such thing the answer is a 404 problem `absent`, kept for `negative_ttl`.
+
+`ttl` is what remains of the freshness in whole seconds, rounded up; negative once it is over.
+
+";
+
+const PROSE_AFTER_CACHE_STATUS: &str = "
+## Invalidating
+
+`POST /cache/invalidate` takes one or more of `key`, `tags` (a list), `prefix`, `class`, `namespace` and `all: true`, and
+answers `{\"level\": \"applied\", \"dropped\": n}` once no read that begins afterwards can return what was loaded before.
+`dropped` counts markers and keys, not entries. `pattern`, `dryRun` and `wait` other than `applied` are refused as not
+built yet.
+";
+
+/// `docs/reference/metrics.md`.
+#[must_use]
+pub fn metrics_reference() -> String {
+    let mut page = format!(
+        "# Metrics\n\n{GENERATED}\n`GET /metrics` answers them in the text format of Prometheus (0.0.4). Counters count \
+         since the start. Labels are names out of the configuration and reasons out of Alacena's own lists, never keys or \
+         tags.\n\n| name | type | labels | means |\n|---|---|---|---|\n"
+    );
+    for family in FAMILIES {
+        let labels: Vec<String> = family.labels.iter().map(|label| format!("`{label}`")).collect();
+        row(&mut page, &[&format!("`{}`", family.name), family.kind, &labels.join(" "), family.help]);
+    }
+    page
+}
+
+/// `docs/reference/errors.md`.
+#[must_use]
+pub fn errors_reference() -> String {
+    let mut page = format!(
+        "# Errors\n\n{GENERATED}\nOver HTTP every failure is a problem document (RFC 9457, `application/problem+json`): `type`, \
+         `title`, `status`, `detail` (what happened this time), `remedy`, `retryAfter` (seconds, with the header \
+         `Retry-After`, where trying again can help) and `context` (what it was about). The command line and the log use \
+         the same names.\n\n`type` is `{}` and stays what it is.\n\n| slug | status | kind | what went wrong | what to do \
+         |\n|---|---|---|---|---|\n",
+        "urn:alacena:error:<slug>"
+    );
+    for code in catalogue::ALL {
+        debug_assert!(problem::type_of(code).ends_with(code.slug));
+        let status = problem::status(code).as_u16().to_string();
+        row(&mut page, &[&format!("`{}`", code.slug), &status, code.kind.as_str(), code.title, code.remedy]);
+    }
+    page
+}
+
+fn row(page: &mut String, cells: &[&str]) {
+    let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+    writeln!(page, "| {} |", cells.join(" | ")).expect("writing to a String cannot fail");
+}

@@ -1,0 +1,239 @@
+//! What a request says: the name in its path, its parameters, its body, its wishes about the cache.
+
+use std::{borrow::Cow, fmt, str::Utf8Error, sync::Arc};
+
+use alacena::{
+    Mode,
+    error::{Error, catalogue},
+    source::Credential,
+};
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, RawPathParams, Request, rejection::BytesRejection},
+    http::{
+        HeaderMap, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE},
+        request::Parts,
+    },
+};
+use percent_encoding::percent_decode_str;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, MapAccess, Visitor},
+};
+use serde_json::Value as Json;
+
+use crate::{app::App, problem::Problem, token::Caller};
+
+/// The `{name}` of the path.
+pub(crate) struct Name(pub(crate) String);
+
+impl FromRequestParts<App> for Name {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let path = RawPathParams::from_request_parts(parts, app)
+            .await
+            .map_err(|_| Error::new(&catalogue::NOT_FOUND, "the path is not valid UTF-8"))?;
+        let name = path.iter().find_map(|(key, value)| (key == "name").then(|| value.to_owned()));
+        Ok(Self(name.expect("a handler that takes a name stands on a route with one")))
+    }
+}
+
+/// The pairs of a query string, decoded.
+///
+/// # Errors
+/// `Invalid` where a name or a value is not UTF-8.
+pub(crate) fn query_pairs(query: &str) -> Result<Vec<(String, String)>, Error> {
+    let decode = |text: &str| -> Result<String, Utf8Error> {
+        let spaced: Cow<'_, str> =
+            if text.contains('+') { text.replace('+', " ").into() } else { text.into() };
+        percent_decode_str(&spaced).decode_utf8().map(Cow::into_owned)
+    };
+    let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Ok((decode(name)?, decode(value)?))
+    });
+    pairs.collect::<Result<_, Utf8Error>>().map_err(|_| {
+        Error::new(&catalogue::PARAMETER_INVALID, "the query is not valid UTF-8 once its %XX are decoded")
+    })
+}
+
+/// A JSON body. An empty one stands for `{}`.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let is_json = content_type_is_json(request.headers());
+        let bytes = Bytes::from_request(request, app).await.map_err(|rejection| unread(&rejection, app))?;
+        match is_json {
+            Some(false) => return Err(refused_type("this is not application/json").into()),
+            // A form of a foreign page can be sent without asking first, but never as JSON.
+            None if !bytes.is_empty() => return Err(refused_type("the body has no Content-Type").into()),
+            _ => {}
+        }
+        Ok(Self(parse(&bytes)?))
+    }
+}
+
+/// Whether the `Content-Type` is JSON; `None` where there is none.
+fn content_type_is_json(headers: &HeaderMap) -> Option<bool> {
+    let value = headers.get(CONTENT_TYPE)?;
+    let essence = value.to_str().ok().and_then(|text| text.split(';').next()).unwrap_or_default().trim();
+    let suffix = essence.len() > 5
+        && essence.get(essence.len() - 5..).is_some_and(|end| end.eq_ignore_ascii_case("+json"));
+    Some(essence.eq_ignore_ascii_case("application/json") || suffix)
+}
+
+fn refused_type(detail: &str) -> Error {
+    Error::new(&catalogue::MEDIA_TYPE_REFUSED, detail)
+}
+
+fn unread(rejection: &BytesRejection, app: &App) -> Error {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let most = app.settings().request_bytes_max;
+        Error::new(&catalogue::BODY_TOO_LARGE, format!("a request body has at most {most} bytes"))
+    } else {
+        Error::new(&catalogue::BODY_INVALID, "the body ended before it was complete")
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let invalid = |detail: String| Error::new(&catalogue::BODY_INVALID, detail);
+    let text = std::str::from_utf8(bytes).map_err(|cause| {
+        invalid(format!("the body is not UTF-8: byte {} cannot stand there", cause.valid_up_to()))
+    })?;
+    let text = if text.trim_ascii().is_empty() { "{}" } else { text };
+    // The message ends with line and column.
+    serde_json::from_str(text).map_err(|cause| invalid(cause.to_string()))
+}
+
+/// The members of a JSON object as they stand there, a name that occurs twice included: whoever completes parameters
+/// refuses that one by name, where a map would quietly keep the last.
+#[derive(Debug, Default)]
+pub(crate) struct Members(pub(crate) Vec<(String, Json)>);
+
+impl Members {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Json)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// The headers of a request that a read or write passes through to its source, as far as they are there: that none is
+/// missing is checked where the question is made.
+///
+/// # Errors
+/// `Denied`, naming the header, where one is sent twice: which of them the source would believe is anybody's guess.
+pub(crate) fn credentials(named: &[String], headers: &HeaderMap) -> Result<Arc<[Credential]>, Error> {
+    let mut sent = Vec::new();
+    for name in named {
+        let mut values = headers.get_all(name.as_str()).iter();
+        let Some(value) = values.next() else { continue };
+        if values.next().is_some() {
+            let detail = format!("the header `{name}` is sent more than once");
+            return Err(Error::new(&catalogue::CREDENTIAL_REQUIRED, detail).with("header", name));
+        }
+        sent.push(Credential { header: name.as_str().into(), secret: value.as_bytes().into() });
+    }
+    Ok(sent.into())
+}
+
+/// Whether the cache may answer: `Cache-Control: no-cache` asks the source and keeps the answer, `no-store` keeps
+/// nothing. Only of callers with a role: a public read must not let strangers load its source at will.
+pub(crate) fn mode(headers: &HeaderMap, caller: &Caller) -> Mode {
+    let says = |wanted: &str| {
+        let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+        values
+            .flat_map(|value| value.split(','))
+            .any(|directive| directive.trim().eq_ignore_ascii_case(wanted))
+    };
+    if caller.role.is_none() {
+        Mode::Normal
+    } else if says("no-store") {
+        Mode::Bypass
+    } else if says("no-cache") {
+        Mode::Refresh
+    } else {
+        Mode::Normal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::{HeaderName, HeaderValue};
+
+    #[test]
+    fn a_query_is_decoded_and_must_be_text() {
+        let pairs = query_pairs("a=1&b=x+y%20z&&c&d=%C3%A1=").unwrap();
+        let shown: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(shown, [("a", "1"), ("b", "x y z"), ("c", ""), ("d", "á=")]);
+        assert_eq!(query_pairs("a=%ff").unwrap_err().code(), &catalogue::PARAMETER_INVALID);
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_body_is_named_with_its_place() {
+        let wrong = |bytes: &[u8]| parse::<Members>(bytes).unwrap_err().detail().to_owned();
+        assert!(wrong(b"{\n  \"a\": }").contains("line 2 column 8"));
+        assert!(wrong(b"[1]").contains("expected a JSON object"));
+        assert!(wrong(b"{\"a\": \"\xff\"}").contains("byte 7"));
+        assert!(wrong(b"{\"a\": 1").contains("EOF"));
+        assert_eq!(parse::<Members>(b" ").unwrap().0.len(), 0);
+        assert_eq!(parse::<Members>(br#"{"a":1,"a":2}"#).unwrap().0.len(), 2);
+    }
+
+    #[test]
+    fn a_credential_is_not_sent_twice() {
+        let named = ["x-api-key".to_owned()];
+        let mut headers = HeaderMap::new();
+        let name = HeaderName::from_static("x-api-key");
+        assert_eq!(credentials(&named, &headers).unwrap().len(), 0);
+        headers.append(&name, HeaderValue::from_static("one"));
+        headers.append("cookie", HeaderValue::from_static("not declared"));
+        let sent = credentials(&named, &headers).unwrap();
+        assert_eq!((sent.len(), &*sent[0].secret), (1, &b"one"[..]));
+        headers.append(&name, HeaderValue::from_static("two"));
+        let refused = credentials(&named, &headers).unwrap_err();
+        assert_eq!(refused.context(), [("header", "x-api-key".to_owned())]);
+        assert!(refused.detail().contains("more than once") && !refused.to_string().contains("two"));
+    }
+
+    #[test]
+    fn only_callers_with_a_role_reach_past_the_cache() {
+        let mut headers = HeaderMap::new();
+        let caller = |role| Caller { who: "api".into(), role, sees_cache: true };
+        let known = caller(Some(alacena::config::Role::Read));
+        assert_eq!(mode(&headers, &known), Mode::Normal);
+        headers.append(CACHE_CONTROL, HeaderValue::from_static("max-age=0, No-Cache"));
+        assert_eq!(mode(&headers, &known), Mode::Refresh);
+        headers.append(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        assert_eq!(mode(&headers, &known), Mode::Bypass);
+        assert_eq!(mode(&headers, &caller(None)), Mode::Normal);
+    }
+}

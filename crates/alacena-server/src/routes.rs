@@ -1,0 +1,175 @@
+//! What is served where, and who may ask: one table for the router, the reference page and the tests.
+
+use alacena::{
+    config::Role,
+    error::{Error, catalogue},
+};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, State},
+    http::{Method, Uri},
+    middleware::from_fn_with_state,
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get, post},
+};
+
+use crate::{
+    admin,
+    app::App,
+    edge::edge,
+    health, listing, metrics,
+    problem::Problem,
+    reads,
+    token::{Access, authorise},
+    tools, writes,
+};
+
+/// One path and method.
+pub(crate) struct Route {
+    /// `GET` or `POST`. `GET` answers `HEAD`, too.
+    pub(crate) method: &'static str,
+    /// The path.
+    pub(crate) path: &'static str,
+    /// Who may ask.
+    pub(crate) access: Access,
+    /// What it answers, for the reference.
+    pub(crate) what: &'static str,
+    handler: fn() -> MethodRouter<App>,
+}
+
+/// Every route, in the order of the reference.
+///
+/// `load` sends writes: it is the role of an application, which changes data but has no business clearing caches.
+/// `operate` invalidates and sees figures: these name every read and source and tell how much each is used, which
+/// somebody who may only ask need not know. `admin` has nothing of its own yet.
+pub(crate) static ROUTES: &[Route] = &[
+    Route {
+        method: "GET",
+        path: "/",
+        access: Access::Role(Role::Read),
+        what: "What is served, with commands to try, as text.",
+        handler: || get(index),
+    },
+    Route {
+        method: "GET",
+        path: "/reads",
+        access: Access::Role(Role::Read),
+        what: "The declared reads: parameters, input schema, class, TTL, key, tags and a command to try.",
+        handler: || get(reads::list),
+    },
+    Route {
+        method: "GET",
+        path: "/reads/{name}",
+        access: Access::Public,
+        what: "The answer of one read; parameters in the query.",
+        handler: || get(reads::by_query),
+    },
+    Route {
+        method: "POST",
+        path: "/reads/{name}",
+        access: Access::Public,
+        what: "The same; parameters as a JSON object.",
+        handler: || post(reads::by_body),
+    },
+    Route {
+        method: "POST",
+        path: "/writes/{name}",
+        access: Access::Role(Role::Load),
+        what: "Passes a declared write through to its source and invalidates; parameters as a JSON object. Answers \
+               what the source said, with `Alacena-Level`.",
+        handler: || post(writes::send),
+    },
+    Route {
+        method: "POST",
+        path: "/mcp/tools/call",
+        access: Access::Role(Role::Read),
+        what: "One tool call as plain JSON: `{\"name\", \"arguments\"}` in, a CallToolResult out.",
+        handler: || post(tools::call_plain),
+    },
+    #[cfg(feature = "mcp")]
+    Route {
+        method: "POST",
+        path: "/mcp",
+        access: Access::Role(Role::Read),
+        what: "MCP over Streamable HTTP, stateless; revisions 2026-07-28 to 2024-11-05. Every read is a tool.",
+        handler: || post(tools::streamable_http),
+    },
+    Route {
+        method: "GET",
+        path: "/cache/health",
+        access: Access::Role(Role::Operate),
+        what: "Whether everything configured is there; 503 once nothing can be answered.",
+        handler: || get(admin::health),
+    },
+    Route {
+        method: "GET",
+        path: "/cache/stats",
+        access: Access::Role(Role::Operate),
+        what: "Counts since the start; `?format=display` gives the numbers as text.",
+        handler: || get(admin::stats),
+    },
+    Route {
+        method: "POST",
+        path: "/cache/invalidate",
+        access: Access::Role(Role::Operate),
+        what: "Forgets what `{key, tags, prefix, class, namespace, all}` name; answers `{level, dropped}`.",
+        handler: || post(admin::invalidate),
+    },
+    Route {
+        method: "POST",
+        path: "/cache/clear",
+        access: Access::Role(Role::Operate),
+        what: "Forgets everything and frees its memory; answers `{level, dropped}`.",
+        handler: || post(admin::clear),
+    },
+    Route {
+        method: "GET",
+        path: "/metrics",
+        access: Access::Role(Role::Operate),
+        what: "The figures for Prometheus, text format 0.0.4.",
+        handler: || get(metrics::metrics),
+    },
+    Route {
+        method: "GET",
+        path: "/health",
+        access: Access::Open,
+        what: "The process answers.",
+        handler: || get(health::alive),
+    },
+    Route {
+        method: "GET",
+        path: "/health/ready",
+        access: Access::Open,
+        what: "It should be sent requests; 503 while it drains or nothing can be answered.",
+        handler: || get(health::ready),
+    },
+];
+
+/// The whole service.
+pub(crate) fn router(app: App) -> Router {
+    let mut router = Router::new();
+    for route in ROUTES {
+        let gate = from_fn_with_state((app.clone(), route.access), authorise);
+        router = router.route(route.path, (route.handler)().route_layer(gate));
+    }
+    router
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(app.clone(), edge))
+        .layer(DefaultBodyLimit::max(app.settings().request_bytes_max))
+        .with_state(app)
+}
+
+async fn index(State(app): State<App>) -> Response {
+    listing::index(&app).into_response()
+}
+
+async fn not_found(uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(200).collect();
+    Error::new(&catalogue::NOT_FOUND, format!("nothing is served at {path}")).into()
+}
+
+async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(200).collect();
+    Error::new(&catalogue::METHOD_NOT_ALLOWED, format!("{path} does not answer {method}")).into()
+}

@@ -1,0 +1,202 @@
+//! Who is asking, and whether they may.
+//!
+//! A token comes as `Authorization: Bearer <token>` or as `Alacena-Token: <token>`; the second leaves `Authorization`
+//! to a source whose reads pass it through. Whatever carried a token of ours is taken off the request here, so that
+//! nothing behind can send it on.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use alacena::{
+    config::Role,
+    error::{Error, catalogue},
+};
+use axum::{
+    RequestPartsExt,
+    extract::{RawPathParams, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use subtle::ConstantTimeEq;
+
+use crate::{app::App, problem::Problem, settings::Token};
+
+/// The header for a token where `Authorization` belongs to the source.
+pub(crate) static ALACENA_TOKEN: HeaderName = HeaderName::from_static("alacena-token");
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Everybody, always.
+    Open,
+    /// Callers with the role `read`; everybody where the read in the path says `public = true`.
+    Public,
+    /// Callers with this role.
+    Role(Role),
+}
+
+/// The other end of the connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// Who is asking.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    /// What the history calls them: `api`, or `api` and the name of their token.
+    pub(crate) who: Arc<str>,
+    /// What they may do; nobody without a token has a role, unless the listener needs none.
+    pub(crate) role: Option<Role>,
+    /// Whether they may learn what the cache did: whether somebody else asked the same before is nobody's business
+    /// but that of callers who are known, or who sit on this machine.
+    pub(crate) sees_cache: bool,
+}
+
+/// Lets a request through to a route, with the [`Caller`] it comes from.
+pub(crate) async fn authorise(
+    State((app, access)): State<(App, Access)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match admit(&app, access, &mut parts).await {
+        Ok(caller) => {
+            parts.extensions.insert(caller);
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(error) => Problem(error).into_response(),
+    }
+}
+
+async fn admit(app: &App, access: Access, parts: &mut Parts) -> Result<Caller, Error> {
+    let local = from_this_machine(parts);
+    if app.is_open() {
+        parts.headers.remove(&ALACENA_TOKEN);
+        return Ok(Caller { who: "api".into(), role: Some(Role::Admin), sees_cache: true });
+    }
+    let token = take_token(&mut parts.headers, &app.settings().tokens);
+    let needed = match access {
+        Access::Open => None,
+        Access::Public if asks_public_read(app, parts).await => None,
+        Access::Public => Some(Role::Read),
+        Access::Role(role) => Some(role),
+    };
+    match (token, needed) {
+        (Presented::Known(token), needed) if needed.is_none_or(|needed| token.role >= needed) => {
+            Ok(Caller { who: format!("api {}", token.name).into(), role: Some(token.role), sees_cache: true })
+        }
+        (Presented::Known(token), needed) => {
+            let needed = needed.map_or("", Role::as_str);
+            let detail = format!("this needs the role `{needed}`; the token has `{}`", token.role.as_str());
+            Err(Error::new(&catalogue::ROLE_INSUFFICIENT, detail).with("role", needed))
+        }
+        (_, None) => Ok(Caller { who: "api".into(), role: None, sees_cache: local }),
+        (Presented::Nothing, Some(_)) => {
+            Err(Error::new(&catalogue::TOKEN_REQUIRED, "there is no token in the request"))
+        }
+        (Presented::Unknown, Some(_)) => {
+            let detail = "the token is not one of this server's; where Authorization is meant for the source, send \
+                          Alacena's own token in Alacena-Token";
+            Err(Error::new(&catalogue::TOKEN_REQUIRED, detail))
+        }
+    }
+}
+
+/// Whether the request was sent on this machine. What a proxy on this machine hands on was not.
+fn from_this_machine(parts: &Parts) -> bool {
+    let local = parts.extensions.get::<Peer>().is_some_and(|peer| peer.0.ip().to_canonical().is_loopback());
+    local && !["forwarded", "x-forwarded-for", "via"].iter().any(|name| parts.headers.contains_key(*name))
+}
+
+async fn asks_public_read(app: &App, parts: &mut Parts) -> bool {
+    let Ok(path) = parts.extract::<RawPathParams>().await else { return false };
+    let name = path.iter().find_map(|(key, value)| (key == "name").then_some(value));
+    name.and_then(|name| app.alacena().read(name)).is_some_and(|read| read.public)
+}
+
+/// What a request showed.
+enum Presented<'a> {
+    Nothing,
+    Unknown,
+    Known(&'a Token),
+}
+
+/// Finds the token and takes it off the request.
+fn take_token<'a>(headers: &mut HeaderMap, tokens: &'a [Token]) -> Presented<'a> {
+    let ours = headers.remove(&ALACENA_TOKEN);
+    let bearer = headers.get(AUTHORIZATION).and_then(bearer);
+    let by_bearer = bearer.and_then(|token| find(token, tokens));
+    if by_bearer.is_some() {
+        headers.remove(AUTHORIZATION);
+    }
+    match ours {
+        Some(ours) => find(ours.as_bytes(), tokens).map_or(Presented::Unknown, Presented::Known),
+        None => match by_bearer {
+            Some(token) => Presented::Known(token),
+            None if headers.contains_key(AUTHORIZATION) => Presented::Unknown,
+            None => Presented::Nothing,
+        },
+    }
+}
+
+fn bearer(value: &HeaderValue) -> Option<&[u8]> {
+    let (scheme, token) = value.as_bytes().split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
+/// The token whose hash is that of `presented`. Looks at all of them in constant time: how long it takes says nothing
+/// about how near a guess was.
+fn find<'a>(presented: &[u8], tokens: &'a [Token]) -> Option<&'a Token> {
+    let hash = blake3::hash(presented);
+    let mut found = None;
+    for token in tokens {
+        if bool::from(token.hash.ct_eq(hash.as_bytes())) {
+            found = Some(token);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens() -> Vec<Token> {
+        let token = |name: &str, text: &str, role| Token {
+            name: name.to_owned(),
+            hash: *blake3::hash(text.as_bytes()).as_bytes(),
+            role,
+        };
+        vec![token("app", "one", Role::Read), token("ops", "two", Role::Operate)]
+    }
+
+    fn take(given: &[(&'static str, &'static str)]) -> (Option<String>, Vec<String>) {
+        let tokens = tokens();
+        let mut headers = HeaderMap::new();
+        for (name, value) in given {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        let name = match take_token(&mut headers, &tokens) {
+            Presented::Known(token) => Some(token.name.clone()),
+            _ => None,
+        };
+        (name, headers.keys().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_token_of_ours_never_stays_on_the_request() {
+        let (name, left) = take(&[("authorization", "Bearer one")]);
+        assert_eq!((name.as_deref(), left.len()), (Some("app"), 0));
+        let (name, left) = take(&[("authorization", "bearer two"), ("alacena-token", "one")]);
+        assert_eq!((name.as_deref(), left.len()), (Some("app"), 0));
+        let (name, left) = take(&[("authorization", "Bearer upstream"), ("alacena-token", "two")]);
+        assert_eq!((name.as_deref(), left), (Some("ops"), vec!["authorization".to_owned()]));
+    }
+
+    #[test]
+    fn what_is_not_a_token_is_none() {
+        assert_eq!(take(&[]).0, None);
+        assert_eq!(take(&[("authorization", "Bearer three")]).0, None);
+        assert_eq!(take(&[("authorization", "Basic one")]).0, None);
+        assert_eq!(take(&[("authorization", "Bearer one"), ("alacena-token", "wrong")]).0, None);
+    }
+}

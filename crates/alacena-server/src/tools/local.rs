@@ -1,0 +1,62 @@
+//! Tools answered in this process.
+
+use std::sync::Arc;
+
+use alacena::{
+    Alacena, Ask, Mode, Read,
+    declared::{Parameters, nearest},
+    error::{Error, catalogue},
+    runtime::BoxFuture,
+};
+
+use super::{Tool, ToolCall, ToolResult, Tools, schema};
+use crate::app::not_declared;
+
+/// The declared reads of an [`Alacena`] of this process, as tools.
+#[derive(Clone)]
+pub struct LocalTools(Alacena);
+
+impl LocalTools {
+    /// The declared reads of `alacena`.
+    #[must_use]
+    pub fn new(alacena: Alacena) -> Self {
+        Self(alacena)
+    }
+
+    async fn answer(&self, read: &Read, call: &ToolCall) -> Result<ToolResult, Error> {
+        let given = call.arguments.iter().map(|(name, value)| (name.as_str(), value));
+        let parameters = Parameters::from_json(&read.parameters, given)?;
+        let ask = Ask { credentials: Arc::clone(&call.credentials), mode: Mode::Normal };
+        let outcome = self.0.ask(&read.name, parameters, ask).await?;
+        Ok(match &outcome.value {
+            Some(body) => ToolResult::found(body, &outcome),
+            None => {
+                let detail = format!("the source of `{}` has nothing under these parameters", read.name);
+                ToolResult::failed(&Error::new(&catalogue::ABSENT, detail)).with_cache_facts(&outcome)
+            }
+        })
+    }
+}
+
+impl Tools for LocalTools {
+    fn list(&self) -> BoxFuture<'_, Result<Vec<Tool>, Error>> {
+        let tools = self.0.reads().iter().map(|read| Tool {
+            name: read.name.clone(),
+            title: read.title.clone(),
+            description: read.description.clone(),
+            input_schema: schema::input(&read.parameters),
+        });
+        Box::pin(std::future::ready(Ok(tools.collect())))
+    }
+
+    fn call(&self, call: ToolCall) -> BoxFuture<'_, Result<ToolResult, Error>> {
+        Box::pin(async move {
+            let names = || self.0.reads().iter().map(|read| read.name.as_str());
+            let read = self
+                .0
+                .read(&call.name)
+                .ok_or_else(|| not_declared("tool", &call.name, nearest(&call.name, names())))?;
+            Ok(self.answer(read, &call).await.unwrap_or_else(|error| ToolResult::failed(&error)))
+        })
+    }
+}

@@ -1,0 +1,15 @@
+//! The server over real sockets: one binary, a module a concern.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may panic, and starts its own tasks"
+)]
+
+mod support;
+
+mod reads;
+mod problems;
+mod access;
+mod mcp;
+mod operations;

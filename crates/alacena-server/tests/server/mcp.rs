@@ -1,0 +1,182 @@
+//! Reads as MCP tools over Streamable HTTP, in both eras of the protocol, by requests as they go over the wire.
+
+use crate::support::{Answer, Running, post};
+use serde_json::{Value as Json, json};
+
+const MODERN: &str = "2026-07-28";
+const LEGACY: &str = "2025-11-25";
+
+/// A request of 2026-07-28: stateless, the version in header and `_meta`.
+async fn modern(server: &Running, method: &str, mut params: Json) -> Answer {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": MODERN,
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    });
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
+    let mut request = post("/mcp", body)
+        .with("accept", "application/json, text/event-stream")
+        .with("mcp-protocol-version", MODERN)
+        .with("mcp-method", method);
+    if let Some(name) = params["name"].as_str() {
+        request = request.with("mcp-name", name);
+    }
+    server.send(request).await
+}
+
+/// A request after the handshake of 2025-11-25.
+async fn legacy(server: &Running, message: Json) -> Answer {
+    let request = post("/mcp", message.to_string())
+        .with("accept", "application/json, text/event-stream")
+        .with("mcp-protocol-version", LEGACY);
+    server.send(request).await
+}
+
+#[tokio::test]
+async fn a_client_of_2026_lists_and_calls() {
+    let server = Running::start("").await;
+    let discovered = modern(&server, "server/discover", json!({})).await;
+    assert_eq!(discovered.status, 200, "{}", discovered.raw);
+    let versions = discovered.json()["result"]["supportedVersions"].clone();
+    assert!(
+        versions.as_array().unwrap().contains(&MODERN.into())
+            && versions.as_array().unwrap().contains(&LEGACY.into())
+    );
+
+    let listed = modern(&server, "tools/list", json!({})).await;
+    assert_eq!((listed.status, listed.header("content-type")), (200, "application/json"));
+    let result = listed.json()["result"].clone();
+    assert_eq!((&result["cacheScope"], &result["resultType"]), (&"private".into(), &"complete".into()));
+    assert!(result["ttlMs"].as_u64().unwrap() > 0);
+    let tools = result["tools"].as_array().unwrap();
+    assert_eq!(tools.len(), server.alacena.reads().len());
+    let item = tools.iter().find(|tool| tool["name"] == "item").unwrap();
+    assert_eq!(item["description"], "The item of this number");
+    assert_eq!(item["annotations"]["readOnlyHint"], true);
+    assert_eq!(
+        item["inputSchema"],
+        json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "type": "object",
+            "properties": {
+                "id": {"type": "integer", "description": "Its number", "minimum": 1, "maximum": 1000},
+                "mode": {"type": "string", "default": "full", "enum": ["full", "brief"]},
+            },
+            "required": ["id"],
+            "additionalProperties": false,
+        })
+    );
+
+    let call = || modern(&server, "tools/call", json!({"name": "item", "arguments": {"id": 7}}));
+    let first = call().await.json()["result"].clone();
+    assert_eq!(first["structuredContent"], json!({"id": 7, "version": 1}));
+    assert_eq!(first["content"], json!([{"type": "text", "text": "{\"id\":7,\"version\":1}"}]));
+    assert_eq!(first["isError"], false);
+    let facts = &first["_meta"]["dev.alacena/cache"];
+    assert_eq!((&facts["origin"], &facts["miss"]), (&"source".into(), &"cold".into()));
+    server.pass(10).await;
+    let second = call().await.json()["result"]["_meta"]["dev.alacena/cache"].clone();
+    assert_eq!(
+        second,
+        json!({"origin": "l1", "ageMs": 10000, "freshForMs": 290000, "stale": null, "miss": null, "collapsed": false})
+    );
+}
+
+#[tokio::test]
+async fn a_client_of_2025_shakes_hands_lists_and_calls() {
+    let server = Running::start("").await;
+    let initialize = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}},
+    });
+    let answer = legacy(&server, initialize).await;
+    assert_eq!(answer.status, 200, "{}", answer.raw);
+    let result = answer.json()["result"].clone();
+    assert_eq!(
+        (&result["protocolVersion"], &result["serverInfo"]["name"]),
+        (&LEGACY.into(), &"alacena".into())
+    );
+    assert_eq!(result["serverInfo"]["version"], "1.2.3");
+    assert!(!answer.has("mcp-session-id"), "nothing here needs a session");
+    let initialized = legacy(&server, json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
+    assert_eq!(initialized.status, 202);
+    assert_eq!(
+        legacy(&server, json!({"jsonrpc": "2.0", "id": 2, "method": "ping"})).await.json()["result"],
+        json!({})
+    );
+
+    let listed = legacy(&server, json!({"jsonrpc": "2.0", "id": 3, "method": "tools/list"})).await.json();
+    assert_eq!(listed["result"]["tools"].as_array().unwrap().len(), server.alacena.reads().len());
+    assert!(listed["result"].get("resultType").is_none() && listed["result"].get("ttlMs").is_none());
+    let call = json!({
+        "jsonrpc": "2.0", "id": 4, "method": "tools/call", "params": {"name": "list", "arguments": {"company": 42}},
+    });
+    let result = legacy(&server, call).await.json()["result"].clone();
+    assert_eq!(result["content"][0]["text"], "[{\"amount\":5}]");
+    assert!(result.get("structuredContent").is_none(), "a list is not an object");
+}
+
+#[tokio::test]
+async fn a_call_that_fails_is_an_answer_and_only_an_unknown_tool_is_not() {
+    let server = Running::start("").await;
+    let call = |params: Json| modern(&server, "tools/call", params);
+    let wrong = call(json!({"name": "item", "arguments": {"id": "x"}})).await.json()["result"].clone();
+    assert_eq!(wrong["isError"], true);
+    let text = wrong["content"][0]["text"].as_str().unwrap();
+    assert!(text.starts_with("parameter not accepted: `id` must be an integer\n"), "{text}");
+    assert_eq!(wrong["structuredContent"]["type"], "urn:alacena:error:parameter-invalid");
+
+    server.upstream.fail_with(500);
+    let failed = call(json!({"name": "item", "arguments": {"id": 7}})).await.json()["result"].clone();
+    assert_eq!(failed["isError"], true);
+    assert!(failed["content"][0]["text"].as_str().unwrap().starts_with("source failed"));
+    server.upstream.fail_with(0);
+
+    let absent = call(json!({"name": "item", "arguments": {"id": 404}})).await.json()["result"].clone();
+    assert_eq!(absent["isError"], true);
+    assert!(absent["_meta"]["dev.alacena/cache"]["origin"].is_string());
+
+    let unknown = call(json!({"name": "itm", "arguments": {}})).await;
+    let error = unknown.json()["error"].clone();
+    assert_eq!(error["code"], -32602);
+    assert!(error["message"].as_str().unwrap().contains("did you mean `item`?"));
+}
+
+#[tokio::test]
+async fn plain_json_calls_the_same_tools() {
+    let server = Running::start("").await;
+    let result = server.post("/mcp/tools/call", r#"{"name": "item", "arguments": {"id": 7}}"#).await;
+    assert_eq!(result.status, 200);
+    assert_eq!(result.json()["structuredContent"], json!({"id": 7, "version": 1}));
+    assert_eq!(result.json()["isError"], false);
+    let wrong = server.post("/mcp/tools/call", r#"{"name": "item", "arguments": {"id": 0}}"#).await;
+    assert_eq!((wrong.status, &wrong.json()["isError"]), (200, &true.into()));
+    assert_eq!(server.post("/mcp/tools/call", r#"{"name": "itm"}"#).await.problem(), "not-declared");
+    assert_eq!(server.post("/mcp/tools/call", r#"{"arguments": {}}"#).await.problem(), "body-invalid");
+    assert_eq!(
+        server.post("/mcp/tools/call", r#"{"name": "item", "args": {}}"#).await.problem(),
+        "body-invalid"
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_the_protocol_is_refused() {
+    let server = Running::start("").await;
+    assert_eq!(server.send(post("/mcp", "{}").with("accept", "application/json")).await.status, 406);
+    let mismatch = post(
+        "/mcp",
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": {
+            "io.modelcontextprotocol/protocolVersion": MODERN,
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }}})
+        .to_string(),
+    );
+    let mismatch = mismatch
+        .with("accept", "application/json, text/event-stream")
+        .with("mcp-protocol-version", LEGACY)
+        .with("mcp-method", "tools/list");
+    let answer = server.send(mismatch).await;
+    assert_eq!((answer.status, &answer.json()["error"]["code"]), (400, &(-32020).into()));
+    let unknown = modern(&server, "nothing/here", json!({})).await;
+    assert_eq!((unknown.status, &unknown.json()["error"]["code"]), (404, &(-32601).into()));
+}

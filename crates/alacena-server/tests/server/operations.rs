@@ -1,0 +1,163 @@
+//! Administration, figures, writes, and stopping without cutting anybody off.
+
+use crate::support::{Running, get, post};
+use alacena_server::{ServerSettings, bind, serve};
+use serde_json::json;
+
+#[tokio::test]
+async fn health_and_figures_have_their_shapes() {
+    let server = Running::start("").await;
+    assert_eq!(
+        server.get("/cache/health").await.json(),
+        json!({"status": "healthy", "connected": null, "circuitState": "CLOSED", "mode": "embedded", "missing": []})
+    );
+    for _ in 0..4 {
+        server.get("/reads/item?id=7").await;
+    }
+    let stats = server.get("/cache/stats").await.json();
+    assert_eq!(
+        stats["metrics"],
+        json!({"hits": 3, "misses": 1, "writes": 0, "errors": 0, "stale": 0, "l1Hits": 3, "l2Hits": null, "hitRate": 0.75})
+    );
+    assert_eq!(stats["queue"], json!({"length": null}));
+    let display = server.get("/cache/stats?format=display").await.json();
+    assert_eq!(
+        (&display["metrics"]["hitRate"], &display["metrics"]["hits"]),
+        (&"75.00%".into(), &"3".into())
+    );
+    assert_eq!(display["redis"], stats["redis"]);
+    assert_eq!(server.get("/health").await.json(), json!({"status": "alive"}));
+    assert_eq!(server.get("/health/ready").await.json(), json!({"ready": true, "status": "healthy"}));
+}
+
+#[tokio::test]
+async fn the_figures_are_there_for_prometheus() {
+    let server = Running::start("").await;
+    server.get("/reads/item?id=7").await;
+    server.get("/reads/item?id=7").await;
+    let metrics = server.get("/metrics").await;
+    assert_eq!(metrics.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    assert!(
+        metrics.text().contains("alacena_read_hits_total{read=\"item\",class=\"plain\",source=\"crm\"} 1\n")
+    );
+    assert!(metrics.text().contains("alacena_loads_total{read=\"item\",class=\"plain\",source=\"crm\"} 1\n"));
+    assert!(metrics.text().contains("alacena_source_breaker_state{source=\"crm\",state=\"CLOSED\"} 1\n"));
+    assert!(!metrics.text().contains("item:7"), "no key and no tag is a label");
+}
+
+#[tokio::test]
+async fn a_write_is_passed_on_and_what_it_changes_is_read_anew() {
+    let server = Running::start("").await;
+    assert_eq!(server.get("/reads/total?company=42").await.json(), json!({"total": 5}));
+    let written = server.post("/writes/order", r#"{"company": 42, "amount": 7}"#).await;
+    assert_eq!(written.status, 200, "{}", written.raw);
+    assert_eq!((written.header("alacena-level"), written.header("cache-control")), ("applied", "no-store"));
+    let after = server.get("/reads/total?company=42").await;
+    assert_eq!(after.json(), json!({"total": 12}));
+    assert!(after.cache_status().contains("invalidated"));
+    assert_eq!(server.post("/writes/order", r#"{"company": 42}"#).await.problem(), "parameter-invalid");
+    assert_eq!(server.post("/writes/ordre", "{}").await.problem(), "not-declared");
+}
+
+#[tokio::test]
+async fn what_is_named_is_forgotten_and_nothing_else() {
+    let server = Running::start("").await;
+    let hit = async |path: &str| server.get(path).await.cache_status().starts_with("Alacena; hit");
+    for body in [
+        r#"{"key": "items:one:7:full"}"#,
+        r#"{"tags": ["item:7"]}"#,
+        r#"{"prefix": "items:one"}"#,
+        r#"{"class": "plain"}"#,
+        r#"{"namespace": "default"}"#,
+        r#"{"all": true}"#,
+    ] {
+        server.get("/reads/item?id=7").await;
+        server.get("/reads/fresh").await;
+        let answer = server.post("/cache/invalidate", body).await;
+        assert_eq!(
+            (answer.status, &answer.json()["level"]),
+            (200, &"applied".into()),
+            "{body}: {}",
+            answer.raw
+        );
+        assert!(answer.json()["dropped"].is_u64());
+        assert!(!hit("/reads/item?id=7").await, "{body}");
+        let wide = body.contains("namespace") || body.contains("all");
+        assert_eq!(hit("/reads/fresh").await, !wide, "{body}");
+    }
+    server.get("/reads/fresh").await;
+    assert_eq!(server.post("/cache/clear", "").await.json()["level"], "applied");
+    assert_eq!(server.alacena.figures().entries, 0);
+    assert!(!hit("/reads/fresh").await);
+    assert_eq!(server.post("/cache/invalidate", r#"{"class": "nothing"}"#).await.status, 400);
+    assert_eq!(server.post("/cache/invalidate", "{}").await.problem(), "parameter-invalid");
+    assert_eq!(server.post("/cache/invalidate", r#"{"tag": "a"}"#).await.problem(), "body-invalid");
+}
+
+#[tokio::test]
+async fn stopping_answers_what_is_running() {
+    let mut server = Running::start("").await;
+    server.upstream.hold(true);
+    let asking = tokio::spawn(get("/reads/item?id=7").send(server.address));
+    server.upstream.begun(1).await;
+    let stopped = server.stop();
+    while tokio::net::TcpStream::connect(server.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    server.upstream.hold(false);
+    let answer = asking.await.unwrap();
+    assert_eq!((answer.status, answer.json()), (200, json!({"id": 7, "version": 1})));
+    stopped.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn stopping_does_not_wait_longer_than_it_may() {
+    let mut server = Running::start("[server]\ndrain = \"5s\"\n").await;
+    server.upstream.hold(true);
+    let asking = tokio::spawn(get("/reads/item?id=7").send(server.address));
+    server.upstream.begun(1).await;
+    let stopped = server.stop();
+    while tokio::net::TcpStream::connect(server.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!stopped.is_finished());
+    server.pass(5).await;
+    stopped.await.unwrap().unwrap();
+    asking.abort();
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let taken = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = taken.local_addr().unwrap();
+    let error = bind(address).await.unwrap_err();
+    assert_eq!(error.code().slug, "listen-failed");
+    assert!(error.to_string().contains(&address.to_string()) && error.to_string().contains("in use"));
+}
+
+#[tokio::test]
+async fn an_open_door_to_other_machines_is_refused() {
+    let server = Running::start("").await;
+    let listener = bind("0.0.0.0:0".parse().unwrap()).await.unwrap();
+    let never = std::future::pending();
+    let refused =
+        serve(listener, server.alacena.clone(), ServerSettings::default(), never).await.unwrap_err();
+    assert_eq!(refused.code().slug, "configuration-invalid");
+    assert!(refused.to_string().contains("no tokens"));
+}
+
+#[tokio::test]
+async fn many_callers_of_one_cold_key_cost_one_call() {
+    let server = Running::start("").await;
+    server.upstream.hold(true);
+    let callers: Vec<_> =
+        (0..200).map(|_| tokio::spawn(post("/reads/item", r#"{"id": 7}"#).send(server.address))).collect();
+    server.upstream.begun(1).await;
+    server.pass(1).await;
+    server.upstream.hold(false);
+    for caller in callers {
+        let answer = caller.await.unwrap();
+        assert_eq!(answer.status, 200);
+    }
+    assert_eq!(server.upstream.calls(), 1);
+}

@@ -1,0 +1,113 @@
+//! An upstream that does as it is told.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU16, AtomicU64, Ordering},
+    },
+};
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde_json::json;
+use tokio::{net::TcpListener, sync::watch};
+
+#[derive(Clone)]
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    calls: AtomicU64,
+    version: AtomicU64,
+    /// Zero: answer; anything else: fail with this status.
+    failing: AtomicU16,
+    /// Calls are held back while this is true.
+    held: watch::Sender<bool>,
+    begun: watch::Sender<u64>,
+    seen: parking_lot::Mutex<Vec<HeaderMap>>,
+}
+
+impl Upstream {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let inner = Arc::new(Inner {
+            calls: AtomicU64::new(0),
+            version: AtomicU64::new(1),
+            failing: AtomicU16::new(0),
+            held: watch::Sender::new(false),
+            begun: watch::Sender::new(0),
+            seen: parking_lot::Mutex::default(),
+        });
+        let upstream = Self { address: listener.local_addr().unwrap(), inner };
+        let router = Router::new()
+            .route("/items/{id}", get(item))
+            .route("/mine", get(mine))
+            .with_state(upstream.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        upstream
+    }
+
+    pub(crate) fn calls(&self) -> u64 {
+        self.inner.calls.load(Ordering::SeqCst)
+    }
+
+    /// From now on items are others than before.
+    pub(crate) fn change(&self) {
+        self.inner.version.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn fail_with(&self, status: u16) {
+        self.inner.failing.store(status, Ordering::SeqCst);
+    }
+
+    /// Holds calls back, or lets them go.
+    pub(crate) fn hold(&self, held: bool) {
+        self.inner.held.send_replace(held);
+    }
+
+    /// Waits until so many calls have begun.
+    pub(crate) async fn begun(&self, calls: u64) {
+        self.inner.begun.subscribe().wait_for(|begun| *begun >= calls).await.unwrap();
+    }
+
+    /// The headers of every call so far.
+    pub(crate) fn seen(&self) -> Vec<HeaderMap> {
+        self.inner.seen.lock().clone()
+    }
+
+    async fn called(&self, headers: HeaderMap) -> Result<u64, StatusCode> {
+        let calls = self.inner.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        self.inner.seen.lock().push(headers);
+        self.inner.begun.send_replace(calls);
+        self.inner.held.subscribe().wait_for(|held| !held).await.unwrap();
+        match self.inner.failing.load(Ordering::SeqCst) {
+            0 => Ok(self.inner.version.load(Ordering::SeqCst)),
+            status => Err(StatusCode::from_u16(status).unwrap()),
+        }
+    }
+}
+
+async fn item(State(upstream): State<Upstream>, Path(id): Path<u64>, headers: HeaderMap) -> Response {
+    match upstream.called(headers).await {
+        Err(status) => (status, format!("the upstream says {}", super::CANARY)).into_response(),
+        Ok(_) if id == 404 => StatusCode::NOT_FOUND.into_response(),
+        Ok(version) => Json(json!({ "id": id, "version": version })).into_response(),
+    }
+}
+
+async fn mine(State(upstream): State<Upstream>, headers: HeaderMap) -> Response {
+    let shown = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().len());
+    let lengths = json!([shown("authorization"), shown("x-api-key"), shown("alacena-token")]);
+    match upstream.called(headers).await {
+        Err(status) => status.into_response(),
+        Ok(_) => Json(lengths).into_response(),
+    }
+}
