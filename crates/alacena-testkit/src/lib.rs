@@ -3,5 +3,7 @@
 //! A dev-dependency only; nothing here ships.
 
 mod runtime;
+mod source;
 
 pub use runtime::{FakeRuntime, settle};
+pub use source::{PendingCall, ScriptedSource};

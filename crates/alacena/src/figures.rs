@@ -140,7 +140,11 @@ impl Alacena {
         let engine = self.inner.engine.figures();
         let prepared = &self.inner.prepared;
         Figures {
-            reads: prepared.reads.iter().map(|read| ReadFigures::of(&read.read, &read.rules.counters)).collect(),
+            reads: prepared
+                .reads
+                .iter()
+                .map(|read| ReadFigures::of(&read.read, &read.rules.counters))
+                .collect(),
             entries: engine.entries,
             bytes: engine.bytes,
             bytes_max: engine.bytes_max,

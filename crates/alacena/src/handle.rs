@@ -171,7 +171,9 @@ impl Alacena {
             Ok(match fetch.fetch(call).await? {
                 Fetched::Found { body, cacheable } => Loaded { value: Some(body.into()), cacheable },
                 Fetched::Absent => Loaded::absent(),
-                other => return Err(Error::new(&catalogue::INTERNAL, format!("unexpected answer {other:?}"))),
+                other => {
+                    return Err(Error::new(&catalogue::INTERNAL, format!("unexpected answer {other:?}")));
+                }
             })
         };
         let outcome = self.inner.engine.get_or_fetch(question.with_mode(mode), load).await?;
@@ -324,10 +326,17 @@ impl Alacena {
             for target in &intent.targets {
                 match self.inner.prepared.steps(target) {
                     Ok(steps) => {
-                        self.apply(&steps, std::slice::from_ref(target), &format!("recovery {}", intent.write)).await;
+                        self.apply(
+                            &steps,
+                            std::slice::from_ref(target),
+                            &format!("recovery {}", intent.write),
+                        )
+                        .await;
                     }
                     // The configuration has changed since: what it named exists no more, so nothing is kept of it.
-                    Err(error) => tracing::info!(write = intent.write, error = ?error, "an open write names nothing"),
+                    Err(error) => {
+                        tracing::info!(write = intent.write, error = ?error, "an open write names nothing")
+                    }
                 }
             }
             self.inner.store.ledger.close_intent(id).await?;

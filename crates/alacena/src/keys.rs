@@ -43,7 +43,9 @@ impl Keys {
         let segments: Option<Vec<Segment>> = segments.into_iter().collect();
         let mut segments = segments.ok_or_else(|| wrong("a segment is empty"))?.into_iter().peekable();
         let mut constant = Vec::new();
-        while let Some(Segment::Constant(text)) = segments.next_if(|next| matches!(next, Segment::Constant(_))) {
+        while let Some(Segment::Constant(text)) =
+            segments.next_if(|next| matches!(next, Segment::Constant(_)))
+        {
             constant.push(text);
         }
         if constant.is_empty() {
@@ -58,7 +60,11 @@ impl Keys {
     }
 
     /// The key of one call.
-    pub(crate) fn of_call(&self, principal: Option<Principal>, parameters: &Parameters) -> Result<Key, Error> {
+    pub(crate) fn of_call(
+        &self,
+        principal: Option<Principal>,
+        parameters: &Parameters,
+    ) -> Result<Key, Error> {
         let filled = self.rest.iter().map(|segment| match segment {
             Segment::Constant(text) => Ok(text.clone()),
             Segment::Hole(hole) => Ok(hole.fill(parameters)?.unwrap_or_default()),

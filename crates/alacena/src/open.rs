@@ -59,9 +59,14 @@ fn prepare(config: &Config, runtime: &SharedRuntime, store: &Store) -> Result<Pr
         let guard = Guard::new(&source.name, guard_settings(&source.guard), Arc::clone(runtime));
         sources.insert(source.name.as_str(), (Source::open(source, runtime)?, guard));
     }
-    let mut reads = config.reads.iter().map(|read| prepare_read(config, read, &sources)).collect::<Result<Vec<_>, _>>()?;
+    let mut reads = config
+        .reads
+        .iter()
+        .map(|read| prepare_read(config, read, &sources))
+        .collect::<Result<Vec<_>, _>>()?;
     reads.sort_by(|a, b| a.read.name.cmp(&b.read.name));
-    let mut writes = config.writes.iter().map(|write| prepare_write(write, &sources)).collect::<Result<Vec<_>, _>>()?;
+    let mut writes =
+        config.writes.iter().map(|write| prepare_write(write, &sources)).collect::<Result<Vec<_>, _>>()?;
     writes.sort_by(|a, b| a.write.name.cmp(&b.write.name));
     Ok(Prepared {
         namespace: config.server.namespace.clone(),

@@ -60,9 +60,8 @@ impl Source {
             #[cfg(feature = "http")]
             (Source::Http { source, .. }, Question::Http(question)) => source.read(http_question(question)?),
             #[cfg(feature = "sqlite")]
-            (Source::Sqlite(source), Question::Sql { sql, shape }) => {
-                source.read(alacena_backends::sqlite::SqlQuestion { sql: sql.clone(), shape: sql_shape(*shape) })
-            }
+            (Source::Sqlite(source), Question::Sql { sql, shape }) => source
+                .read(alacena_backends::sqlite::SqlQuestion { sql: sql.clone(), shape: sql_shape(*shape) }),
             _ => Err(mismatch()),
         }
     }
@@ -89,7 +88,9 @@ impl Source {
 }
 
 #[cfg(feature = "http")]
-fn http_question(question: &crate::config::HttpQuestion) -> Result<alacena_backends::http::HttpQuestion, Error> {
+fn http_question(
+    question: &crate::config::HttpQuestion,
+) -> Result<alacena_backends::http::HttpQuestion, Error> {
     Ok(alacena_backends::http::HttpQuestion {
         method: alacena_backends::http::Method::parse(&question.method)?,
         target: question.target.clone(),

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use alacena_core::{
-    error::Error,
-    ledger::Ledger,
-    runtime::SharedRuntime,
-};
+use alacena_core::{error::Error, ledger::Ledger, runtime::SharedRuntime};
 
 use crate::config::Config;
 

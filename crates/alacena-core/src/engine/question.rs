@@ -45,7 +45,10 @@ impl Rules {
 
 impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rules").field("space", &self.space).field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("Rules")
+            .field("space", &self.space)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
     }
 }
 
@@ -72,7 +75,8 @@ impl Question {
         let tags = tags.into();
         let room = DEPS_MAX - rules.space.deps().len();
         if tags.len() > room {
-            let detail = format!("an entry of this read has at most {room} tags, this one has {}", tags.len());
+            let detail =
+                format!("an entry of this read has at most {room} tags, this one has {}", tags.len());
             return Err(Error::new(&catalogue::KEY_INVALID, detail));
         }
         Ok(Self { rules: Arc::clone(rules), key, tags, mode: Mode::Normal })

@@ -200,7 +200,9 @@ impl Engine {
                 counters.errors.increment();
                 Err(error)
             }
-            (Ok((Waited::TooSlow, _)), None) => unreachable!("only a wait with something to stand in ends early"),
+            (Ok((Waited::TooSlow, _)), None) => {
+                unreachable!("only a wait with something to stand in ends early")
+            }
         }
     }
 }

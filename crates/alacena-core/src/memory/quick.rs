@@ -8,10 +8,7 @@ use std::{
     },
 };
 
-use quick_cache::{
-    DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter,
-    sync::Cache,
-};
+use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter, sync::Cache};
 
 use super::{Entry, L1, Removals};
 use crate::{key::Key, outcome::MissReason};
@@ -61,7 +58,9 @@ impl QuickMemory {
     pub fn new(bytes_max: u64, removals: Arc<Removals>) -> Self {
         let shards = (bytes_max / SHARD_BYTES_MIN).clamp(1, 16);
         let options = OptionsBuilder::new()
-            .estimated_items_capacity(usize::try_from(bytes_max / ENTRY_BYTES_GUESS).unwrap_or(usize::MAX).max(16))
+            .estimated_items_capacity(
+                usize::try_from(bytes_max / ENTRY_BYTES_GUESS).unwrap_or(usize::MAX).max(16),
+            )
             .weight_capacity(bytes_max)
             .shards(usize::try_from(shards).expect("at most sixteen"))
             .build()

@@ -1,0 +1,393 @@
+//! The protocol of one process under a model checker: markers (`marker::protocol`) and flights (`flight::protocol`),
+//! the shipped functions, in every order in which their atomic steps can happen.
+//!
+//! Callers ask one key that depends on two deps. A writer changes the source and then invalidates by either dep or by
+//! the key. The promise (INV-1 on one node, INV-4): a caller is never answered with a value older than what the last
+//! invalidation that was acknowledged before it asked had announced.
+//!
+//! A checker that finds nothing proves nothing about itself. So each way to get the protocol wrong stands here as a
+//! mutation, and the checker must find every one.
+
+use alacena_core::{
+    flight::protocol::{Attempt, End, Flight, Role},
+    marker::protocol::{self, Cells, Generation},
+    runtime::Moment,
+};
+use stateright::{Checker, Model, Property};
+
+/// The ways to get it wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mutation {
+    None,
+    /// The token is captured when the value has arrived.
+    CaptureAfterLoad,
+    /// A cell that was killed still validates what was captured from it.
+    DeadCellAccepted,
+    /// A load stores whether or not its attempt still holds the key.
+    StoreWithoutAttemptCheck,
+    /// The invalidation of a key removes the entry and leaves the attempt alone.
+    KeyLeavesAttempt,
+    /// A caller joins a load that began before an invalidation.
+    JoinWhatIsOutdated,
+}
+
+struct Protocol {
+    mutation: Mutation,
+    callers: usize,
+    /// Questions that each caller asks, one after the other.
+    rounds: u8,
+    writes: u8,
+}
+
+/// What a load captured: a mark for each of the two deps.
+type Token = Vec<(usize, Generation)>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct State {
+    /// The truth.
+    source: u8,
+    /// What the last acknowledged invalidation announced.
+    acknowledged: u8,
+    cells: Table,
+    flight: Flight,
+    /// What the load under way depends on, as far as it has been captured.
+    loading: Option<Token>,
+    /// Who is in the critical section of the key.
+    locked_by: Option<usize>,
+    last_attempt: u64,
+    entry: Option<(u8, Token)>,
+    /// What each attempt brought home, for those who joined it.
+    landed: Vec<(Attempt, u8)>,
+    callers: Vec<Caller>,
+    writer: Writer,
+    writes_left: u8,
+    hits: u8,
+    /// Set by an answer that breaks the promise.
+    broken: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Caller {
+    step: Step,
+    /// What had been acknowledged when it asked.
+    floor: u8,
+    rounds_left: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Step {
+    Idle,
+    Look,
+    /// Holds an entry and has still to look at the marks from this one on.
+    Check {
+        value: u8,
+        token: Token,
+        next: usize,
+    },
+    Ask,
+    /// In the critical section, capturing the deps from this one on.
+    Capture {
+        attempt: Attempt,
+        token: Token,
+    },
+    Fetch {
+        attempt: Attempt,
+        token: Token,
+    },
+    /// Only under [`Mutation::CaptureAfterLoad`].
+    LateCapture {
+        attempt: Attempt,
+        value: u8,
+    },
+    Land {
+        attempt: Attempt,
+        value: u8,
+        token: Token,
+    },
+    Wait {
+        attempt: Attempt,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Writer {
+    Idle,
+    Written,
+    /// Has taken a cell out of the table and has still to kill it.
+    Taken(Option<usize>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    Step(usize),
+    Write,
+    InvalidateDep(usize),
+    InvalidateKey,
+    Kill,
+}
+
+/// The cells of the model: a map of two deps and a list of all the cells that ever were.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Table {
+    held: [Option<usize>; 2],
+    cells: Vec<Generation>,
+}
+
+impl Cells for Table {
+    type Dep = usize;
+    type Cell = usize;
+
+    fn open(&mut self, dep: &usize) -> usize {
+        *self.held[*dep].get_or_insert_with(|| {
+            self.cells.push(Generation(self.cells.len() as u64 + 1));
+            self.cells.len() - 1
+        })
+    }
+
+    fn take(&mut self, dep: &usize) -> Option<usize> {
+        self.held[*dep].take()
+    }
+
+    fn kill(&mut self, cell: &usize) {
+        self.cells[*cell] = Generation::DEAD;
+    }
+
+    fn generation(&self, cell: &usize) -> Generation {
+        self.cells[*cell]
+    }
+}
+
+impl Protocol {
+    fn is_current(&self, cells: &Table, (cell, captured): (usize, Generation)) -> bool {
+        let now = cells.generation(&cell);
+        let accepted = self.mutation == Mutation::DeadCellAccepted && now == Generation::DEAD;
+        accepted || protocol::is_current(captured, now)
+    }
+
+    fn all_current(&self, cells: &Table, token: &Token) -> bool {
+        token.iter().all(|mark| self.is_current(cells, *mark))
+    }
+
+    fn step(&self, state: &mut State, at: usize) {
+        let caller = state.callers[at].clone();
+        let next = match caller.step {
+            Step::Idle => {
+                state.callers[at].floor = state.acknowledged;
+                state.callers[at].rounds_left -= 1;
+                Step::Look
+            }
+            Step::Look => match &state.entry {
+                Some((value, token)) => Step::Check { value: *value, token: token.clone(), next: 0 },
+                None => Step::Ask,
+            },
+            // One atomic load a step: between two of them anything may happen.
+            Step::Check { value, token, next } => match token.get(next) {
+                None => {
+                    state.hits = state.hits.saturating_add(1).min(1);
+                    state.answer(caller.floor, value)
+                }
+                Some(mark) if self.is_current(&state.cells, *mark) => {
+                    Step::Check { value, token, next: next + 1 }
+                }
+                Some(_) => Step::Ask,
+            },
+            Step::Ask => self.ask(state, at, caller.floor),
+            Step::Capture { attempt, mut token } => {
+                let captured = protocol::capture(&mut state.cells, [&token.len()]);
+                token.extend(captured);
+                state.loading = Some(token.clone());
+                if token.len() < 2 {
+                    Step::Capture { attempt, token }
+                } else {
+                    state.locked_by = None;
+                    Step::Fetch { attempt, token }
+                }
+            }
+            Step::Fetch { attempt, token } => {
+                let value = state.source;
+                if self.mutation == Mutation::CaptureAfterLoad {
+                    Step::LateCapture { attempt, value }
+                } else {
+                    Step::Land { attempt, value, token }
+                }
+            }
+            Step::LateCapture { attempt, value } => {
+                let token = protocol::capture(&mut state.cells, [&0, &1]);
+                Step::Land { attempt, value, token }
+            }
+            Step::Land { attempt, value, token } => {
+                let holds =
+                    state.flight.holds(attempt) || self.mutation == Mutation::StoreWithoutAttemptCheck;
+                if holds && self.all_current(&state.cells, &token) {
+                    state.entry = Some((value, token));
+                }
+                if state.flight.holds(attempt) {
+                    state.loading = None;
+                }
+                state.flight.finish(attempt, End::Loaded, Moment::ORIGIN, 0);
+                state.landed.push((attempt, value));
+                state.answer(caller.floor, value)
+            }
+            Step::Wait { attempt } => {
+                let (_, value) =
+                    state.landed.iter().find(|(landed, _)| *landed == attempt).expect("it has landed");
+                state.answer(caller.floor, *value)
+            }
+        };
+        state.callers[at].step = next;
+    }
+
+    /// The critical section: the second look, then the flight. Capturing goes on in it.
+    fn ask(&self, state: &mut State, at: usize, floor: u8) -> Step {
+        if let Some((value, token)) = state.entry.clone()
+            && self.all_current(&state.cells, &token)
+        {
+            return state.answer(floor, value);
+        }
+        let current = state.loading.as_ref().is_some_and(|token| self.all_current(&state.cells, token));
+        let joinable = current || self.mutation == Mutation::JoinWhatIsOutdated;
+        let next = Attempt(state.last_attempt + 1);
+        match state.flight.ask(Moment::ORIGIN, joinable, next) {
+            Role::Lead(attempt) => {
+                state.last_attempt = attempt.0;
+                state.locked_by = Some(at);
+                Step::Capture { attempt, token: Vec::new() }
+            }
+            Role::Join(attempt) => Step::Wait { attempt },
+            Role::Rest(_) | Role::Alone => unreachable!("nothing fails here"),
+        }
+    }
+}
+
+impl State {
+    fn answer(&mut self, floor: u8, value: u8) -> Step {
+        self.broken |= value < floor;
+        Step::Idle
+    }
+
+    /// What the caller can do now, if anything.
+    fn may_step(&self, at: usize) -> bool {
+        let caller = &self.callers[at];
+        match &caller.step {
+            Step::Idle => caller.rounds_left > 0,
+            Step::Ask | Step::Land { .. } => self.locked_by.is_none(),
+            Step::Wait { attempt } => self.landed.iter().any(|(landed, _)| landed == attempt),
+            _ => true,
+        }
+    }
+}
+
+impl Model for Protocol {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        let caller = Caller { step: Step::Idle, floor: 0, rounds_left: self.rounds };
+        vec![State {
+            source: 0,
+            acknowledged: 0,
+            cells: Table::default(),
+            flight: Flight::default(),
+            loading: None,
+            locked_by: None,
+            last_attempt: 0,
+            entry: None,
+            landed: Vec::new(),
+            callers: vec![caller; self.callers],
+            writer: Writer::Idle,
+            writes_left: self.writes,
+            hits: 0,
+            broken: false,
+        }]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        actions.extend((0..self.callers).filter(|at| state.may_step(*at)).map(Action::Step));
+        match state.writer {
+            Writer::Idle if state.writes_left > 0 => actions.push(Action::Write),
+            Writer::Idle => {}
+            Writer::Written => {
+                actions.extend([Action::InvalidateDep(0), Action::InvalidateDep(1)]);
+                // It needs the critical section of the key.
+                if state.locked_by.is_none() {
+                    actions.push(Action::InvalidateKey);
+                }
+            }
+            Writer::Taken(_) => actions.push(Action::Kill),
+        }
+    }
+
+    fn next_state(&self, last: &State, action: Action) -> Option<State> {
+        let mut state = last.clone();
+        match action {
+            Action::Step(at) => self.step(&mut state, at),
+            Action::Write => {
+                state.source += 1;
+                state.writes_left -= 1;
+                state.writer = Writer::Written;
+            }
+            // `protocol::invalidate`, taken apart into its two atomic steps.
+            Action::InvalidateDep(dep) => state.writer = Writer::Taken(state.cells.take(&dep)),
+            Action::Kill => {
+                if let Writer::Taken(Some(cell)) = state.writer {
+                    state.cells.kill(&cell);
+                }
+                state.acknowledged = state.source;
+                state.writer = Writer::Idle;
+            }
+            Action::InvalidateKey => {
+                if self.mutation != Mutation::KeyLeavesAttempt {
+                    state.flight.revoke();
+                }
+                state.entry = None;
+                state.acknowledged = state.source;
+                state.writer = Writer::Idle;
+            }
+        }
+        Some(state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("nothing older than acknowledged is answered", |_, state: &State| !state.broken),
+            Property::sometimes("the cache answers", |_, state: &State| state.hits > 0),
+            Property::sometimes("callers wait for one another", |_, state: &State| {
+                state.callers.iter().any(|caller| matches!(caller.step, Step::Wait { .. }))
+            }),
+        ]
+    }
+}
+
+fn check(mutation: Mutation, callers: usize, rounds: u8, writes: u8) -> (bool, usize) {
+    let model = Protocol { mutation, callers, rounds, writes };
+    let checker = model.checker().threads(2).spawn_bfs().join();
+    let found = checker.discovery("nothing older than acknowledged is answered");
+    if mutation == Mutation::None {
+        assert!(checker.discovery("the cache answers").is_some());
+        assert!(checker.discovery("callers wait for one another").is_some());
+    }
+    (found.is_some(), checker.unique_state_count())
+}
+
+#[test]
+fn the_protocol_keeps_its_promise_in_every_order() {
+    for (callers, rounds, writes) in [(2, 2, 2), (3, 1, 2), (2, 3, 1)] {
+        let (broken, states) = check(Mutation::None, callers, rounds, writes);
+        println!("{callers} callers, {rounds} rounds, {writes} writes: {states} states, exhausted");
+        assert!(!broken);
+        assert!(states > 10_000, "a model this small explores nothing");
+    }
+}
+
+#[test]
+fn every_way_to_get_it_wrong_is_found() {
+    for mutation in [
+        Mutation::CaptureAfterLoad,
+        Mutation::DeadCellAccepted,
+        Mutation::StoreWithoutAttemptCheck,
+        Mutation::KeyLeavesAttempt,
+        Mutation::JoinWhatIsOutdated,
+    ] {
+        assert!(check(mutation, 2, 2, 2).0, "the checker did not find {mutation:?}");
+    }
+}
