@@ -70,6 +70,8 @@ async fn only_errors_that_say_that_the_source_does_not_work_count() {
         (&catalogue::SOURCE_FAILED, true),
         (&catalogue::SOURCE_TIMEOUT, true),
         (&catalogue::ANSWER_MALFORMED, true),
+        (&catalogue::ANSWER_TOO_LARGE, false),
+        (&catalogue::ANSWER_LACKS_PART, false),
         (&catalogue::SOURCE_THROTTLED, false),
         (&catalogue::SOURCE_REFUSED, false),
         (&catalogue::SOURCE_DENIED, false),

@@ -61,7 +61,6 @@ impl SourceHeaders {
     }
 
     /// The headers of one request: those of the source, over them those of the question, over them the caller's.
-    /// Also says whether any of the caller's credentials is among them.
     ///
     /// # Errors
     /// `Invalid` for a parameter that no header can hold, `Denied` for a credential that is missing.
@@ -71,17 +70,13 @@ impl SourceHeaders {
         parameters: &Parameters,
         credentials: &[Credential],
         no_cache: bool,
-    ) -> Result<(HeaderMap, bool), Error> {
+    ) -> Result<HeaderMap, Error> {
         let mut map = self.fixed.clone();
         question.render(parameters, &mut map)?;
-        let mut personal = false;
         for name in &self.passed {
             match credentials.iter().find(|credential| credential.header.eq_ignore_ascii_case(name.as_str()))
             {
-                Some(credential) => {
-                    map.insert(name.clone(), reveal(name, &credential.secret)?);
-                    personal = true;
-                }
+                Some(credential) => _ = map.insert(name.clone(), reveal(name, &credential.secret)?),
                 None if map.contains_key(name) => {}
                 None => return Err(missing(name, "is missing")),
             }
@@ -89,7 +84,7 @@ impl SourceHeaders {
         if no_cache {
             map.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         }
-        Ok((map, personal))
+        Ok(map)
     }
 }
 
@@ -204,8 +199,8 @@ mod tests {
         let question = QuestionHeaders::parse(&headers).unwrap();
         let source = SourceHeaders::parse(&[], &[]).unwrap();
         let sent = |given: &[(&str, &str)]| source.assemble(&question, &call(given), &[], false);
-        assert_eq!(sent(&[("q", "españa")]).unwrap().0["x-query"].as_bytes(), "q=españa".as_bytes());
-        assert!(!sent(&[]).unwrap().0.contains_key("x-query"));
+        assert_eq!(sent(&[("q", "españa")]).unwrap()["x-query"].as_bytes(), "q=españa".as_bytes());
+        assert!(!sent(&[]).unwrap().contains_key("x-query"));
         for value in ["a\r\nx: y", "a\nb", "a\0"] {
             let error = sent(&[("q", value)]).unwrap_err();
             assert_eq!(error.detail(), "`q` must not hold control characters: it is part of a header");
@@ -221,10 +216,9 @@ mod tests {
         let send = |fixed: &[_], given: &[_]| {
             SourceHeaders::parse(fixed, &passed).unwrap().assemble(&none, &call(&[]), given, true)
         };
-        let (headers, personal) = send(&fixed, &theirs).unwrap();
-        assert!(personal && headers["authorization"] == "theirs" && headers["cache-control"] == "no-cache");
-        let (headers, personal) = send(&fixed, &[]).unwrap();
-        assert!(!personal && headers["authorization"] == "ours");
+        let headers = send(&fixed, &theirs).unwrap();
+        assert!(headers["authorization"] == "theirs" && headers["cache-control"] == "no-cache");
+        assert_eq!(send(&fixed, &[]).unwrap()["authorization"], "ours");
         assert_eq!(send(&[], &[]).unwrap_err().code(), &catalogue::CREDENTIAL_REQUIRED);
     }
 }

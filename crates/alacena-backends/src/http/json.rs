@@ -67,7 +67,10 @@ pub(super) fn check(bytes: Vec<u8>, pointer: Option<&Pointer>) -> Result<Bytes, 
     };
     match pointer.find(document).map_err(not_json)? {
         Some(part) => Ok(Bytes::copy_from_slice(part.get().as_bytes())),
-        None => Err(malformed(format!("it has nothing at pointer `{}`", pointer.text))),
+        None => {
+            let detail = format!("it has nothing at pointer `{}`", pointer.text);
+            Err(Error::new(&catalogue::ANSWER_LACKS_PART, detail))
+        }
     }
 }
 

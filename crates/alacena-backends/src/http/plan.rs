@@ -34,8 +34,6 @@ pub(super) struct Request {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) body: Option<Bytes>,
-    /// Whether it carries credentials of the caller.
-    pub(super) personal: bool,
 }
 
 impl Plan {
@@ -80,13 +78,13 @@ impl Plan {
     /// `Invalid` for a parameter that cannot stand where it is declared, `Denied` for a credential that is missing.
     pub(super) fn render(&self, base: &Base, headers: &SourceHeaders, call: &Call) -> Result<Request, Error> {
         let url = base.join(&self.address.render(&call.parameters)?)?;
-        let (mut headers, personal) =
+        let mut headers =
             headers.assemble(&self.headers, &call.parameters, &call.credentials, call.no_cache)?;
         let body = self.render_body(call)?;
         if body.is_some() {
             headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
         }
-        Ok(Request { method: self.method, url, headers, body, personal })
+        Ok(Request { method: self.method, url, headers, body })
     }
 
     fn render_body(&self, call: &Call) -> Result<Option<Bytes>, Error> {

@@ -155,7 +155,7 @@ impl Upstream {
         if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::GONE) {
             return Ok(Fetched::Absent);
         }
-        let cacheable = is_cacheable(response.headers(), request.personal);
+        let cacheable = is_cacheable(response.headers());
         let bytes = self.receive(response).await?;
         let body = json::check(bytes, plan.pointer.as_ref()).map_err(Failure::unusable)?;
         Ok(Fetched::Found { body: Body::json(body), cacheable })
@@ -205,15 +205,16 @@ impl Upstream {
 
 /// Whether the source lets the answer be kept.
 ///
-/// `private` forbids showing one user's answer to another. Where the caller's credentials went along, they are part
-/// of the key and nobody else can meet the answer; where none did, everybody would. `no-cache` and ages are not
-/// looked at: the class says how long an answer is fresh. Cookies that come along are never kept or passed on.
-fn is_cacheable(headers: &HeaderMap, personal: bool) -> bool {
+/// `private` forbids showing one user's answer to another, and here there are no two users to confuse: either the
+/// caller's credentials went along, and then they are part of the key, or every call carries the same ones, and
+/// whoever declared the read decided who may see it. Frameworks send `private` unasked, so hearing it would leave most
+/// APIs uncached. `no-cache` and ages are not looked at: the class says how long an answer is fresh. Cookies that come
+/// along are never kept or passed on.
+fn is_cacheable(headers: &HeaderMap) -> bool {
     let directives =
         headers.get_all(CACHE_CONTROL).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    let forbids = |directive: &[u8]| {
-        let name = directive.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
-        name.eq_ignore_ascii_case(b"no-store") || (!personal && name.eq_ignore_ascii_case(b"private"))
-    };
-    !directives.into_iter().any(forbids) && headers.get_all(VARY).iter().all(|vary| vary != "*")
+    let mut names = directives
+        .map(|directive| directive.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii());
+    !names.any(|name| name.eq_ignore_ascii_case(b"no-store"))
+        && headers.get_all(VARY).iter().all(|vary| vary != "*")
 }

@@ -49,7 +49,10 @@ catalogue! {
         "Ask for less per call, or raise body_max of the source.";
     /// The source's answer is not what the read declares.
     ANSWER_MALFORMED = "answer-malformed", Corrupt, "answer malformed",
-        "Check the source's answer and the read's `pointer`.";
+        "Look at what the source answers: it must be UTF-8 JSON.";
+    /// The source's answer is good JSON without the part that the read wants.
+    ANSWER_LACKS_PART = "answer-lacks-part", Corrupt, "answer lacks what was asked for",
+        "Compare the read's `pointer` with what the source answers.";
     /// The breaker of the source is open.
     BREAKER_OPEN = "breaker-open", Unavailable, "source switched off after failures",
         "Nothing to do: Alacena probes the source and switches it on again by itself.";

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use parking_lot::Mutex;
 
 use crate::{
-    error::{Error, Kind, catalogue},
+    error::{Code, Error, Kind, catalogue},
     runtime::SharedRuntime,
 };
 
@@ -25,6 +25,8 @@ use bulkhead::{Bulkhead, Place};
 
 /// How long a call may take unless [`Permit::allowing`] says otherwise: the default hard timeout of a class.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+/// Answers that say more about the declaration of a read than about its source.
+static DECLARATIONS_FAULT: [&Code; 2] = [&catalogue::ANSWER_TOO_LARGE, &catalogue::ANSWER_LACKS_PART];
 /// How long whoever was turned away for lack of room is told to wait.
 const SHED_RETRY: Duration = Duration::from_secs(1);
 
@@ -191,6 +193,9 @@ impl Permit {
     /// source nor water down its failure rate.
     pub fn fail(self, error: &Error, took: Duration) {
         match error.kind() {
+            // The source works: it answers more, or something else, than one read was declared to expect. Other reads
+            // of it must not pay for that.
+            Kind::Corrupt if DECLARATIONS_FAULT.contains(&error.code()) => {}
             Kind::Unavailable | Kind::Timeout | Kind::Corrupt => self.settle(true, took),
             Kind::Overloaded | Kind::Invalid | Kind::Denied | Kind::Closed | Kind::Internal => {}
         }
