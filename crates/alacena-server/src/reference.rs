@@ -77,6 +77,18 @@ is no such thing the answer is a 404 problem `absent`, kept for `negative_ttl`.
 ";
 
 const PROSE_AFTER_CACHE_STATUS: &str = "
+## What a write answers
+
+What the source said, once the invalidation has been applied, with `Alacena-Level: applied`; 204 where the source said
+nothing. What the write invalidates is recorded durably before it is sent: a source that may have done it counts as one
+that did, and only a definite refusal invalidates nothing.
+
+## Tools
+
+Every read is an MCP tool of the same name; its input schema is what `GET /reads` shows. A tool that fails answers
+`isError: true` with the text and, as `structuredContent`, the problem document. What the cache did stands in `_meta`
+under `dev.alacena/cache`: `origin`, `ageMs`, `freshForMs`, `stale`, `miss`, `collapsed`.
+
 ## Invalidating
 
 `POST /cache/invalidate` takes one or more of `key`, `tags` (a list), `prefix`, `class`, `namespace` and `all: true`, and

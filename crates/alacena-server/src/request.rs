@@ -82,9 +82,7 @@ impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
 fn content_type_is_json(headers: &HeaderMap) -> Option<bool> {
     let value = headers.get(CONTENT_TYPE)?;
     let essence = value.to_str().ok().and_then(|text| text.split(';').next()).unwrap_or_default().trim();
-    let suffix = essence.len() > 5
-        && essence.get(essence.len() - 5..).is_some_and(|end| end.eq_ignore_ascii_case("+json"));
-    Some(essence.eq_ignore_ascii_case("application/json") || suffix)
+    Some(essence.eq_ignore_ascii_case("application/json"))
 }
 
 fn refused_type(detail: &str) -> Error {

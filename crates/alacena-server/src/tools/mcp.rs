@@ -19,7 +19,7 @@ use rmcp::{
         ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion, ServerCapabilities,
         ServerConfig, Tool as McpTool, ToolAnnotations,
     },
-    service::RequestContext,
+    service::{RequestContext, ServerInitializeError},
     transport::{
         stdio_pipes,
         streamable_http_server::{
@@ -27,12 +27,17 @@ use rmcp::{
         },
     },
 };
+use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Tool, ToolCall, ToolResult, Tools, http::credentials_for};
 use crate::{app::App, settings::ServerSettings};
 
 /// How long a client may remember the list of tools: it changes only with the configuration.
 const LIST_TTL_MS: u64 = 60_000;
+
+/// Where 2026-07-28 wants to read who answers.
+const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
 
 /// The endpoint.
 pub(crate) type McpService = StreamableHttpService<Handler, NeverSessionManager>;
@@ -55,15 +60,30 @@ pub(crate) async fn streamable_http(State(app): State<App>, mut request: Request
     app.mcp().handle(request).await.map(Body::new)
 }
 
-/// Serves MCP over standard input and output until the client closes them.
+/// Serves MCP over standard input and output until the client closes them. Nothing else may write there meanwhile.
 ///
 /// # Errors
-/// `Unavailable` where the client leaves before it has introduced itself.
+/// `Invalid` where what comes is not the protocol.
 pub async fn mcp_stdio(tools: Arc<dyn Tools>, version: &str) -> Result<(), Error> {
-    let failed = |cause: String| Error::new(&catalogue::INTERNAL, format!("MCP over stdio ended: {cause}"));
-    let handler = Handler { tools, version: version.into() };
-    let running = handler.serve(stdio_pipes()).await.map_err(|cause| failed(cause.to_string()))?;
-    running.waiting().await.map_err(|cause| failed(cause.to_string()))?;
+    over(stdio_pipes(), Handler { tools, version: version.into() }).await
+}
+
+async fn over<R, W>(streams: (R, W), handler: Handler) -> Result<(), Error>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    let running = match handler.serve(streams).await {
+        Ok(running) => running,
+        Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
+        Err(cause) => {
+            let detail =
+                "the client did not begin as MCP asks: with initialize, or with a request of 2026-07-28";
+            return Err(Error::new(&catalogue::BODY_INVALID, detail).caused_by(cause));
+        }
+    };
+    let ended = running.waiting().await;
+    ended.map_err(|cause| Error::new(&catalogue::INTERNAL, "MCP over stdio broke off").caused_by(cause))?;
     Ok(())
 }
 
@@ -79,6 +99,13 @@ impl Handler {
         let mut implementation = Implementation::new("alacena", &*self.version);
         implementation.title = Some("Alacena".to_owned());
         implementation
+    }
+
+    /// Adds who answers: without a handshake every result says it.
+    fn introduce(&self, mut meta: MetaObject) -> MetaObject {
+        let ourselves = json!({ "name": "alacena", "title": "Alacena", "version": &*self.version });
+        meta.0.insert(SERVER_INFO_KEY.to_owned(), ourselves);
+        meta
     }
 }
 
@@ -102,6 +129,7 @@ impl ServerHandler for Handler {
         if is_modern(&context) {
             list.ttl_ms = Some(LIST_TTL_MS);
             list.cache_scope = Some(CacheScope::Private);
+            list.meta = Some(self.introduce(MetaObject::new()));
         }
         Ok(list)
     }
@@ -124,7 +152,11 @@ impl ServerHandler for Handler {
             credentials: credentials.unwrap_or_default(),
         };
         let result = self.tools.call(call).await.map_err(|error| protocol_error(&error))?;
-        Ok(answered(result).into())
+        let mut answer = answered(result);
+        if is_modern(&context) {
+            answer.meta = Some(self.introduce(answer.meta.take().unwrap_or_default()));
+        }
+        Ok(answer.into())
     }
 }
 
@@ -161,3 +193,6 @@ fn protocol_error(error: &Error) -> ErrorData {
         ErrorData::internal_error(error.to_string(), None)
     }
 }
+
+#[cfg(test)]
+mod tests;

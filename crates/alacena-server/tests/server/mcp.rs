@@ -48,6 +48,7 @@ async fn a_client_of_2026_lists_and_calls() {
     let result = listed.json()["result"].clone();
     assert_eq!((&result["cacheScope"], &result["resultType"]), (&"private".into(), &"complete".into()));
     assert!(result["ttlMs"].as_u64().unwrap() > 0);
+    assert_eq!(result["_meta"]["io.modelcontextprotocol/serverInfo"]["version"], "1.2.3");
     let tools = result["tools"].as_array().unwrap();
     assert_eq!(tools.len(), server.alacena.reads().len());
     let item = tools.iter().find(|tool| tool["name"] == "item").unwrap();

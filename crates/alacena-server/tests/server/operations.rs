@@ -3,6 +3,7 @@
 use crate::support::{Running, get, post};
 use alacena_server::{ServerSettings, bind, serve};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
 async fn health_and_figures_have_their_shapes() {
@@ -160,4 +161,29 @@ async fn many_callers_of_one_cold_key_cost_one_call() {
         assert_eq!(answer.status, 200);
     }
     assert_eq!(server.upstream.calls(), 1);
+}
+
+#[tokio::test]
+async fn whoever_asks_while_it_drains_hears_that_it_is_not_ready() {
+    let mut server = Running::start("").await;
+    server.upstream.hold(true);
+    let asking = tokio::spawn(get("/reads/item?id=7").send(server.address));
+    // A probe whose request is on its way when the stop comes.
+    let mut probe = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    probe.write_all(b"GET /health/ready HTTP/1.1\r\nhost: localhost\r\n").await.unwrap();
+    server.upstream.begun(1).await;
+    let stopped = server.stop();
+    while tokio::net::TcpStream::connect(server.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    probe.write_all(b"\r\n").await.unwrap();
+    let mut answer = String::new();
+    probe.read_to_string(&mut answer).await.unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 503") && answer.ends_with(r#"{"ready":false,"status":"draining"}"#),
+        "{answer}"
+    );
+    server.upstream.hold(false);
+    assert_eq!(asking.await.unwrap().status, 200);
+    stopped.await.unwrap().unwrap();
 }
