@@ -297,8 +297,9 @@ pub enum Question {
     },
 }
 
-/// An HTTP request with holes for parameters.
-#[derive(Clone, Debug)]
+/// An HTTP request with holes for parameters. Its `Debug` shows no more than the method: `${NAME}` may have put a
+/// secret anywhere else.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct HttpQuestion {
     /// The method, in upper case.
@@ -311,6 +312,12 @@ pub struct HttpQuestion {
     pub body: Option<serde_json::Value>,
     /// The part of the answer that is kept, as a JSON pointer (RFC 6901). Empty: all of it.
     pub pointer: String,
+}
+
+impl fmt::Debug for HttpQuestion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpQuestion").field("method", &self.method).finish_non_exhaustive()
+    }
 }
 
 /// What becomes of the rows of a statement.

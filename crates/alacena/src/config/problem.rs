@@ -9,6 +9,10 @@ use super::Origin;
 /// Most problems shown; a file that has more is not a configuration.
 const SHOWN_MAX: usize = 100;
 
+/// What to do about something that is not built yet.
+pub(super) const NOT_BUILT_REMEDY: &str =
+    "Remove it, or use a version that has it; CHANGELOG.md says what each version has.";
+
 /// One thing that is wrong. Its text names keys and places, never a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {

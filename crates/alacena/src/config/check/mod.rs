@@ -17,7 +17,7 @@ use alacena_core::{
 
 use super::{
     Origin, forms,
-    problem::Problem,
+    problem::{NOT_BUILT_REMEDY, Problem},
     schema::{self, Field, Format, HEADERS_MAX, Kind, Names},
     secrets,
     setting::{Item, Setting, Settings},
@@ -98,8 +98,7 @@ impl Check<'_> {
     }
 
     fn later(&mut self, origin: &Origin, path: &str) {
-        let remedy = "Remove it, or use a version that has it; CHANGELOG.md says what each version has.";
-        self.problems.push(Problem::not_built(origin, path, remedy));
+        self.problems.push(Problem::not_built(origin, path, NOT_BUILT_REMEDY));
     }
 
     fn unknown(&mut self, fields: &'static [Field], key: &str, inner: &str, path: &str, origin: &Origin) {

@@ -13,7 +13,7 @@ use alacena_core::declared::nearest;
 use super::{
     Origin,
     check::shown,
-    problem::Problem,
+    problem::{NOT_BUILT_REMEDY, Problem},
     schema::{Field, Kind, ROOT},
     tree::{Table, Value},
 };
@@ -48,6 +48,11 @@ pub(super) fn apply(
 
 /// Puts `value` where `segments` lead, whatever their case.
 fn place(tree: &mut Table, segments: &[&str], value: &str, origin: &Origin, problems: &mut Vec<Problem>) {
+    let section = ROOT.iter().find(|field| field.name.eq_ignore_ascii_case(segments[0]));
+    if let Some(Field { kind: Kind::Later, name, .. }) = section {
+        problems.push(Problem::not_built(origin, name, NOT_BUILT_REMEDY));
+        return;
+    }
     match spell(tree, segments) {
         Ok(path) => {
             let path: Vec<&str> = path.iter().map(String::as_str).collect();

@@ -40,7 +40,9 @@ impl Meaning<'_> {
             let remedy = "Remove one of them: a parameter with a default is never missing.";
             self.refuse(settings, "required", "is true although there is a default", remedy);
         }
-        parameter.required = !has_default && settings.boolean_maybe("required").unwrap_or(true);
+        // A default that is wrong leaves its parameter required, so that no hole is called empty on top of it.
+        parameter.required =
+            parameter.default.is_none() && (has_default || settings.boolean_maybe("required").unwrap_or(true));
         parameter
     }
 
