@@ -90,8 +90,8 @@ pub(crate) fn index(app: &App) -> String {
 }
 
 fn paragraph(page: &mut String, name: &str, description: &str, command: &str) {
-    let description = description.lines().next().unwrap_or_default();
-    writeln!(page, "  {name}  {description}\n    {command}").expect("writing to a String cannot fail");
+    let title = format!("{name}  {}", description.lines().next().unwrap_or_default());
+    writeln!(page, "  {}\n    {command}", title.trim_end()).expect("writing to a String cannot fail");
 }
 
 fn curl_read(app: &App, read: &Read) -> String {

@@ -200,6 +200,10 @@ async fn a_name_that_a_stranger_can_point_here_is_refused() {
         assert_eq!(with_host(&server, host).await.status, 200, "{host}");
     }
     let with_tokens = Running::start(&tokens()).await;
+    for server in [&server, &with_tokens] {
+        let two = get("/health").with("host", "localhost").with("Host", "evil.example");
+        assert_eq!(server.send(two).await.problem(), "host-refused", "two hosts are none");
+    }
     let answer = get("/reads").with("host", "alacena.example").with("alacena-token", &token("read"));
     assert_eq!(with_tokens.send(answer).await.status, 200, "where a token is needed, no page has it");
 }
