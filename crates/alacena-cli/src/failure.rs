@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use alacena::error::{Error, catalogue};
+use alacena::{
+    config::{Origin, Problem, Problems},
+    error::{Error, catalogue},
+};
 use serde_json::{Value as Json, json};
 
 use crate::say::{self, Paint};
@@ -85,6 +88,35 @@ impl From<Error> for Failure {
         }
         Self::answered(problem)
     }
+}
+
+impl From<Problems> for Failure {
+    /// One failure, and beside it every problem on its own for programs.
+    fn from(problems: Problems) -> Self {
+        let each = problems.iter().map(described).collect::<Json>();
+        let mut failure = Self::from(Error::from(problems));
+        failure.problem["problems"] = each;
+        failure
+    }
+}
+
+/// One problem of a configuration, for programs.
+pub(crate) fn described(problem: &Problem) -> Json {
+    let (file, line, column) = match problem.origin() {
+        Origin::File { name, line, column } if *line > 0 => (Some(name), Some(line), Some(column)),
+        Origin::File { name, .. } => (Some(name), None, None),
+        _ => (None, None, None),
+    };
+    json!({
+        "origin": problem.origin().to_string(),
+        "file": file.map(|name| name.to_string()),
+        "line": line,
+        "column": column,
+        "path": problem.path(),
+        "message": problem.message(),
+        "remedy": problem.remedy(),
+        "type": format!("{TYPE_PREFIX}{}", problem.code().slug),
+    })
 }
 
 impl From<std::io::Error> for Failure {

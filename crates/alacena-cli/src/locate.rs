@@ -6,7 +6,7 @@ use std::{
 };
 
 use alacena::{
-    config::Config,
+    config::{Config, Problems, Sources},
     error::{Error, catalogue},
 };
 
@@ -49,10 +49,10 @@ pub(crate) fn file_required(given: &ConfigFile) -> Result<PathBuf, Error> {
 ///
 /// # Errors
 /// `Invalid`, with every problem.
-pub(crate) fn load(file: &Path, listen: Option<SocketAddr>) -> Result<Config, Error> {
-    let flags: Vec<(String, String)> =
-        listen.map(|listen| ("server.listen".to_owned(), listen.to_string())).into_iter().collect();
-    Ok(Config::load(file, &flags)?)
+pub(crate) fn load(file: &Path, listen: Option<SocketAddr>) -> Result<Config, Problems> {
+    let mut sources = Sources::of_process(Some(file.to_owned()));
+    sources.flags.extend(listen.map(|listen| ("server.listen".to_owned(), listen.to_string())));
+    Config::load(&sources)
 }
 
 /// Finds who can answer: the server that was named, that of the configuration, the example's, or nobody.

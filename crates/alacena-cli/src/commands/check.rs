@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     args::Check,
-    failure::Failure,
+    failure::{Failure, described},
     locate,
     say::{self, Paint},
 };
@@ -40,8 +40,13 @@ fn report(file: &Path, config: &Config, as_json: bool) {
     let (sources, reads, writes) = (config.sources.len(), config.reads.len(), config.writes.len());
     if as_json {
         let counts = json!({ "sources": sources, "reads": reads, "writes": writes });
-        say::json(&json!({ "ok": true, "file": file.display().to_string(), "declared": counts }));
+        let warnings: Vec<_> = config.warnings.iter().map(described).collect();
+        let file = file.display().to_string();
+        say::json(&json!({ "ok": true, "file": file, "declared": counts, "warnings": warnings }));
     } else {
+        for warning in &config.warnings {
+            say::note(&format!("{} {warning}", Paint::stderr().strong("warning:")));
+        }
         let counts = format!("{sources} sources, {reads} reads, {writes} writes");
         say::answer(&format!(
             "{}: {}",

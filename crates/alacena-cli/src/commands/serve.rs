@@ -28,14 +28,17 @@ pub(super) async fn run(arguments: Serve) -> Result<(), Failure> {
         Some(file) => {
             let config = locate::load(&file, arguments.listen)?;
             log::begin(&config.server)?;
+            for warning in &config.warnings {
+                tracing::warn!("{warning}");
+            }
             let server = Server::open(&config, &runtime).await?;
             say::answer(&server.banner(&file));
             server.run(&config, &mut signals).await
         }
         None => {
             let example = Quickstart::prepare(&runtime).await?;
+            // It has no tokens, so that any address but loopback is refused here.
             let config = locate::load(&example.config(), arguments.listen)?;
-            Quickstart::allow(config.server.listen)?;
             log::begin(&config.server)?;
             let server = Server::open(&config, &runtime).await?;
             say::answer(&announce(&example, server.address()?, &program(), Paint::stdout()));
@@ -44,9 +47,14 @@ pub(super) async fn run(arguments: Serve) -> Result<(), Failure> {
     }
 }
 
-/// How this program was called: what to type to call it again.
+/// What to type, in whatever folder, to call this program again.
 fn program() -> String {
-    std::env::args().next().unwrap_or_else(|| "alacena".to_owned())
+    let called = std::env::args().next().unwrap_or_default();
+    let found_by_name = !called.is_empty() && !called.contains('/');
+    match std::env::current_exe() {
+        Ok(path) if !found_by_name => path.display().to_string(),
+        _ => "alacena".to_owned(),
+    }
 }
 
 /// Everything that has to be there before the first answer.

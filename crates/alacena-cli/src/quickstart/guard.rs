@@ -1,6 +1,4 @@
-//! When the quickstart may be shown: a configuration that was lost must not look healthy.
-
-use std::net::SocketAddr;
+//! When the example may be shown: a configuration that was lost must not look healthy.
 
 use alacena::error::{Error, catalogue};
 
@@ -14,36 +12,19 @@ fn means_business(name: &str) -> bool {
 ///
 /// # Errors
 /// `Invalid`, naming what speaks against it and how to go on.
-pub(super) fn environment(names: impl Iterator<Item = String>) -> Result<(), Error> {
+pub(super) fn check(names: impl Iterator<Item = String>) -> Result<(), Error> {
     let mut found: Vec<String> = names.filter(|name| means_business(name)).collect();
     if found.is_empty() {
         return Ok(());
     }
     found.sort_unstable();
     let (names, verb) = (found.join(", "), if found.len() == 1 { "is" } else { "are" });
-    Err(refused(format!(
+    let detail = format!(
         "there is no alacena.toml here, but {names} {verb} set: the configuration seems to be lost, and the example \
          does not stand in for it. Name the configuration with --config; or, to see the example, unset {names}; or \
          begin your own with `alacena init`"
-    )))
-}
-
-/// Refuses to be reached from other machines.
-///
-/// # Errors
-/// `Invalid`, with the address and how to go on.
-pub(super) fn address(listen: SocketAddr) -> Result<(), Error> {
-    if listen.ip().is_loopback() {
-        return Ok(());
-    }
-    Err(refused(format!(
-        "there is no alacena.toml here, and the example is served on loopback only, not on {listen}. Name a \
-         configuration with --config, or listen on 127.0.0.1"
-    )))
-}
-
-fn refused(detail: String) -> Error {
-    Error::new(&catalogue::CONFIGURATION_INVALID, detail)
+    );
+    Err(Error::new(&catalogue::CONFIGURATION_INVALID, detail))
 }
 
 #[cfg(test)]
@@ -52,7 +33,7 @@ mod tests {
 
     fn refusal(names: &[&str]) -> Option<String> {
         let names = names.iter().map(|name| (*name).to_owned());
-        environment(names).err().map(|error| error.detail().to_owned())
+        check(names).err().map(|error| error.detail().to_owned())
     }
 
     #[test]
@@ -61,12 +42,10 @@ mod tests {
             let refusal = refusal(&["HOME", name]).unwrap();
             assert!(refusal.contains(name) && refusal.contains("--config"), "{refusal}");
         }
-        assert!(address("0.0.0.0:8080".parse().unwrap()).unwrap_err().detail().contains("loopback only"));
     }
 
     #[test]
-    fn on_loopback_and_with_nothing_of_ones_own_it_may_be_shown() {
+    fn with_nothing_of_ones_own_it_may_be_shown() {
         assert_eq!(refusal(&["HOME", "ALACENA__SERVER__LISTEN", "ALACENA_TOKEN", "SUPPORT", "PORTAL"]), None);
-        assert!(address("[::1]:0".parse().unwrap()).is_ok());
     }
 }

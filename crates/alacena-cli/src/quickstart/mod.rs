@@ -41,7 +41,7 @@ impl Quickstart {
     /// # Errors
     /// `Invalid` where the example must not be shown, `Unavailable` where the temporary folder cannot be used.
     pub(crate) async fn prepare(runtime: &SharedRuntime) -> Result<Self, Error> {
-        guard::environment(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
+        guard::check(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
         let folder =
             TempDir::with_prefix("alacena-").map_err(|cause| unusable("cannot be created", cause))?;
         tickets::create(&folder.path().join("tickets.db"), SEED)
@@ -52,14 +52,6 @@ impl Quickstart {
         std::fs::write(quickstart.config(), text)
             .map_err(|cause| unusable("cannot hold the example's configuration", cause))?;
         Ok(quickstart)
-    }
-
-    /// Refuses an address that others can reach.
-    ///
-    /// # Errors
-    /// `Invalid`, with how to go on.
-    pub(crate) fn allow(listen: SocketAddr) -> Result<(), Error> {
-        guard::address(listen)
     }
 
     /// The configuration file.
