@@ -2,13 +2,15 @@
 //!
 //! Text of the declaration stands as it was written, except for what no URL can hold. Values are escaped down to the
 //! unreserved characters of RFC 3986, so that none can begin a segment, a pair or a fragment; what escaping cannot
-//! help with (nothing at all, `.` and `..`, which URLs resolve in any encoding) is refused in a path.
+//! help with (nothing at all, `.` and `..`, which URLs resolve in any encoding) is refused in a path. In a query value
+//! that is JSON they are escaped for a string of JSON first, so that none can end it.
 
 use alacena_core::{
     declared::{Hole, Parameters, Piece, Template},
     error::{Error, catalogue},
 };
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde_json::Value as Json;
 
 use super::settings::wrong;
 
@@ -38,7 +40,15 @@ pub(super) struct Address {
     /// What stands between the slashes of the path.
     segments: Vec<Vec<Piece>>,
     /// What stands between the ampersands of the query.
-    pairs: Vec<Vec<Piece>>,
+    pairs: Vec<Pair>,
+}
+
+/// One `name=value` of the query.
+#[derive(Debug)]
+struct Pair {
+    pieces: Vec<Piece>,
+    /// Whether the value is JSON, as in `filter={{"must":…}}`: then holes are escaped for a JSON string, too.
+    json: bool,
 }
 
 impl Address {
@@ -58,15 +68,17 @@ impl Address {
         for (at, segment) in segments.iter().enumerate() {
             check_segment(segment, at + 1 == segments.len())?;
         }
-        let pairs = split(&query, '&').into_iter().filter(|pair| !pair.is_empty()).collect();
+        let pairs = split(&query, '&').into_iter().filter(|pair| !pair.is_empty()).map(Pair::of).collect();
         Ok(Self { segments, pairs })
     }
 
     /// The names of its parameters.
     pub(super) fn parameters(&self) -> impl Iterator<Item = &str> {
-        self.segments.iter().chain(&self.pairs).flatten().filter_map(|piece| match piece {
-            Piece::Hole(hole) => Some(hole.name.as_str()),
-            Piece::Literal(_) => None,
+        self.segments.iter().chain(self.pairs.iter().map(|pair| &pair.pieces)).flatten().filter_map(|piece| {
+            match piece {
+                Piece::Hole(hole) => Some(hole.name.as_str()),
+                Piece::Literal(_) => None,
+            }
         })
     }
 
@@ -80,7 +92,7 @@ impl Address {
             address.push('/');
             render_segment(segment, parameters, &mut address)?;
         }
-        let pairs: Vec<String> = self.pairs.iter().filter_map(|pair| render_pair(pair, parameters)).collect();
+        let pairs: Vec<String> = self.pairs.iter().filter_map(|pair| pair.render(parameters)).collect();
         if !pairs.is_empty() {
             address.push('?');
             address.push_str(&pairs.join("&"));
@@ -115,16 +127,31 @@ fn render_segment(segment: &[Piece], parameters: &Parameters, address: &mut Stri
     }
 }
 
-/// The pair, or nothing where one of its parameters is absent.
-fn render_pair(pair: &[Piece], parameters: &Parameters) -> Option<String> {
-    let mut text = String::new();
-    for piece in pair {
-        match piece {
-            Piece::Literal(literal) => text.extend(utf8_percent_encode(literal, IN_TEXT)),
-            Piece::Hole(hole) => text.extend(utf8_percent_encode(&value(hole, parameters)?, IN_VALUE)),
-        }
+impl Pair {
+    fn of(pieces: Vec<Piece>) -> Self {
+        let value = pieces.first().and_then(literal).and_then(|text| text.split_once('='));
+        Self { json: value.is_some_and(|(_, value)| value.starts_with(['{', '['])), pieces }
     }
-    Some(text)
+
+    /// The pair, or nothing where one of its parameters is absent.
+    fn render(&self, parameters: &Parameters) -> Option<String> {
+        let mut text = String::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Literal(literal) => text.extend(utf8_percent_encode(literal, IN_TEXT)),
+                Piece::Hole(hole) => {
+                    let mut value = value(hole, parameters)?;
+                    if self.json {
+                        // Numbers and booleans have nothing to escape, so that they may stand without quotes.
+                        let quoted = Json::from(value).to_string();
+                        value = quoted[1..quoted.len() - 1].to_owned();
+                    }
+                    text.extend(utf8_percent_encode(&value, IN_VALUE));
+                }
+            }
+        }
+        Some(text)
+    }
 }
 
 /// What stands in a hole that may stay empty: the parameter's value, else the fallback. That required parameters are

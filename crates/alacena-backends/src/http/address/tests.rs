@@ -38,6 +38,20 @@ fn values_are_escaped_and_absent_ones_drop_their_pair() {
 }
 
 #[test]
+fn a_value_inside_json_stays_inside_its_string() {
+    let target = r#"/jobs?size={size}&filter={{"must":[{{"phrase":{{"name":"{q}"}}}}],"from":{size}}}"#;
+    for hostile in ["hail", r#"a"b"#, r"a\", r#"x"}},{"all":{"a":"#, "tab\tline\n", "é&=#"] {
+        let target = render(target, json!({ "q": hostile })).unwrap();
+        let url = Base::parse("http://crm.example").unwrap().join(&target).unwrap();
+        let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let filter: Json = serde_json::from_str(&pairs[1].1).unwrap();
+        assert_eq!(filter, json!({"must": [{"phrase": {"name": hostile}}], "from": 100}));
+        assert_eq!(pairs.len(), 2);
+    }
+    assert_eq!(render("/jobs?q=a{q}", json!({ "q": "\"" })).unwrap(), "/jobs?q=a%22", "text is no JSON");
+}
+
+#[test]
 fn a_value_that_would_change_the_path_is_refused_by_name() {
     for (target, given) in [
         ("/jobs/{id}", json!({"id": ""})),
