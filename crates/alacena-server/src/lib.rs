@@ -4,7 +4,7 @@
 //! says when to stop. Nothing here knows how an answer is made; it knows who may ask, and how an answer is said in
 //! HTTP and in MCP.
 //!
-//! A request passes, in this order: [`serve`] (connections) → `edge` (host, origin) → `routes` (path, method) →
+//! A request passes, in this order: [`serve()`] (connections) → `edge` (host, origin) → `routes` (path, method) →
 //! `token` (who is it, may they) → one handler → `problem` where it fails.
 //!
 //! ```no_run
