@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use alacena_core::declared::Template;
+use alacena_core::declared::{Piece, Template};
 
 use super::{schema::Format, setting::Setting};
 
@@ -243,22 +243,38 @@ fn request(text: &str) -> Result<Setting, Refusal> {
     if !target.starts_with('/') {
         return Err(refuse("has a path that does not begin with `/`", FORM));
     }
-    if target.starts_with("//") || target.contains('\\') {
-        return Err(refuse("has a path that could leave the source", FORM));
+    if target.contains('\\') || !is_plain_path(target.split('?').next().unwrap_or_default()) {
+        return Err(refuse("has a path with an empty segment, `.` or `..`: it could leave the source", FORM));
     }
     // A stand-in may hold anything: it is encoded like the value it stands for.
-    let literal = template.pieces().iter().any(|piece| match piece {
-        alacena_core::declared::Piece::Literal(text) => {
-            text.chars().any(|character| character.is_control() || character == ' ' || character == '#')
-        }
-        alacena_core::declared::Piece::Hole(_) => false,
+    let is_encoded = template.pieces().iter().all(|piece| match piece {
+        Piece::Literal(text) => is_encoded(text),
+        Piece::Hole(_) => true,
     });
     when(
-        !literal,
+        is_encoded,
         Setting::Request(method.to_owned(), template),
-        "has a space, a `#` or a control character in its path",
-        "Percent-encode them: %20, %23.",
+        "has a space, a `#`, a control character or a lone `%` in its path",
+        "Percent-encode them: %20, %23, %25.",
     )
+}
+
+/// Whether no segment but the last is empty, and none leads elsewhere in any spelling.
+fn is_plain_path(path: &str) -> bool {
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let is_elsewhere =
+        |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+    let inner = &segments[..segments.len().saturating_sub(1)];
+    inner.iter().all(|segment| !segment.is_empty()) && !segments.iter().any(|segment| is_elsewhere(segment))
+}
+
+fn is_encoded(text: &str) -> bool {
+    let is_lone = |at: usize| {
+        let digits = text.as_bytes().get(at + 1..at + 3);
+        !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    !text.chars().any(|character| character.is_control() || matches!(character, ' ' | '#'))
+        && !text.match_indices('%').any(|(at, _)| is_lone(at))
 }
 
 fn pointer(text: &str) -> Result<Setting, Refusal> {
@@ -295,7 +311,19 @@ mod tests {
     #[test]
     fn requests_stay_within_their_source() {
         assert!(accepts(Format::Request, "GET /jobs?from={from}&filter={filter?}"));
-        for refused in ["GET", "get /x", "GET x", "GET //evil.example", "GET /a b", "GET /a#b", "FETCH /x"] {
+        for refused in [
+            "GET",
+            "get /x",
+            "GET x",
+            "GET //evil.example",
+            "GET /a b",
+            "GET /a#b",
+            "FETCH /x",
+            "GET /a//b",
+            "GET /a/../b",
+            "GET /%2E%2e",
+            "GET /50%",
+        ] {
             assert!(!accepts(Format::Request, refused), "{refused}");
         }
     }

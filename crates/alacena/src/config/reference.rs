@@ -104,7 +104,10 @@ fn limits(kind: &Kind) -> String {
         Kind::Number => "number".to_owned(),
         Kind::Ratio { max } => format!("number, 0 to {max}"),
         Kind::Boolean => "`true` or `false`".to_owned(),
-        Kind::Text(format) => format!("{}, {} bytes", form(*format), format.bytes_max()),
+        Kind::Text(Format::Name) => "name".to_owned(),
+        Kind::Text(Format::Namespace) => "letters, digits, `-` `_` `.`, at most 64".to_owned(),
+        Kind::Text(Format::TokenHash) => "`blake3:` and 64 digits".to_owned(),
+        Kind::Text(format) => format!("{}, at most {} bytes", form(*format), format.bytes_max()),
         Kind::Secret { .. } => "secret".to_owned(),
         Kind::Choice { words, .. } => {
             words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", ")
@@ -127,15 +130,13 @@ fn form(format: Format) -> &'static str {
     match format {
         Format::Line => "one line",
         Format::Prose => "text",
-        Format::Name => "name",
-        Format::Namespace => "letters, digits, `-` `_` `.`",
+        Format::Name | Format::Namespace | Format::TokenHash => "name",
         Format::Address => "address and port",
         Format::Host => "host",
         Format::WebOrigin => "origin",
         Format::BaseUrl => "`http://` or `https://`",
         Format::HeaderName => "header name",
         Format::Path => "path",
-        Format::TokenHash => "hash",
         Format::LogFilter => "levels",
         Format::Request => "method and path",
         Format::Sql => "SQL",

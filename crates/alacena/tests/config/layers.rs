@@ -1,6 +1,6 @@
 //! What lies above the file, and in which order.
 
-use std::time::Duration;
+use std::{fs, path::Path, time::Duration};
 
 use alacena::config::{Config, LogFormat, Origin, SourceKind, Sources};
 
@@ -30,7 +30,7 @@ http = "GET /users"
 "#;
 
 fn with(pairs: &[(&str, &str)]) -> Config {
-    parse_with(FILE, pairs).unwrap()
+    parse_with(FILE, pairs).expect("the file and these names are accepted")
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn names_of_hosts_set_the_server() {
     assert_eq!(with(&[("LOG_LEVEL", "Debug")]).server.log, "debug");
     assert!(
         told(parse_with(FILE, &[("PORT", "http")]))[0]
-            .contains("environment PORT: is no whole number of a port")
+            .contains("environment PORT: is not a port, at most 65535")
     );
     let without_token = told(parse_with("", &[("PORT", "9000")]));
     assert!(without_token[0].starts_with("environment PORT: server.listen: is reached from other machines"));
@@ -148,7 +148,9 @@ fn a_ttl_name_reaches_its_class_and_the_family_without_names_of_their_own() {
     assert_eq!((ttl(&own, "jobs"), ttl(&own, "jobs_detail")), (60, 90));
     let implied = with(&[("CACHE_TTL_GET_USERS", "5")]);
     assert_eq!((ttl(&implied, "get_users"), ttl(&implied, "jobs")), (5, 1800));
-    assert!(told(parse_with(FILE, &[("CACHE_TTL_JOBS", "5m")]))[0].contains("is no whole number of seconds"));
+    assert!(
+        told(parse_with(FILE, &[("CACHE_TTL_JOBS", "5m")]))[0].contains("is not a whole number of seconds")
+    );
 
     let stray = with(&[("CACHE_TTL_JOB", "60")]);
     assert_eq!(ttl(&stray, "jobs"), 1800);
@@ -217,4 +219,23 @@ fn without_a_file_there_are_defaults() {
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.memory.bytes_max, 64 << 20);
     assert!(parse("").is_ok());
+}
+
+#[test]
+fn paths_of_the_file_are_relative_to_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("alacena.toml");
+    fs::write(&file, "[sources.db]\nkind = \"sqlite\"\npath = \"data/app.db\"\n").unwrap();
+    let mut sources = Sources { file: Some(file.clone()), ..Sources::default() };
+    let config = Config::load(&sources).unwrap();
+    let SourceKind::Sqlite(sqlite) = &config.sources[0].kind else { panic!("an SQLite source") };
+    assert_eq!(sqlite.path, folder.path().join("data/app.db"));
+    assert_eq!(config.embedded.path, folder.path().join(".alacena"));
+    assert_eq!(config.file, Some(file));
+    sources.environment = environment(&[("ALACENA__EMBEDDED__PATH", "here")]);
+    assert_eq!(
+        Config::load(&sources).unwrap().embedded.path,
+        Path::new("here"),
+        "relative to where it was typed"
+    );
 }

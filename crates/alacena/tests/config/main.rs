@@ -32,7 +32,8 @@ fn told(result: Result<Config, Problems>) -> Vec<String> {
 fn only(text: &str) -> (String, String) {
     let problems = parse(text).expect_err("the configuration has a problem");
     assert_eq!(problems.len(), 1, "{problems}");
-    let problem = problems.iter().next().unwrap();
+    let problem = problems.iter().next().expect("there is one");
     assert!(problem.remedy().ends_with('.'), "a remedy is a sentence: {}", problem.remedy());
-    (problem.to_string().lines().next().unwrap().to_owned(), problem.remedy().to_owned())
+    let shown = problem.to_string();
+    (shown.lines().next().unwrap_or_default().to_owned(), problem.remedy().to_owned())
 }

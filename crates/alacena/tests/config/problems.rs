@@ -1,6 +1,11 @@
 //! Each thing that can be wrong with a file: its place, what it is called, what to do.
 
-use alacena::error::{Error, catalogue};
+use std::fs;
+
+use alacena::{
+    config::{Config, Sources},
+    error::{Error, catalogue},
+};
 use proptest::prelude::*;
 
 use crate::{only, parse, parse_with, told};
@@ -40,6 +45,12 @@ fn an_unknown_key_is_refused_with_the_nearest_name() {
     let (problem, remedy) = only(read);
     assert!(problem.starts_with("alacena.toml:7:1: reads.r.ttl: unknown key"), "{problem}");
     assert!(remedy.contains("belongs in [classes.<name>]"), "{remedy}");
+}
+
+#[test]
+fn a_slip_in_a_required_name_is_told_once() {
+    let source = "[sources.crm]\nkind = \"http\"\nbase_ur = \"https://crm.example\"\n";
+    assert!(only(source).0.ends_with("sources.crm.base_ur: unknown key; did you mean `base_url`?"));
 }
 
 #[test]
@@ -199,4 +210,35 @@ proptest! {
             prop_assert!(problems.iter().all(|problem| !problem.remedy().is_empty()));
         }
     }
+}
+
+#[test]
+fn depth_does_not_exhaust_the_stack() {
+    let many = 100_000;
+    let keys = vec!["a"; many].join(".");
+    for text in
+        [format!("{keys} = 1"), format!("[{keys}]"), format!("a = {}", "[".repeat(many)), "{a=".repeat(many)]
+    {
+        assert!(parse(&text).is_err());
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_as_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("alacena.toml");
+    let load = || {
+        let sources = Sources { file: Some(file.clone()), ..Sources::default() };
+        Config::load(&sources).unwrap_err().to_string()
+    };
+    let missing = load();
+    assert!(
+        missing.contains("alacena.toml: cannot be read") && missing.contains("alacena init"),
+        "{missing}"
+    );
+    fs::write(&file, b"[server]\nlog = \"\xff\"\n").unwrap();
+    let not_text = load();
+    assert!(not_text.contains("is not UTF-8, first on line 2"), "{not_text}");
+    fs::write(&file, vec![b'#'; 2 * 1024 * 1024]).unwrap();
+    assert!(load().contains("has more than 1048576 bytes"));
 }

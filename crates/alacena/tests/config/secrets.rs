@@ -34,7 +34,7 @@ fn a_secret_can_stand_in_a_file_of_its_own() {
 #[cfg(unix)]
 fn set_mode(path: &std::path::Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("the file is ours");
 }
 
 #[test]

@@ -1,14 +1,12 @@
 //! Tree against schema: every value gets its type or its problem, every absent field its default.
 
+mod text;
 mod quantity;
 mod structure;
 
 pub(super) use quantity::{boolean, whole};
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use alacena_core::{
     declared::{Scalar, nearest},
@@ -54,7 +52,12 @@ impl Check<'_> {
         for entry in &table.0 {
             let inner = settings.path_of(&shown(&entry.key));
             match schema::find(fields, &entry.key) {
-                None => self.unknown(fields, &entry.key, &inner, path, &entry.origin),
+                // Whoever slipped on a required name did not leave it out.
+                None => {
+                    if let Some(meant) = self.unknown(fields, &entry.key, &inner, path, &entry.origin) {
+                        settings.mark_wrong(meant);
+                    }
+                }
                 Some(Field { kind: Kind::Later, .. }) => self.later(&entry.origin, &inner),
                 Some(field) => {
                     self.belongs(field, table, &entry.origin, &inner);
@@ -101,11 +104,20 @@ impl Check<'_> {
         self.problems.push(Problem::not_built(origin, path, NOT_BUILT_REMEDY));
     }
 
-    fn unknown(&mut self, fields: &'static [Field], key: &str, inner: &str, path: &str, origin: &Origin) {
+    /// Refuses a name that is no field; answers the one that may have been meant.
+    fn unknown(
+        &mut self,
+        fields: &'static [Field],
+        key: &str,
+        inner: &str,
+        path: &str,
+        origin: &Origin,
+    ) -> Option<&'static str> {
         let noun = if path.is_empty() { "section" } else { "key" };
         let built =
             || fields.iter().filter(|field| !matches!(field.kind, Kind::Later)).map(|field| field.name);
-        let message = match nearest(key, built()) {
+        let meant = nearest(key, built());
+        let message = match meant {
             Some(near) => format!("unknown {noun}; did you mean `{near}`?"),
             None => format!("unknown {noun}"),
         };
@@ -115,6 +127,7 @@ impl Check<'_> {
             None => format!("Correct it or remove it; accepted here: {accepted}."),
         };
         self.problems.push(Problem::new(origin, inner, message, remedy));
+        meant
     }
 
     /// A field of one kind of source does not belong to another.
@@ -181,80 +194,6 @@ impl Check<'_> {
         None
     }
 
-    /// The text of a value, with what it names in the environment.
-    fn text(&mut self, node: &Node, path: &str, escape_braces: bool) -> Option<String> {
-        match &node.value {
-            Value::Loose(text) => Some(text.clone()),
-            Value::Text(text) => match secrets::substitute(text, self.environment, escape_braces) {
-                Ok(text) => Some(text),
-                Err(missing) => {
-                    for (message, remedy) in missing {
-                        self.wrong(&node.origin, path, &message, &remedy);
-                    }
-                    None
-                }
-            },
-            _ => self.expected(node, path, "text", "it in quotes: \"text\""),
-        }
-    }
-
-    fn text_of(&mut self, format: Format, node: &Node, path: &str) -> Option<Setting> {
-        let escape = matches!(format, Format::Request | Format::Template | Format::Tag);
-        let text = self.text(node, path, escape)?;
-        self.form(format, &text, node, path)
-    }
-
-    fn form(&mut self, format: Format, text: &str, node: &Node, path: &str) -> Option<Setting> {
-        match forms::read(format, text) {
-            Ok(Setting::Path(relative)) => Some(Setting::Path(self.resolve(&node.origin, relative))),
-            Ok(setting) => Some(setting),
-            Err((message, remedy)) => {
-                self.wrong(&node.origin, path, &message, &remedy);
-                None
-            }
-        }
-    }
-
-    /// Paths of the file are relative to its folder, those of the environment and of flags to the working directory.
-    fn resolve(&self, origin: &Origin, path: PathBuf) -> PathBuf {
-        match origin {
-            Origin::Environment { .. } | Origin::Flag { .. } => path,
-            Origin::Default | Origin::File { .. } => self.folder.join(path),
-        }
-    }
-
-    fn secret(&mut self, node: &Node, path: &str, min: usize) -> Option<Secret> {
-        let mut text = self.text(node, path, false)?;
-        if let Some(file) = text.strip_prefix("file:") {
-            match secrets::read(file, self.folder) {
-                Ok(read) => text = read,
-                Err((message, remedy)) => {
-                    self.wrong(&node.origin, path, &message, &remedy);
-                    return None;
-                }
-            }
-        }
-        if text.len() < min || text.len() > schema::PROSE_BYTES_MAX {
-            let message = format!("does not have {min} to {} bytes", schema::PROSE_BYTES_MAX);
-            self.wrong(&node.origin, path, &message, "Draw another one: openssl rand -hex 32.");
-            return None;
-        }
-        Some(Secret::new(&text))
-    }
-
-    fn choice(&mut self, node: &Node, path: &str, words: &[&'static str]) -> Option<Setting> {
-        let text = self.text(node, path, false)?;
-        if let Some(word) = words.iter().find(|word| **word == text) {
-            return Some(Setting::Text((*word).to_owned()));
-        }
-        let message = match nearest(&text, words.iter().copied()) {
-            Some(near) => format!("is none of the words accepted; did you mean \"{near}\"?"),
-            None => "is none of the words accepted".to_owned(),
-        };
-        self.wrong(&node.origin, path, &message, &format!("Use one of: {}.", words.join(", ")));
-        None
-    }
-
     fn list(&mut self, node: &Node, path: &str, of: &'static Kind, max: usize) -> Option<Setting> {
         let loose;
         let nodes = match &node.value {
@@ -284,60 +223,6 @@ impl Check<'_> {
             })
             .collect();
         items.into_iter().collect::<Option<_>>().map(Setting::List)
-    }
-
-    fn headers(&mut self, node: &Node, path: &str, secret: bool) -> Option<Setting> {
-        let table = self.table(node, path)?;
-        if table.0.len() > HEADERS_MAX {
-            let message = format!("has more than {HEADERS_MAX} headers");
-            self.wrong(&node.origin, path, &message, "Remove some.");
-            return None;
-        }
-        let mut headers: Vec<(String, Item)> = Vec::new();
-        for entry in &table.0 {
-            let inner = format!("{path}.{}", shown(&entry.key));
-            let setting = match forms::header_name(&entry.key) {
-                Err((message, remedy)) => {
-                    self.wrong(&entry.origin, &inner, &message, &remedy);
-                    continue;
-                }
-                Ok(name) if headers.iter().any(|(other, _)| *other == name) => {
-                    let message = "given twice: the case of a header's name means nothing";
-                    self.wrong(&entry.origin, &inner, message, "Remove one of them.");
-                    continue;
-                }
-                Ok(name) if !secret && forms::is_credential(&name) => {
-                    let message = "is a credential, and this value is not kept secret";
-                    let remedy =
-                        "Put it into `headers` of the source, where it is, or into its `credentials`.";
-                    self.wrong(&entry.origin, &inner, message, remedy);
-                    continue;
-                }
-                Ok(name) => (name, self.header(&entry.node, &inner, secret)),
-            };
-            if let (name, Some(setting)) = setting {
-                let origin = entry.node.origin.clone();
-                self.origins.insert(inner, origin.clone());
-                headers.push((name, Item { origin, setting }));
-            }
-        }
-        Some(Setting::Headers(headers))
-    }
-
-    fn header(&mut self, node: &Node, path: &str, secret: bool) -> Option<Setting> {
-        let (setting, is_line) = if secret {
-            let secret = self.secret(node, path, 0)?;
-            let is_line = !secret.reveal().chars().any(char::is_control);
-            (Setting::Secret(secret), is_line)
-        } else {
-            let text = self.text(node, path, true)?;
-            let is_line = !text.chars().any(char::is_control);
-            (self.form(Format::Template, &text, node, path)?, is_line)
-        };
-        if !is_line {
-            self.wrong(&node.origin, path, "holds a control character", "Write it on one line.");
-        }
-        is_line.then_some(setting)
     }
 
     fn named(

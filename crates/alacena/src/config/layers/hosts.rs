@@ -87,10 +87,10 @@ impl Hosts<'_> {
         read
     }
 
-    fn whole(&mut self, name: &str, unit: &str, max: u64) -> Option<u64> {
+    fn whole(&mut self, name: &str, what: &str, max: u64) -> Option<u64> {
         let read = whole(self.get(name)?, max);
         if read.is_none() {
-            let message = format!("is no whole number of {unit} up to {max}");
+            let message = format!("is not {what}, at most {max}");
             self.refuse(name, &message, "Set it to digits alone.");
         }
         read
@@ -131,7 +131,7 @@ impl Hosts<'_> {
             // The longest name that reaches a class is its own, or that of its nearest family.
             let name = names.iter().filter(|name| self.get(name).is_some() && reaches(name, class));
             if let Some(name) = name.max_by_key(|name| name.len()).cloned()
-                && let Some(seconds) = self.whole(&name, "seconds", SECONDS_MAX)
+                && let Some(seconds) = self.whole(&name, "a whole number of seconds", SECONDS_MAX)
             {
                 self.set(&["classes", class, "ttl"], &format!("{seconds}s"), &name);
             }
@@ -146,7 +146,7 @@ impl Hosts<'_> {
             let remedy = "Correct it, or leave it if another program needs it.";
             warnings.push(Problem::new(&Origin::environment(name), "", message, remedy));
         }
-        if let Some(size) = self.whole("CACHE_MAX_ITEM_SIZE_KB", "KiB", 256 * 1024) {
+        if let Some(size) = self.whole("CACHE_MAX_ITEM_SIZE_KB", "a whole number of KiB", 256 * 1024) {
             for class in &classes {
                 self.set(&["classes", class, "item_max"], &format!("{size}KiB"), "CACHE_MAX_ITEM_SIZE_KB");
             }
@@ -156,8 +156,8 @@ impl Hosts<'_> {
     fn sources(&mut self) {
         let sources: Vec<String> =
             self.tree.table("sources").into_iter().flat_map(Table::keys).map(str::to_owned).collect();
-        let failures = self.whole("CACHE_CIRCUIT_FAILURE_THRESHOLD", "failures", 10_000);
-        let reset = self.whole("CACHE_CIRCUIT_RESET_TIMEOUT", "milliseconds", 3_600_000);
+        let failures = self.whole("CACHE_CIRCUIT_FAILURE_THRESHOLD", "a whole number of failures", 10_000);
+        let reset = self.whole("CACHE_CIRCUIT_RESET_TIMEOUT", "a whole number of milliseconds", 3_600_000);
         for source in &sources {
             let path = |field| ["sources", source.as_str(), "breaker", field];
             if let Some(failures) = failures {

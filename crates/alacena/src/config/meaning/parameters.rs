@@ -41,8 +41,8 @@ impl Meaning<'_> {
             self.refuse(settings, "required", "is true although there is a default", remedy);
         }
         // A default that is wrong leaves its parameter required, so that no hole is called empty on top of it.
-        parameter.required =
-            parameter.default.is_none() && (has_default || settings.boolean_maybe("required").unwrap_or(true));
+        parameter.required = parameter.default.is_none()
+            && (has_default || settings.boolean_maybe("required").unwrap_or(true));
         parameter
     }
 

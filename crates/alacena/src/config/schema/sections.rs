@@ -96,7 +96,7 @@ const SERVER: &[Field] = &[
     Field::new(
         "secret",
         Kind::Secret { min: 16 },
-        "What the partitions of callers with credentials of their own are keyed with, at least 16 bytes. Without it, one is drawn at each start.",
+        "What the partitions of callers with credentials of their own are keyed with, at least 16 bytes. Without it, one that the embedded store keeps.",
     ),
     Field::new(
         "log",
@@ -156,7 +156,7 @@ const SOURCES: &[Field] = &[
     Field::new(
         "base_url",
         Kind::Text(Format::BaseUrl),
-        "What every path of a read or write is appended to.",
+        "Required. What every path of a read or write is appended to.",
     )
     .only("http"),
     Field::new(
@@ -184,7 +184,7 @@ const SOURCES: &[Field] = &[
         .default("1")
         .zero("never")
         .only("http"),
-    Field::new("path", Kind::Text(Format::Path), "The SQLite file, relative to the configuration file.")
+    Field::new("path", Kind::Text(Format::Path), "Required. The SQLite file, relative to the configuration file.")
         .only("sqlite"),
     Field::new("connections", integer(1, 64), "Connections for reads, all of them read-only.")
         .default("4")
@@ -247,7 +247,7 @@ const CLASSES: &[Field] = &[
     Field::new(
         "soft_timeout",
         duration("1ms", "10m"),
-        "How long a caller waits for the source before it gets the expired value at hand; the load goes on and is stored. At most `hard_timeout`.",
+        "How long a caller waits for the source before it gets the expired value at hand; the load goes on and is stored. At most `hard_timeout`, to which the default gives way.",
     )
     .default("2s"),
     Field::new("hard_timeout", duration("1ms", "10m"), "How long a load may take.").default("10s"),
