@@ -44,7 +44,7 @@ use crate::{
 ///     sql = "select sum(amount) as total from orders where company = :company"
 ///     params.company = {{ type = "integer" }}
 ///     tags = ["company:{{company}}"]
-/// "#), "example")?;
+/// "#), "example", &Default::default())?;
 /// let alacena = Alacena::open(&config, alacena::SystemRuntime::shared()).await?;
 ///
 /// let company = |id| Parameters::from_text(&alacena.read("kpis").unwrap().parameters, [("company", id)]);
@@ -323,6 +323,10 @@ impl Alacena {
     /// Applies what an earlier process left open: writes that it may have sent.
     pub(crate) async fn recover(&self) -> Result<(), Error> {
         for (id, intent) in self.inner.store.ledger.open_intents().await? {
+            tracing::info!(
+                write = intent.write,
+                "recovery: an earlier process may have sent this write; invalidating what it changes"
+            );
             for target in &intent.targets {
                 match self.inner.prepared.steps(target) {
                     Ok(steps) => {

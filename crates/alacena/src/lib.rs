@@ -1,5 +1,4 @@
 //! Declare your slow reads once. Alacena answers them fast, keeps them right, and shows you what it did.
-
 //!
 //! ```text
 //! alacena.toml ──▶ config ──▶ open ──▶ Alacena (handle) ──▶ engine (alacena_core)
@@ -18,6 +17,7 @@ mod sources;
 mod store;
 mod system;
 mod targets;
+mod typed;
 
 #[cfg(feature = "embedded")]
 pub use alacena_backends::embedded::{Owner, read_owner};
@@ -26,3 +26,4 @@ pub use declared_reads::{Read, Write};
 pub use figures::{BreakerFigures, Figures, Health, ReadFigures, SourceFigures, Status};
 pub use handle::{Alacena, Ask, Invalidated, Level, Mode, Written};
 pub use system::SystemRuntime;
+pub use typed::Class;

@@ -36,7 +36,35 @@ impl Alacena {
             memory_bytes_max: config.memory.bytes_max,
             markers_max: config.memory.markers_max,
         };
-        let alacena = Alacena {
+        let alacena = Self::assemble(memory, runtime, store, prepared, config.cache_enabled);
+        alacena.recover().await?;
+        Ok(alacena)
+    }
+
+    /// An Alacena for an application that loads its values itself: nothing is declared, nothing is on disk, 64 MiB of
+    /// memory.
+    #[must_use]
+    pub fn in_memory(runtime: SharedRuntime) -> Alacena {
+        let store = Store::in_memory(&*runtime);
+        let nothing = Prepared {
+            namespace: "default".to_owned(),
+            classes: BTreeSet::new(),
+            reads: Vec::new(),
+            writes: Vec::new(),
+            guards: Vec::new(),
+            secret: [0; 32],
+        };
+        Self::assemble(EngineSettings::default(), runtime, store, nothing, true)
+    }
+
+    fn assemble(
+        memory: EngineSettings,
+        runtime: SharedRuntime,
+        store: Store,
+        prepared: Prepared,
+        cache_enabled: bool,
+    ) -> Alacena {
+        Alacena {
             inner: Arc::new(Inner {
                 started: runtime.now(),
                 engine: Engine::new(memory, runtime),
@@ -44,12 +72,10 @@ impl Alacena {
                 reads: prepared.reads.iter().map(|read| read.read.clone()).collect(),
                 writes: prepared.writes.iter().map(|write| write.write.clone()).collect(),
                 prepared,
-                cache_enabled: config.cache_enabled,
+                cache_enabled,
                 writes_sent: Counter::default(),
             }),
-        };
-        alacena.recover().await?;
-        Ok(alacena)
+        }
     }
 }
 

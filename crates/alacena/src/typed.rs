@@ -1,0 +1,203 @@
+//! Classes of typed values, for applications that load their values themselves.
+
+use std::{fmt, future::Future, marker::PhantomData, sync::Arc};
+
+use alacena_core::{
+    class::Policy,
+    dep::Dep,
+    engine::{Engine, Loaded, Question, Rules},
+    error::{Error, catalogue},
+    key::{Key, KeySpace},
+    outcome::Outcome,
+    value::Value,
+};
+use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::handle::{Alacena, Mode};
+
+/// A class of values of one type. Cheap to clone.
+///
+/// Values live beside those of declared reads, in the same memory and under the same rules; they are shared, never
+/// copied.
+///
+/// ```
+/// use alacena::{Alacena, Class, SystemRuntime, class::Policy};
+/// use std::time::Duration;
+///
+/// #[derive(serde::Serialize)]
+/// struct Kpis { revenue: u64 }
+///
+/// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+/// let alacena = Alacena::in_memory(SystemRuntime::shared());
+/// let kpis: Class<Kpis> = alacena.class("kpis", Policy { ttl: Duration::from_secs(60), ..Policy::default() })?;
+///
+/// let load = || async { Ok(Some(Kpis { revenue: 7 })) }; // the slow part: ask a database
+/// let outcome = kpis.get_or_fetch(["42"], &["company:42"], load).await?;
+/// assert_eq!(outcome.value.unwrap().revenue, 7);
+///
+/// // After a change of company 42:
+/// kpis.invalidate_tag("company:42")?;
+/// # Ok::<(), alacena::error::Error>(())
+/// # }).unwrap();
+/// ```
+pub struct Class<V> {
+    engine: Engine,
+    rules: Arc<Rules>,
+    value: PhantomData<fn() -> V>,
+}
+
+impl Alacena {
+    /// The class called `name`, of values of type `V`. Two handles of one name share entries; its values must then be
+    /// of one type.
+    ///
+    /// # Errors
+    /// `Invalid` when the name is empty or longer than 128 bytes.
+    pub fn class<V>(&self, name: &str, policy: Policy) -> Result<Class<V>, Error> {
+        let space = KeySpace::new(&self.inner.prepared.namespace, name, &[name])?;
+        let rules = Arc::new(Rules::new(space, policy));
+        Ok(Class { engine: self.inner.engine.clone(), rules, value: PhantomData })
+    }
+}
+
+impl<V: Serialize + Send + Sync + 'static> Class<V> {
+    /// The value of `key`, out of the memory or by `load`, once for everyone who asks meanwhile. `load` answers `None`
+    /// where there is no such thing, and that is kept for the class's `negative_ttl`.
+    ///
+    /// `key` names everything that the value varies with; `tags` name what it depends on and must not be read out of
+    /// the value itself, since they are captured before the load.
+    ///
+    /// # Errors
+    /// `Invalid` for a key or tag beyond its limits; what `load` failed with, where nothing may stand in; `Timeout`
+    /// after the class's hard limit; `Internal` when `load` panicked.
+    ///
+    /// # Cancellation
+    /// A caller that goes away neither ends the load nor keeps its value from being stored.
+    pub async fn get_or_fetch<F>(
+        &self,
+        key: impl IntoIterator<Item = impl AsRef<str>>,
+        tags: &[&str],
+        load: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<Outcome<Arc<V>>, Error>
+    where
+        F: Future<Output = Result<Option<V>, Error>> + Send + 'static,
+    {
+        self.ask(key, tags, Mode::Normal, load).await
+    }
+
+    /// The value of `key` by `load`, whatever is in the memory, and kept there.
+    ///
+    /// # Errors
+    /// As [`get_or_fetch`](Class::get_or_fetch).
+    ///
+    /// # Cancellation
+    /// As [`get_or_fetch`](Class::get_or_fetch).
+    pub async fn refresh<F>(
+        &self,
+        key: impl IntoIterator<Item = impl AsRef<str>>,
+        tags: &[&str],
+        load: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<Outcome<Arc<V>>, Error>
+    where
+        F: Future<Output = Result<Option<V>, Error>> + Send + 'static,
+    {
+        self.ask(key, tags, Mode::Refresh, load).await
+    }
+
+    /// The value of `key` out of the memory, or `None`: no source is asked.
+    ///
+    /// # Errors
+    /// `Invalid` for a key beyond its limits.
+    pub fn get(
+        &self,
+        key: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<Option<Outcome<Arc<V>>>, Error> {
+        let question = Question::new(&self.rules, self.key(key)?, [])?;
+        self.engine.get(&question).map(typed).transpose()
+    }
+
+    /// Invalidates one key. Whether there was an entry.
+    ///
+    /// # Errors
+    /// `Invalid` for a key beyond its limits.
+    pub fn invalidate_key(&self, key: impl IntoIterator<Item = impl AsRef<str>>) -> Result<bool, Error> {
+        Ok(self.engine.invalidate_key(&self.key(key)?))
+    }
+
+    /// Invalidates everything with this tag, of this class and of all others. Whether anything could have had it.
+    ///
+    /// # Errors
+    /// `Invalid` for a tag beyond its limits.
+    pub fn invalidate_tag(&self, tag: &str) -> Result<bool, Error> {
+        Ok(self.engine.invalidate(&Dep::tag(self.rules.space.namespace(), tag)?))
+    }
+
+    /// Invalidates every entry of the class. Whether there can have been any.
+    pub fn invalidate(&self) -> bool {
+        self.engine.invalidate(&Dep::class(self.rules.space.namespace(), self.rules.space.class()))
+    }
+
+    async fn ask<F>(
+        &self,
+        key: impl IntoIterator<Item = impl AsRef<str>>,
+        tags: &[&str],
+        mode: Mode,
+        load: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<Outcome<Arc<V>>, Error>
+    where
+        F: Future<Output = Result<Option<V>, Error>> + Send + 'static,
+    {
+        let namespace = self.rules.space.namespace();
+        let tags = tags.iter().map(|tag| Dep::tag(namespace, tag)).collect::<Result<Vec<_>, _>>()?;
+        let question = Question::new(&self.rules, self.key(key)?, tags)?.with_mode(mode);
+        let load = |_no_cache| {
+            let loading = load();
+            async move {
+                Ok(match loading.await? {
+                    Some(value) => Loaded::found(weighed(value)?),
+                    None => Loaded::absent(),
+                })
+            }
+        };
+        typed(self.engine.get_or_fetch(question, load).await?)
+    }
+
+    fn key(&self, key: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Key, Error> {
+        self.rules.space.key(None, key)
+    }
+}
+
+/// Weighs and digests a value by its encoding. That happens once a load, never on a hit.
+fn weighed<V: Serialize + Send + Sync + 'static>(value: V) -> Result<Value, Error> {
+    let encoded = rmp_serde::to_vec_named(&value).map_err(|error| {
+        Error::new(&catalogue::INTERNAL, "the value cannot be encoded, so it cannot be weighed")
+            .caused_by(error)
+    })?;
+    Ok(Value::new(value, size_of::<V>() + encoded.len(), xxh3_64(&encoded)))
+}
+
+fn typed<V: Send + Sync + 'static>(outcome: Outcome) -> Result<Outcome<Arc<V>>, Error> {
+    let mut mistaken = false;
+    let outcome = outcome.map(|value| {
+        let value = value.downcast::<V>();
+        mistaken = value.is_none();
+        value
+    });
+    if mistaken {
+        let detail = "two classes of one name hold values of different types";
+        return Err(Error::new(&catalogue::INTERNAL, detail));
+    }
+    Ok(outcome.map(|value| value.expect("it has just been checked")))
+}
+
+impl<V> Clone for Class<V> {
+    fn clone(&self) -> Self {
+        Self { engine: self.engine.clone(), rules: Arc::clone(&self.rules), value: PhantomData }
+    }
+}
+
+impl<V> fmt::Debug for Class<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Class({})", self.rules.space.class())
+    }
+}

@@ -1,0 +1,87 @@
+//! Classes of typed values, as an application uses them.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use alacena::{
+    Alacena, Class, SystemRuntime,
+    class::Policy,
+    error::{Error, Kind, catalogue},
+};
+use serde::Serialize;
+
+#[derive(Debug, PartialEq, Serialize)]
+struct Kpis {
+    revenue: u64,
+}
+
+fn class(alacena: &Alacena) -> Class<Kpis> {
+    alacena.class("kpis", Policy::default()).unwrap()
+}
+
+#[tokio::test]
+async fn a_hit_is_the_very_value_that_was_loaded() {
+    let kpis = class(&Alacena::in_memory(SystemRuntime::shared()));
+    let load = || async { Ok(Some(Kpis { revenue: 7 })) };
+    let first = kpis.get_or_fetch(["42"], &[], load).await.unwrap();
+    let second = kpis.get_or_fetch(["42"], &[], load).await.unwrap();
+    assert!(!first.is_hit() && second.is_hit());
+    assert!(Arc::ptr_eq(&first.value.unwrap(), &second.value.unwrap()), "shared, not copied");
+    assert_eq!(kpis.get(["42"]).unwrap().unwrap().value.unwrap().revenue, 7);
+    assert!(kpis.get(["43"]).unwrap().is_none());
+}
+
+#[tokio::test]
+async fn each_way_to_invalidate_leads_to_a_new_load() {
+    let alacena = Alacena::in_memory(SystemRuntime::shared());
+    let kpis = class(&alacena);
+    let loads = Arc::new(AtomicU64::new(0));
+    let ask = || {
+        let loads = Arc::clone(&loads);
+        kpis.get_or_fetch(["42"], &["company:42"], move || async move {
+            Ok(Some(Kpis { revenue: loads.fetch_add(1, Ordering::SeqCst) + 1 }))
+        })
+    };
+    for expected in 1..=4 {
+        assert_eq!(ask().await.unwrap().value.unwrap().revenue, expected);
+        assert!(match expected {
+            1 => kpis.invalidate_key(["42"]).unwrap(),
+            2 => kpis.invalidate_tag("company:42").unwrap(),
+            3 => kpis.invalidate(),
+            _ => alacena.clear("test").await.unwrap().dropped > 0,
+        });
+    }
+    assert_eq!(ask().await.unwrap().value.unwrap().revenue, 5);
+}
+
+#[tokio::test]
+async fn an_absent_thing_is_no_error_and_a_failure_is() {
+    let kpis = class(&Alacena::in_memory(SystemRuntime::shared()));
+    let absent = kpis.get_or_fetch(["1"], &[], || async { Ok(None) }).await.unwrap();
+    assert!(absent.value.is_none());
+    let failed = kpis
+        .get_or_fetch(["2"], &[], || async { Err(Error::new(&catalogue::SOURCE_FAILED, "500")) })
+        .await
+        .unwrap_err();
+    assert_eq!(failed.kind(), Kind::Unavailable);
+}
+
+#[tokio::test]
+async fn a_refresh_replaces_what_is_kept() {
+    let kpis = class(&Alacena::in_memory(SystemRuntime::shared()));
+    for revenue in [1, 2] {
+        kpis.refresh(["42"], &[], move || async move { Ok(Some(Kpis { revenue })) }).await.unwrap();
+    }
+    assert_eq!(kpis.get(["42"]).unwrap().unwrap().value.unwrap().revenue, 2);
+}
+
+#[tokio::test]
+async fn two_types_under_one_name_are_an_error_and_not_a_panic() {
+    let alacena = Alacena::in_memory(SystemRuntime::shared());
+    class(&alacena).refresh(["42"], &[], || async { Ok(Some(Kpis { revenue: 1 })) }).await.unwrap();
+    let other: Class<String> = alacena.class("kpis", Policy::default()).unwrap();
+    assert_eq!(other.get(["42"]).unwrap_err().kind(), Kind::Internal);
+}
