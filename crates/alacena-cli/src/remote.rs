@@ -8,6 +8,10 @@ use alacena::{
     secret::Secret,
 };
 use reqwest::{Client, RequestBuilder, Response, Url, header::HeaderValue, redirect};
+use rustix::{
+    io::Errno,
+    process::{Pid, test_kill_process},
+};
 use serde_json::Value as Json;
 
 use crate::failure::Failure;
@@ -47,16 +51,12 @@ impl Remote {
         Ok(Self { base, client, token })
     }
 
-    /// The server of `config`, if one is running: the owner of its store, or whoever listens at its address.
+    /// The server of `config`, if one is running: the process that owns its store. Whoever else listens at its address
+    /// has another cache.
     pub(crate) async fn of(config: &Config) -> Option<Self> {
-        let owner = alacena::read_owner(&config.embedded.path).and_then(|owner| owner.listen?.parse().ok());
-        for address in [owner, Some(config.server.listen)].into_iter().flatten() {
-            let remote = Self::at(address);
-            if remote.is_alive().await {
-                return Some(remote);
-            }
-        }
-        None
+        let owner = alacena::read_owner(&config.embedded.path)?;
+        let remote = Self::at(owner.listen?.parse().ok()?);
+        (runs(owner.pid) && remote.is_alive().await).then_some(remote)
     }
 
     /// The server at `address`, whether it is running or not.
@@ -118,6 +118,13 @@ impl Remote {
             Err(_) => request,
         }
     }
+}
+
+/// Whether there is a process of this number: one that was killed may have left its name beside the store.
+fn runs(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    // Not being allowed to signal it means that it is there.
+    pid.is_some_and(|pid| !matches!(test_kill_process(pid), Err(Errno::SRCH)))
 }
 
 /// Sends a request, and takes what is not a success for a failure.

@@ -1,11 +1,5 @@
 //! The only place that writes to the terminal: answers to stdout, everything about them to stderr.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is the module that prints for all others"
-)]
-
 use std::io::{IsTerminal, Write as _};
 
 use serde_json::Value as Json;

@@ -1,5 +1,11 @@
 //! What the simulated CRM promises to whoever talks to it: the contract of the API that it plays.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests stand outside of every runtime of ours, with a clock of their own"
+)]
+
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},

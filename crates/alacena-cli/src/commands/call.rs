@@ -96,10 +96,10 @@ fn print(answer: &Answer) -> Result<(), Failure> {
         Ok(document) => say::json(&document),
         Err(_) => say::answer(&String::from_utf8_lossy(&answer.body)),
     }
-    let said = match (&answer.cache_status, &answer.server) {
-        (Some(status), _) => status.clone(),
-        (None, Some(server)) => format!("answered by {server}"),
-        (None, None) => "no server is running: the source was asked, and nothing was kept".to_owned(),
+    let said = match (&answer.server, &answer.cache_status) {
+        (Some(server), Some(status)) => format!("{status}, from {server}"),
+        (Some(server), None) => format!("from {server}"),
+        (None, _) => "no server is running: the source was asked, and nothing was kept".to_owned(),
     };
     let age = answer.age_seconds.map(|age| format!(", {age} s old")).unwrap_or_default();
     let took = answer.took.as_secs_f64() * 1000.0;

@@ -74,10 +74,10 @@ async fn create(resource: Resource, State(simulated): Shared, Query(pairs): Pair
     }
     let mut record = match object(given) {
         Ok(record) => record,
-        Err(wrong) => return wrong,
+        Err(wrong) => return *wrong,
     };
     let filled = |name: &&str| record.get(*name).and_then(Json::as_str).is_some_and(|text| !text.is_empty());
-    if !needs.iter().any(|name| filled(name)) {
+    if !needs.iter().any(filled) {
         return refuse(
             StatusCode::BAD_REQUEST,
             format!("{} needs {}", resource.singular(), needs.join(" or ")),
@@ -109,7 +109,7 @@ async fn change(
 ) -> Response {
     let changes = match object(given) {
         Ok(changes) => changes,
-        Err(wrong) => return wrong,
+        Err(wrong) => return *wrong,
     };
     let now = simulated.seconds();
     let deleted = changes.get("is_active") == Some(&Json::Bool(false));
@@ -137,11 +137,11 @@ async fn bytes(Path(jnid): Path<String>) -> Response {
     format!("These are the bytes of file {jnid}.\n").into_response()
 }
 
-fn object(given: Given) -> Result<Record, Response> {
+fn object(given: Given) -> Result<Record, Box<Response>> {
     match given {
         Ok(JsonBody(Json::Object(record))) => Ok(record),
-        Ok(_) => Err(refuse(StatusCode::BAD_REQUEST, "The body is not a JSON object")),
-        Err(rejection) => Err(refuse(rejection.status(), rejection.body_text())),
+        Ok(_) => Err(refuse(StatusCode::BAD_REQUEST, "The body is not a JSON object").into()),
+        Err(rejection) => Err(refuse(rejection.status(), rejection.body_text()).into()),
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use tempfile::tempdir;
 
-use crate::process::{Running, run};
+use crate::process::{Ended, Running, alacena, run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_init_writes_is_right_and_serves_at_once() {
@@ -44,6 +44,33 @@ async fn what_init_writes_is_right_and_serves_at_once() {
         assert!(refused.json()["type"].as_str().unwrap().ends_with(slug), "{refused:?}");
         assert!(refused.json()["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty()));
     }
+}
+
+#[test]
+fn a_server_with_tokens_is_asked_with_the_one_of_the_environment() {
+    let folder = tempdir().unwrap();
+    assert_eq!(run(folder.path(), &["init"]).code, Some(0));
+    let file = folder.path().join("alacena.toml");
+    let token = |name, text: &str, role| {
+        format!(
+            "[tokens.{name}]\nhash = \"blake3:{}\"\nrole = \"{role}\"\n",
+            blake3::hash(text.as_bytes()).to_hex()
+        )
+    };
+    let text = std::fs::read_to_string(&file).unwrap()
+        + &token("app", "one", "read")
+        + &token("ops", "two", "operate");
+    std::fs::write(&file, text).unwrap();
+    let _server = Running::serve(folder.path(), &[]);
+    let with = |token: &str, arguments: &[&str]| {
+        Ended::from(alacena(folder.path(), arguments).env("ALACENA_TOKEN", token).output().unwrap())
+    };
+    let refused = run(folder.path(), &["call", "products"]);
+    assert!(refused.code == Some(1) && refused.err.contains("token required"), "{refused:?}");
+    assert_eq!(with("one", &["call", "products"]).code, Some(0));
+    let refused = with("one", &["invalidate", "--all", "--json"]);
+    assert_eq!(refused.json()["type"], "urn:alacena:error:role-insufficient");
+    assert_eq!(with("two", &["invalidate", "--all"]).code, Some(0));
 }
 
 #[test]

@@ -30,7 +30,6 @@ async fn silent_upstream(stock: Arc<AtomicU64>, done: Arc<Notify>) -> std::net::
     let serve = async move {
         axum::serve(listener, Router::new().route("/stock", get(show).post(take))).await.unwrap()
     };
-    #[expect(clippy::disallowed_methods, reason = "a test has no runtime of ours to spawn on")]
     tokio::spawn(serve);
     address
 }

@@ -27,7 +27,9 @@ async fn asked() -> Asked {
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let upstream = listener.local_addr().unwrap();
-    spawn(async move { axum::serve(listener, Router::new().route("/slow", get(handler))).await.unwrap() });
+    tokio::spawn(
+        async move { axum::serve(listener, Router::new().route("/slow", get(handler))).await.unwrap() },
+    );
 
     let folder = tempdir().unwrap();
     let text = format!(
@@ -35,14 +37,9 @@ async fn asked() -> Asked {
     );
     fs::write(folder.path().join("alacena.toml"), text).unwrap();
     let server = Running::serve(folder.path(), &[]);
-    let answer = spawn(server.client.get(format!("{}/reads/slow", server.url)).send());
+    let answer = tokio::spawn(server.client.get(format!("{}/reads/slow", server.url)).send());
     arrived.notified().await;
     Asked { server, answer, release, _folder: folder }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test has no runtime of ours to spawn on")]
-fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
-    tokio::spawn(task)
 }
 
 #[tokio::test(flavor = "multi_thread")]
