@@ -94,11 +94,14 @@ FAILURES = {"fail": 500, "busy": 503, "denied": 401, "refused": 400, "throttled"
 
 
 class Careless(http.server.BaseHTTPRequestHandler):
-    """A source that tells everybody everything."""
+    """A source that tells everybody everything, and remembers it."""
+
+    heard = ""
 
     def do_GET(self):
         how = self.path.split("?")[0].rsplit("/", 1)[-1]
         echo = json.dumps({"path": self.path, "headers": dict(self.headers)})
+        Careless.heard += echo
         if how == "good":
             self.answer(200, json.dumps({"fine": True}))
         elif how == "redirect":
@@ -194,6 +197,11 @@ def check_server(binary, folder):
     search("the log", server.output)
     assert "careless" in server.output, "the log says nothing, so that nothing was found in it proves nothing"
     source.shutdown()
+    # What was never sent cannot leak, and Alacena's own tokens are none of the source's business.
+    for name in ("env", "file", "literal", "path", "caller"):
+        assert CANARIES[name] in Careless.heard, f"the secret `{name}` did not reach the source"
+    for name in ("server", "admin", "reader", "wrong"):
+        assert CANARIES[name] not in Careless.heard, f"the secret `{name}` was sent to the source"
     print(f"{visited} answers and {len(server.lines)} lines of log without a secret")
 
 
