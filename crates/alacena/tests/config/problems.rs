@@ -193,6 +193,14 @@ proptest! {
     }
 
     #[test]
+    fn no_name_of_the_environment_makes_it_panic(
+        name in "(ALACENA__|alacena__|CACHE_TTL_|)(SERVER|CLASSES|SOURCES|READS|REDIS|)(__[A-Za-zé_]{0,6}){0,3}",
+        value in "\\PC{0,12}",
+    ) {
+        let _ = parse_with("[classes.jobs]\n[sources.a]\nkind = \"http\"\n", &[(&name, &value)]);
+    }
+
+    #[test]
     fn nothing_that_looks_like_a_configuration_makes_it_panic(
         lines in prop::collection::vec(
             prop::sample::select(vec![
