@@ -6,7 +6,7 @@ use crate::command::{Result, cargo, program, read, root, run};
 
 /// Writes the generated pages anew: the tests that compare them write them instead when `UPDATE` is set.
 pub(crate) fn write() -> Result {
-    run(cargo(&["test", "--locked", "--workspace", "--no-fail-fast", "--test", "reference"])
+    run(cargo(&["test", "--locked", "--workspace", "--no-fail-fast", "--test", "*reference"])
         .env("UPDATE", "1"))
 }
 
