@@ -7,6 +7,11 @@ use crate::{
     runtime::{Moment, unit_interval},
 };
 
+/// The longest TTL: a hundred years, so that no sum of times can overflow.
+const TTL_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+/// The widest jitter.
+const JITTER_MAX: f64 = 0.5;
+
 /// Until when an entry is what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
@@ -25,8 +30,10 @@ impl Lifetime {
     /// class's jitter.
     #[must_use]
     pub fn new(policy: &Policy, ttl: Duration, now: Moment, random: u64) -> Self {
-        let spread = 1.0 + policy.jitter * (2.0 * unit_interval(random) - 1.0);
-        let fresh_until = now + ttl.mul_f64(spread);
+        // `max` also turns what is not a number into zero.
+        let jitter = policy.jitter.max(0.0).min(JITTER_MAX);
+        let spread = 1.0 + jitter * (2.0 * unit_interval(random) - 1.0);
+        let fresh_until = now + ttl.min(TTL_MAX).mul_f64(spread);
         let revalidate_until = fresh_until + policy.stale_while_revalidate;
         let stand_in_until = fresh_until + policy.stale_if_error;
         Self { loaded_at: now, fresh_until, revalidate_until, stand_in_until }
@@ -103,6 +110,15 @@ mod tests {
         let policy = Policy { stale_if_error: Duration::ZERO, ..policy() };
         let lifetime = Lifetime::new(&policy, seconds(10), Moment::ORIGIN, 0);
         assert_eq!(judge(&lifetime, false, Moment::ORIGIN), Freshness::Dead);
+    }
+
+    #[test]
+    fn no_policy_is_too_strange_to_compute_with() {
+        for jitter in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0] {
+            let policy = Policy { jitter, stale_if_error: Duration::MAX, ..Policy::default() };
+            let lifetime = Lifetime::new(&policy, Duration::MAX, Moment::ORIGIN + seconds(1), u64::MAX);
+            assert_eq!(judge(&lifetime, true, Moment::ORIGIN + seconds(1)), Freshness::Fresh, "{jitter}");
+        }
     }
 
     proptest! {

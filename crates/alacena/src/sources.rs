@@ -8,7 +8,9 @@ use alacena_core::{
     source::{Deliver, Fetch},
 };
 
-use crate::config::{Question, SourceConfig, SourceKind};
+#[cfg(any(feature = "http", feature = "sqlite"))]
+use crate::config::SourceKind;
+use crate::config::{Question, SourceConfig};
 
 /// An open source.
 pub(crate) enum Source {
@@ -19,6 +21,10 @@ pub(crate) enum Source {
 }
 
 impl Source {
+    #[cfg_attr(
+        not(any(feature = "http", feature = "sqlite")),
+        expect(unused_variables, reason = "a build without sources opens none")
+    )]
     pub(crate) fn open(config: &SourceConfig, runtime: &SharedRuntime) -> Result<Self, Error> {
         match &config.kind {
             #[cfg(feature = "http")]
@@ -78,9 +84,9 @@ impl Source {
 
     /// The caller's headers that are passed through, in lower case.
     pub(crate) fn credentials(&self) -> &[String] {
-        match self {
+        match *self {
             #[cfg(feature = "http")]
-            Source::Http { credentials, .. } => credentials,
+            Source::Http { ref credentials, .. } => credentials,
             #[cfg(feature = "sqlite")]
             Source::Sqlite(_) => &[],
         }

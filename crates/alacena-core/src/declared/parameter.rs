@@ -191,6 +191,12 @@ impl Parameter {
         Ok(scalar)
     }
 
+    /// Whether a call can be complete without a value for it.
+    #[must_use]
+    pub fn may_be_absent(&self) -> bool {
+        !self.required && self.default.is_none()
+    }
+
     fn wrong_type(&self) -> Error {
         let article = if self.kind == ScalarKind::Integer { "an" } else { "a" };
         self.refuse(format!("must be {article} {}", self.kind.as_str()))
@@ -257,7 +263,10 @@ impl Parameters {
                 .iter()
                 .find(|parameter| parameter.name == name)
                 .ok_or_else(|| unknown(declared, name))?;
-            if let Some(scalar) = read(parameter, raw)?
+            // An empty text for a parameter that may be absent says nothing: it is absent, and so is the same key.
+            let says_something =
+                |scalar: &Scalar| !parameter.may_be_absent() || *scalar != Scalar::Text(String::new());
+            if let Some(scalar) = read(parameter, raw)?.filter(says_something)
                 && values.insert(name.to_owned(), scalar).is_some()
             {
                 return Err(parameter.refuse("is given twice"));
@@ -313,16 +322,21 @@ pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
         .map(|(_, candidate)| candidate)
 }
 
-/// Levenshtein distance, two rows at a time.
+/// Optimal string alignment distance (Damerau 1964, restricted): insertions, deletions, substitutions, and two
+/// neighbours that changed places, each counted as one edit.
 fn edits(a: &[char], b: &[char]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
     let mut previous: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.iter().enumerate() {
         let mut current = vec![i + 1];
         for (j, y) in b.iter().enumerate() {
-            let substituted = previous[j] + usize::from(x != y);
-            current.push(substituted.min(previous[j + 1] + 1).min(current[j] + 1));
+            let mut best = (previous[j] + usize::from(x != y)).min(previous[j + 1] + 1).min(current[j] + 1);
+            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
+                best = best.min(before[j - 1] + 1);
+            }
+            current.push(best);
         }
-        previous = current;
+        before = std::mem::replace(&mut previous, current);
     }
     previous[b.len()]
 }
@@ -348,6 +362,22 @@ mod tests {
         let null = Parameters::from_json(&declared, [("size", &Json::Null)]).unwrap();
         assert_eq!(absent, given);
         assert_eq!(absent, null);
+    }
+
+    #[test]
+    fn an_empty_text_is_absent_where_that_is_allowed() {
+        let optional = Parameter { required: false, ..Parameter::required("q", ScalarKind::Text) };
+        assert_eq!(Parameters::from_text(&[optional], [("q", "")]).unwrap(), Parameters::default());
+        let required = [Parameter::required("q", ScalarKind::Text)];
+        assert_eq!(Parameters::from_text(&required, [("q", "")]).unwrap().iter().count(), 1);
+    }
+
+    #[test]
+    fn slips_of_the_finger_are_recognised() {
+        for (typed, meant) in [("jbos", "jobs"), ("job", "jobs"), ("jobss", "jobs"), ("jops", "jobs")] {
+            assert_eq!(nearest(typed, ["users", "jobs"].into_iter()), Some(meant), "{typed}");
+        }
+        assert_eq!(nearest("contacts", ["users", "jobs"].into_iter()), None);
     }
 
     #[test]
