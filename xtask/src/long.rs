@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::{
     command::{Result, cargo, run, works},
-    instructions,
+    first_minute, instructions,
 };
 
 /// A measurement with its name and what it answers.
@@ -15,6 +15,11 @@ struct Long {
 }
 
 const LONG: &[Long] = &[
+    Long {
+        name: "first-minute",
+        about: "a clean clone: cold build, warm start, first answers",
+        run: first_minute::measure,
+    },
     Long {
         name: "instructions",
         about: "one invalidation with a thousand and with a million entries, optimised",

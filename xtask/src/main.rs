@@ -13,6 +13,7 @@ use std::process::ExitCode;
 mod clients;
 mod command;
 mod docs;
+mod first_minute;
 mod gate;
 mod instructions;
 mod licence;

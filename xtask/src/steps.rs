@@ -62,7 +62,12 @@ fn format() -> Result {
 }
 
 fn clippy() -> Result {
-    let mut clippy = cargo(&["clippy", "--locked", "--workspace", "--all-targets"]);
+    lint(&["--workspace", "--all-targets"])
+}
+
+fn lint(packages: &[&str]) -> Result {
+    let mut clippy = cargo(&["clippy", "--locked"]);
+    clippy.args(packages);
     if is_ci() {
         // Arguments after the dashes reach our crates only, so that the others are not built twice.
         clippy.args(["--", "-D", "warnings"]);
@@ -102,15 +107,11 @@ fn rustdoc() -> Result {
 }
 
 fn features() -> Result {
-    let check = |arguments: &[&str]| {
-        let mut check = cargo(&["check", "--locked", "--no-default-features"]);
-        run(check.args(arguments))
-    };
-    let library = ["--package", "alacena", "--package", "alacena-backends"];
-    check(&library)?;
+    let library = ["--no-default-features", "--package", "alacena", "--package", "alacena-backends"];
+    lint(&library)?;
     for feature in ["http", "sqlite", "embedded"] {
         // The library's feature turns on the one of the same name in the backends.
-        check(&[&library[..], &["--features", &format!("alacena/{feature}")]].concat())?;
+        lint(&[&library[..], &["--features", &format!("alacena/{feature}")]].concat())?;
     }
-    check(&["--package", "alacena-server"])
+    lint(&["--no-default-features", "--package", "alacena-server"])
 }

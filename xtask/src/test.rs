@@ -114,8 +114,9 @@ fn end(step: &Step, missing: &[Need]) -> Ending {
     }
 }
 
+/// Does `work`, and says how long it took.
 #[expect(clippy::disallowed_methods, reason = "a build tool times its steps on the machine's clock")]
-fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = std::time::Instant::now();
     (work(), start.elapsed())
 }
