@@ -12,10 +12,10 @@ use crate::simulate::{Failure, KEY_DEFAULT, Latency};
 #[command(
     name = "alacena",
     version,
-    max_term_width = 100,
+    max_term_width = 120,
     after_help = "\
 The first minute:
-  alacena serve          a working example: slow reads of a CRM and of a database, answered from the cache
+  alacena serve          a working example: slow reads, answered from the cache
   alacena init           begin your own: writes alacena.toml, ready to serve
   alacena check          is it right? says everything that is not, with line and remedy
 
@@ -46,9 +46,9 @@ pub(crate) enum Command {
 Examples:
   alacena serve                             alacena.toml of this folder, or the example
   alacena serve --config shop.toml
-  alacena serve --listen 127.0.0.1:0        any free port; the line that begins with `listening` names it
+  alacena serve --listen 127.0.0.1:0        any free port; its first line names it
 
-Stop it with Ctrl-C or SIGTERM: it answers what is running, then ends. A second time: it ends at once.")]
+Ctrl-C or SIGTERM stops it once what is running has been answered; a second one stops it at once.")]
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) config: ConfigFile,
@@ -188,8 +188,8 @@ Examples:
   curl -H 'Authorization: bearer simulated-key' 'http://127.0.0.1:9000/api1/jobs?size=2'
 
 While it runs:
-  curl -X PUT http://127.0.0.1:9000/simulator/failure -H 'content-type: application/json' -d '{\"mode\":\"reset\"}'
-  curl -X PUT http://127.0.0.1:9000/simulator/latency -H 'content-type: application/json' -d '{\"latency\":\"2s\"}'
+  curl -X PUT http://127.0.0.1:9000/simulator/failure -d '{\"mode\":\"reset\"}'
+  curl -X PUT http://127.0.0.1:9000/simulator/latency -d '{\"latency\":\"2s\"}'
   curl http://127.0.0.1:9000/simulator/calls")]
 pub(crate) struct Jobnimbus {
     /// The address to listen on; port 0 takes a free one

@@ -35,6 +35,11 @@ impl Failure {
         Self { problem, wrong_input }
     }
 
+    /// Something that whoever watches knows already.
+    pub(crate) fn known() -> Self {
+        Self { problem: Json::Null, wrong_input: false }
+    }
+
     /// The same as an error of this process.
     pub(crate) fn into_error(self) -> Error {
         let slug = self.problem["type"].as_str().unwrap_or_default().trim_start_matches(TYPE_PREFIX);
@@ -45,10 +50,10 @@ impl Failure {
 
     /// Tells it: as JSON on stdout, or in words on stderr. Answers what the process ends with.
     pub(crate) fn tell(&self, as_json: bool) -> ExitCode {
-        if as_json {
-            say::json(&self.problem);
-        } else {
-            say::note(&self.in_words(Paint::stderr()));
+        match &self.problem {
+            Json::Null => {}
+            problem if as_json => say::json(problem),
+            _ => say::note(&self.in_words(Paint::stderr())),
         }
         ExitCode::from(if self.wrong_input { 2 } else { 1 })
     }

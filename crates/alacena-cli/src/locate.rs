@@ -1,7 +1,8 @@
 //! Which configuration a command works with, and which running server.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    fs, io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
 
@@ -18,7 +19,7 @@ use crate::{
 
 const FILE_DEFAULT: &str = "alacena.toml";
 /// Where a server listens unless it is told otherwise: there the example can be found, which has no configuration here.
-const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// Who can answer.
 pub(crate) enum Found {
@@ -30,8 +31,12 @@ pub(crate) enum Found {
 
 /// The configuration file: the one that was named, or that of this folder; none where there is none.
 pub(crate) fn file(given: &ConfigFile) -> Option<PathBuf> {
-    let default = || Some(PathBuf::from(FILE_DEFAULT)).filter(|file| file.exists());
-    given.config.clone().or_else(default)
+    given.config.clone().or_else(|| {
+        // One that is there and cannot be looked at has not been meant to be overlooked.
+        let absent =
+            fs::symlink_metadata(FILE_DEFAULT).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        (!absent).then(|| PathBuf::from(FILE_DEFAULT))
+    })
 }
 
 /// The configuration file, where there must be one.

@@ -250,8 +250,13 @@ async fn failures_are_switched_on_and_off_and_counted() {
     assert_eq!((&calls["total"], &calls["failed"], &calls["running"]), (&json!(4), &json!(4), &json!(0)));
     assert_eq!(calls["by_route"], json!({ "GET /jobs": 4 }));
 
-    let wrong = crm.send(Method::PUT, "/simulator/failure", &[], Some(json!({ "mode": "503" }))).await;
-    assert_eq!(wrong.status(), 400);
+    for wrong in [json!({ "mode": "503" }), json!({ "mode": "500", "rate": 2 }), json!({ "mod": "500" })] {
+        let refused = crm.send(Method::PUT, "/simulator/failure", &[], Some(wrong)).await;
+        assert_eq!(refused.status(), 400);
+    }
+    let curl =
+        crm.client.put(format!("http://{}/simulator/failure", crm.address)).body(r#"{"mode":"none"}"#).send();
+    assert_eq!(curl.await.unwrap().status(), 200, "without a media type, as curl -d sends it");
 }
 
 #[tokio::test]

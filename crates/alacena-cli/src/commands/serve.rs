@@ -107,7 +107,10 @@ impl Server {
         };
         tokio::select! {
             ended = serving => Ok(ended?),
-            () = twice => Err(Error::new(&catalogue::CLOSED, "stopped by a second signal; what was running was cut off").into()),
+            () = twice => {
+                say::note("stopped; what was running was cut off");
+                Err(Failure::known())
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json as JsonBody, Router,
+    body::Bytes,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -41,7 +42,11 @@ struct LatencyChange {
     latency: String,
 }
 
-async fn failure(State(simulated): Shared, JsonBody(change): JsonBody<FailureChange>) -> Response {
+async fn failure(State(simulated): Shared, body: Bytes) -> Response {
+    let change: FailureChange = match read(&body) {
+        Ok(change) => change,
+        Err(wrong) => return *wrong,
+    };
     let Ok(mode) = Failure::from_str(&change.mode, false) else {
         return api::refuse(StatusCode::BAD_REQUEST, "mode is none, 500, reset, hang or 429");
     };
@@ -52,11 +57,21 @@ async fn failure(State(simulated): Shared, JsonBody(change): JsonBody<FailureCha
     show(simulated.switch.change(|behaviour| (behaviour.failure, behaviour.fail_rate) = (mode, rate)))
 }
 
-async fn latency(State(simulated): Shared, JsonBody(change): JsonBody<LatencyChange>) -> Response {
+async fn latency(State(simulated): Shared, body: Bytes) -> Response {
+    let change: LatencyChange = match read(&body) {
+        Ok(change) => change,
+        Err(wrong) => return *wrong,
+    };
     match change.latency.parse() {
         Ok(latency) => show(simulated.switch.change(|behaviour| behaviour.latency = latency)),
         Err(wrong) => api::refuse(StatusCode::BAD_REQUEST, wrong),
     }
+}
+
+/// Reads a body whatever media type it claims: `curl -d` alone claims a form.
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Box<Response>> {
+    serde_json::from_slice(body)
+        .map_err(|error| api::refuse(StatusCode::BAD_REQUEST, error.to_string()).into())
 }
 
 async fn calls(State(simulated): Shared) -> Response {

@@ -19,10 +19,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const CONFIGURES: [&str; 9] =
     ["PORT", "REDIS", "UPSTASH_", "KV_REST_", "ALACENA_", "CACHE_", "LOG_LEVEL", "NODE_ENV", "FRONTEND_URL"];
 
-/// The binary in `folder`, without what the machine's environment says.
+/// The binary in `folder`, without what the machine's environment says. What it leaves behind when it is killed goes
+/// with the folder.
 pub(crate) fn alacena(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_alacena"));
-    command.args(arguments).current_dir(folder).stdin(Stdio::null());
+    command.args(arguments).current_dir(folder).env("TMPDIR", folder).stdin(Stdio::null());
     for (name, _) in std::env::vars() {
         if CONFIGURES.iter().any(|begin| name.starts_with(begin)) {
             command.env_remove(name);
