@@ -18,7 +18,8 @@ pub(crate) struct Failure {
 }
 
 /// The codes that mean: change the command line or the configuration.
-const WRONG_INPUT: [&str; 5] = [
+const WRONG_INPUT: [&str; 6] = [
+    catalogue::CONFIGURATION_ABSENT.slug,
     catalogue::CONFIGURATION_INVALID.slug,
     catalogue::NOT_BUILT_YET.slug,
     catalogue::NOT_DECLARED.slug,

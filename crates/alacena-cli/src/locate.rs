@@ -45,8 +45,7 @@ pub(crate) fn file(given: &ConfigFile) -> Option<PathBuf> {
 /// `Invalid`, with how to go on.
 pub(crate) fn file_required(given: &ConfigFile) -> Result<PathBuf, Error> {
     file(given).ok_or_else(|| {
-        let detail = "there is no alacena.toml in this folder; name another with --config, or begin one with `alacena init`";
-        Error::new(&catalogue::CONFIGURATION_INVALID, detail)
+        Error::new(&catalogue::CONFIGURATION_ABSENT, "there is no alacena.toml in this folder")
     })
 }
 
@@ -63,7 +62,8 @@ pub(crate) fn load(file: &Path, listen: Option<SocketAddr>) -> Result<Config, Pr
 /// Finds who can answer: the server that was named, that of the configuration, the example's, or nobody.
 ///
 /// # Errors
-/// `Invalid` where the configuration or the address is wrong, or there is neither a configuration nor a server.
+/// `Invalid` where the configuration or the address is wrong; `Unavailable` where there is neither a configuration nor
+/// a server.
 pub(crate) async fn find(config: &ConfigFile, server: &ServerAddress) -> Result<Found, Failure> {
     if let Some(url) = &server.server {
         return Ok(Found::Server(Remote::named(url)?));
@@ -79,8 +79,7 @@ pub(crate) async fn find(config: &ConfigFile, server: &ServerAddress) -> Result<
     if example.is_alive().await {
         return Ok(Found::Server(example));
     }
-    let detail = format!(
-        "there is no alacena.toml in this folder, and no server at {LISTEN_DEFAULT}; name one with --config or --server"
-    );
-    Err(Error::new(&catalogue::CONFIGURATION_INVALID, detail).into())
+    let detail =
+        format!("there is no alacena.toml in this folder that names one, and none at {LISTEN_DEFAULT}");
+    Err(Error::new(&catalogue::SERVER_ABSENT, detail).into())
 }

@@ -22,6 +22,12 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
+/// `1 read`, `2 reads`.
+pub(crate) fn count(number: usize, one: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {one}{ending}")
+}
+
 /// Colours, where they can be seen and are wanted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paint(bool);

@@ -13,7 +13,7 @@ use crate::{
     args::Check,
     failure::{Failure, described},
     locate,
-    say::{self, Paint},
+    say::{self, Paint, count},
 };
 
 pub(super) async fn run(arguments: Check) -> Result<(), Failure> {
@@ -47,7 +47,8 @@ fn report(file: &Path, config: &Config, as_json: bool) {
         for warning in &config.warnings {
             say::note(&format!("{} {warning}", Paint::stderr().strong("warning:")));
         }
-        let counts = format!("{sources} sources, {reads} reads, {writes} writes");
+        let counts =
+            format!("{}, {}, {}", count(sources, "source"), count(reads, "read"), count(writes, "write"));
         say::answer(&format!(
             "{}: {}",
             Paint::stdout().good(&format!("{} is right", file.display())),

@@ -17,7 +17,7 @@ use crate::{
     failure::Failure,
     locate, log,
     quickstart::{Quickstart, announce},
-    say::{self, Paint},
+    say::{self, Paint, count},
     signals::Signals,
 };
 
@@ -84,11 +84,9 @@ impl Server {
         let paint = Paint::stdout();
         let address =
             self.listener.local_addr().map_or_else(|_| String::new(), |address| format!("http://{address}"));
-        let (reads, writes) = (self.alacena.reads().len(), self.alacena.writes().len());
-        let more = format!(
-            "{reads} reads and {writes} writes of {}; {address}/ shows how to ask them",
-            file.display()
-        );
+        let reads = count(self.alacena.reads().len(), "read");
+        let writes = count(self.alacena.writes().len(), "write");
+        let more = format!("{reads} and {writes} of {}; {address}/ shows how to ask them", file.display());
         format!("listening on {}\n{}", paint.command(&address), paint.faint(&more))
     }
 

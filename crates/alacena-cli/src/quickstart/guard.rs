@@ -21,10 +21,9 @@ pub(super) fn check(names: impl Iterator<Item = String>) -> Result<(), Error> {
     let (names, verb) = (found.join(", "), if found.len() == 1 { "is" } else { "are" });
     let detail = format!(
         "there is no alacena.toml here, but {names} {verb} set: the configuration seems to be lost, and the example \
-         does not stand in for it. Name the configuration with --config; or, to see the example, unset {names}; or \
-         begin your own with `alacena init`"
+         does not stand in for it; to see the example, unset {names}"
     );
-    Err(Error::new(&catalogue::CONFIGURATION_INVALID, detail))
+    Err(Error::new(&catalogue::CONFIGURATION_ABSENT, detail))
 }
 
 #[cfg(test)]
@@ -40,7 +39,7 @@ mod tests {
     fn a_lost_configuration_does_not_look_healthy() {
         for name in ["PORT", "REDIS_URL", "REDISHOST", "ALACENA__MEMORY__MAX"] {
             let refusal = refusal(&["HOME", name]).unwrap();
-            assert!(refusal.contains(name) && refusal.contains("--config"), "{refusal}");
+            assert!(refusal.contains(&format!("unset {name}")), "{refusal}");
         }
     }
 

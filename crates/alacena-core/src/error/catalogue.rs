@@ -110,6 +110,9 @@ catalogue! {
     /// The configuration is wrong.
     CONFIGURATION_INVALID = "configuration-invalid", Invalid, "configuration not accepted",
         "Mend the lines named; `alacena check` shows them all at once.";
+    /// There is no configuration.
+    CONFIGURATION_ABSENT = "configuration-absent", Invalid, "no configuration",
+        "Name one with --config, or write a first one with `alacena init`.";
     /// Something is named that this version does not have yet.
     NOT_BUILT_YET = "not-built-yet", Invalid, "not built yet",
         "Remove it, or use a version that has it; CHANGELOG.md says what each version has.";
