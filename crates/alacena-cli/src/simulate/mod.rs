@@ -1,7 +1,7 @@
 //! `alacena simulate jobnimbus`: a CRM on loopback that speaks the API of JobNimbus, as slow as the real one and as
 //! unreliable as you tell it to be.
 //!
-//! The path of a call: [`gate`] (count → wait → fail → authenticate) → `api` (routes) → `listing` and `filter` →
+//! The path of a call: `gate` (count → wait → fail → authenticate) → `api` (routes) → `listing` and `filter` →
 //! `books` (records). What can be switched while it runs is behind `/simulator/…`, see `control`.
 //!
 //! Ours, because the vendor documents nothing about it: the texts of refusals other than 401, `/webhooks`, the
