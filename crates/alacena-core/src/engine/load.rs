@@ -63,8 +63,8 @@ impl Engine {
         reason: &MissReason,
         urgency: Urgency,
     ) {
-        let ticket = match self.0.running.enter() {
-            Ok(ticket) => ticket,
+        let work = match self.0.running.enter() {
+            Ok(work) => work,
             Err(closed) => return landing.fail(&closed, false),
         };
         let no_cache = matches!(reason, MissReason::Invalidated(_) | MissReason::Bypass);
@@ -74,13 +74,13 @@ impl Engine {
                 Ok((loaded, took)) => engine.land(&question, landing, loaded, took),
                 Err(Failure { error, looked }) => landing.fail(&error, looked),
             }
-            drop(ticket);
+            drop(work);
         }));
     }
 
     /// Loads for one caller only; nothing is shared, nothing is kept. The load ends when the caller goes away.
     pub(super) async fn load_alone(&self, question: &Question, load: Load) -> Result<Waited, Error> {
-        let _ticket = self.0.running.enter()?;
+        let _work = self.0.running.enter()?;
         let token = self.0.markers.capture(question.deps());
         let (loaded, took) =
             self.fetch(question, load, true, Urgency::Foreground).await.map_err(|failure| failure.error)?;

@@ -16,6 +16,7 @@ pub use question::{Mode, Question, Rules};
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
+    error::Error,
     figures::Counter,
     flight::Flights,
     marker::Markers,
@@ -23,6 +24,7 @@ use crate::{
     runtime::SharedRuntime,
 };
 use running::Running;
+pub use running::Work;
 
 /// The sizes of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +109,15 @@ impl Engine {
             markers: self.0.markers.len() as u64,
             loads_running: self.0.running.count(),
         }
+    }
+
+    /// Counts a piece of work that is not a load, such as a write, among those that [`close`](Engine::close) waits
+    /// for, until what is returned is dropped.
+    ///
+    /// # Errors
+    /// `Closed` once the engine is.
+    pub fn begin_work(&self) -> Result<Work, Error> {
+        self.0.running.enter()
     }
 
     /// Takes no new loads, and waits until those under way have ended, at most `grace`; whether all of them have.

@@ -1,4 +1,4 @@
-//! The loads under way: counted, and waited for when the engine closes.
+//! The work under way, loads and writes: counted, and waited for when the engine closes.
 
 use std::sync::{
     Arc,
@@ -25,16 +25,16 @@ struct Inner {
     ended: Notify,
 }
 
-/// One load under way; dropping it ends it.
-pub(super) struct Ticket(Running);
+/// One piece of work under way; dropping it ends it.
+pub struct Work(Running);
 
 impl Running {
-    pub(super) fn enter(&self) -> Result<Ticket, Error> {
+    pub(super) fn enter(&self) -> Result<Work, Error> {
         let entered = self.0.count.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| {
             (count & CLOSED == 0).then_some(count + 1)
         });
         match entered {
-            Ok(_) => Ok(Ticket(self.clone())),
+            Ok(_) => Ok(Work(self.clone())),
             Err(_) => Err(Error::new(&catalogue::CLOSED, "no new loads are taken")),
         }
     }
@@ -60,7 +60,7 @@ impl Running {
     }
 }
 
-impl Drop for Ticket {
+impl Drop for Work {
     fn drop(&mut self) {
         self.0.0.count.fetch_sub(1, Ordering::AcqRel);
         self.0.0.ended.notify_waiters();
