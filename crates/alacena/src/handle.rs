@@ -6,20 +6,18 @@ use alacena_core::{
     declared::Parameters,
     engine::Loaded,
     error::{Error, catalogue},
-    guard::Urgency,
-    ledger::{Intent, Invalidation, Target},
+    ledger::{Invalidation, Target},
     outcome::Outcome,
     runtime::{Moment, SharedRuntime},
-    source::{Call, Credential, Delivery, Fetched},
+    source::{Call, Credential, Fetched},
     value::Body,
 };
-use tokio::sync::oneshot;
 
 pub use alacena_core::engine::Mode;
 
 use crate::{
     declared_reads::{Read, Write},
-    prepared::{Prepared, PreparedWrite, required},
+    prepared::{Prepared, required},
     store::Store,
     targets::Step,
 };
@@ -110,17 +108,6 @@ pub struct Invalidated {
     pub dropped: u64,
 }
 
-/// A declared write that was done.
-#[derive(Clone, Debug)]
-pub struct Written {
-    /// What the source said.
-    pub body: Body,
-    /// How far the invalidation had gone.
-    pub level: Level,
-    /// What was invalidated.
-    pub targets: Vec<Target>,
-}
-
 impl Alacena {
     /// The declared reads, in order of name.
     #[must_use]
@@ -180,88 +167,6 @@ impl Alacena {
         Ok(outcome.map(|value| value.downcast_ref::<Body>().expect("a declared read keeps bodies").clone()))
     }
 
-    /// Sends a declared write, and invalidates what it declares unless the source definitely refused it.
-    ///
-    /// What is to be invalidated is recorded durably before anything is sent: a process that dies in between does it
-    /// when it starts again.
-    ///
-    /// # Errors
-    /// `Unavailable` where the intent cannot be recorded; then nothing was sent. Whatever the source refuses the
-    /// write with, or leaves it unknown with; in the second case the invalidation has been applied.
-    ///
-    /// # Cancellation
-    /// A caller that goes away stops nothing: what was begun is sent and invalidated.
-    pub async fn write(
-        &self,
-        write: &str,
-        parameters: Parameters,
-        credentials: Arc<[Credential]>,
-    ) -> Result<Written, Error> {
-        let prepared = self.inner.prepared.write(write)?;
-        let call = Call {
-            credentials: required(&prepared.write.credentials, &credentials)?,
-            parameters: Arc::new(parameters),
-            no_cache: false,
-        };
-        let targets = prepared.invalidates.iter().map(|target| target.fill(&call.parameters));
-        let targets = targets.collect::<Result<Vec<_>, Error>>()?;
-        // Resolved now, so that a target that names nothing is refused before anything is sent.
-        let steps = self.resolve(&targets)?;
-        let (tell, told) = oneshot::channel();
-        let (alacena, name) = (self.clone(), write.to_owned());
-        self.runtime().spawn(Box::pin(async move {
-            let written = alacena.carry_out(&name, call, targets, steps).await;
-            // The caller may have gone.
-            let _ = tell.send(written);
-        }));
-        told.await.map_err(|_| Error::new(&catalogue::CLOSED, "the write was given up"))?
-    }
-
-    async fn carry_out(
-        &self,
-        name: &str,
-        call: Call,
-        targets: Vec<Target>,
-        steps: Vec<Step>,
-    ) -> Result<Written, Error> {
-        let prepared = self.inner.prepared.write(name)?;
-        let intent = Intent { write: name.to_owned(), targets, at: self.runtime().unix_millis() };
-        let targets = intent.targets.clone();
-        let id = self.inner.store.ledger.open_intent(intent).await?;
-        self.inner.writes_sent.increment();
-        let result = match self.deliver(prepared, call).await {
-            Delivery::Refused(error) => Err(error),
-            Delivery::Done(body) => {
-                self.apply(&steps, &targets, &format!("write {name}")).await;
-                Ok(Written { body, level: Level::Applied, targets })
-            }
-            Delivery::Unknown(error) => {
-                self.apply(&steps, &targets, &format!("write {name}")).await;
-                Err(error)
-            }
-        };
-        if let Err(error) = self.inner.store.ledger.close_intent(id).await {
-            // It is applied once more at the next start, which costs a few misses and nothing else.
-            tracing::warn!(write = name, error = ?error, "the end of a write could not be recorded");
-        }
-        result
-    }
-
-    async fn deliver(&self, prepared: &PreparedWrite, call: Call) -> Delivery {
-        let permit = match prepared.guard.admit(Urgency::Foreground).await {
-            Ok(permit) => permit,
-            Err(error) => return Delivery::Refused(error),
-        };
-        let began = self.runtime().now();
-        let delivery = prepared.deliver.deliver(call).await;
-        let took = self.runtime().now() - began;
-        match &delivery {
-            Delivery::Done(_) => permit.succeed(took),
-            Delivery::Refused(error) | Delivery::Unknown(error) => permit.fail(error, took),
-        }
-        delivery
-    }
-
     /// Invalidates every target, or none.
     ///
     /// # Errors
@@ -282,11 +187,11 @@ impl Alacena {
         Ok(Invalidated { level: Level::Applied, dropped })
     }
 
-    /// Takes no new loads, waits until the running ones are over, at most `grace`, and gives the store back. What is
-    /// in memory is still answered.
+    /// Takes no new loads and writes, waits until the running ones are over, at most `grace`, and gives the store
+    /// back. What is in memory is still answered.
     pub async fn close(&self, grace: Duration) {
         if !self.inner.engine.close(grace).await {
-            tracing::warn!(?grace, "loads were still running when the time to stop was over");
+            tracing::warn!(?grace, "loads or writes were still running when the time to stop was over");
         }
         self.inner.store.close().await;
     }
@@ -299,7 +204,7 @@ impl Alacena {
         self.inner.store.announce(listen).await
     }
 
-    fn resolve(&self, targets: &[Target]) -> Result<Vec<Step>, Error> {
+    pub(crate) fn resolve(&self, targets: &[Target]) -> Result<Vec<Step>, Error> {
         let steps = targets.iter().map(|target| self.inner.prepared.steps(target));
         Ok(steps.collect::<Result<Vec<_>, Error>>()?.into_iter().flatten().collect())
     }
@@ -311,7 +216,7 @@ impl Alacena {
     }
 
     /// Adds to the history. The invalidation has been applied, whatever becomes of the record of it.
-    async fn record(&self, targets: &[Target], who: &str) {
+    pub(crate) async fn record(&self, targets: &[Target], who: &str) {
         let at = self.runtime().unix_millis();
         let level = Level::Applied.as_str().to_owned();
         let invalidation = Invalidation { at, who: who.to_owned(), targets: targets.to_vec(), level };

@@ -18,12 +18,14 @@ mod store;
 mod system;
 mod targets;
 mod typed;
+mod writing;
 
 #[cfg(feature = "embedded")]
 pub use alacena_backends::embedded::{Owner, read_owner};
 pub use alacena_core::{class, declared, dep, error, key, ledger, outcome, runtime, secret, source, value};
 pub use declared_reads::{Read, Write};
 pub use figures::{BreakerFigures, Figures, Health, ReadFigures, SourceFigures, Status};
-pub use handle::{Alacena, Ask, Invalidated, Level, Mode, Written};
+pub use handle::{Alacena, Ask, Invalidated, Level, Mode};
 pub use system::SystemRuntime;
 pub use typed::Class;
+pub use writing::Written;

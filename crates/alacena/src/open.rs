@@ -57,7 +57,7 @@ impl Alacena {
         Self::assemble(EngineSettings::default(), runtime, store, nothing, true)
     }
 
-    fn assemble(
+    pub(crate) fn assemble(
         memory: EngineSettings,
         runtime: SharedRuntime,
         store: Store,
