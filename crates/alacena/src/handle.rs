@@ -1,6 +1,6 @@
 //! The handle that applications and the server hold.
 
-use std::{sync::Arc, time::Duration};
+use std::{any::TypeId, collections::BTreeMap, sync::Arc, time::Duration};
 
 use alacena_core::{
     declared::Parameters,
@@ -12,6 +12,7 @@ use alacena_core::{
     source::{Call, Credential, Fetched},
     value::Body,
 };
+use parking_lot::Mutex;
 
 pub use alacena_core::engine::Mode;
 
@@ -20,6 +21,7 @@ use crate::{
     prepared::{Prepared, required},
     store::Store,
     targets::Step,
+    typed::typed,
 };
 
 /// A running Alacena. Cheap to clone; every clone is the same one.
@@ -69,6 +71,8 @@ pub(crate) struct Inner {
     pub(crate) writes: Vec<Write>,
     pub(crate) cache_enabled: bool,
     pub(crate) started: Moment,
+    /// The classes of the application's own values, with the type of each. Held for a few instructions.
+    pub(crate) class_types: Mutex<BTreeMap<String, TypeId>>,
     pub(crate) writes_sent: alacena_core::figures::Counter,
 }
 
@@ -164,7 +168,7 @@ impl Alacena {
             })
         };
         let outcome = self.inner.engine.get_or_fetch(question.with_mode(mode), load).await?;
-        Ok(outcome.map(|value| value.downcast_ref::<Body>().expect("a declared read keeps bodies").clone()))
+        typed(outcome, |value| value.downcast_ref::<Body>().cloned())
     }
 
     /// Invalidates every target, or none.

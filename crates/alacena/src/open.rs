@@ -12,6 +12,7 @@ use alacena_core::{
     guard::{BreakerSettings, BulkheadSettings, Guard, GuardSettings},
     runtime::SharedRuntime,
 };
+use parking_lot::Mutex;
 
 use crate::{
     config::{Config, GuardConfig, ReadConfig, TargetTemplate, WriteConfig},
@@ -73,6 +74,7 @@ impl Alacena {
                 writes: prepared.writes.iter().map(|write| write.write.clone()).collect(),
                 prepared,
                 cache_enabled,
+                class_types: Mutex::default(),
                 writes_sent: Counter::default(),
             }),
         }

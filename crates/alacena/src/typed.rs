@@ -1,6 +1,6 @@
 //! Classes of typed values, for applications that load their values themselves.
 
-use std::{fmt, future::Future, marker::PhantomData, sync::Arc};
+use std::{any::TypeId, fmt, future::Future, marker::PhantomData, sync::Arc};
 
 use alacena_core::{
     class::Policy,
@@ -15,6 +15,9 @@ use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::handle::{Alacena, Mode};
+
+/// Most classes of one application: each has markers that are never pushed out.
+const CLASSES_MAX: usize = 1024;
 
 /// A class of values of one type. Cheap to clone.
 ///
@@ -42,21 +45,41 @@ use crate::handle::{Alacena, Mode};
 /// # }).unwrap();
 /// ```
 pub struct Class<V> {
-    engine: Engine,
+    alacena: Alacena,
     rules: Arc<Rules>,
     value: PhantomData<fn() -> V>,
 }
 
 impl Alacena {
-    /// The class called `name`, of values of type `V`. Two handles of one name share entries; its values must then be
-    /// of one type.
+    /// The class called `name`, of values of type `V`. Two handles of one name share entries.
     ///
     /// # Errors
-    /// `Invalid` when the name is empty or longer than 128 bytes.
-    pub fn class<V>(&self, name: &str, policy: Policy) -> Result<Class<V>, Error> {
+    /// `Invalid` when the name is empty or longer than 128 bytes, when it is that of a class of declared reads or of
+    /// one whose values are of another type, and beyond 1,024 classes.
+    pub fn class<V: 'static>(&self, name: &str, policy: Policy) -> Result<Class<V>, Error> {
         let space = KeySpace::new(&self.inner.prepared.namespace, name, &[name])?;
-        let rules = Arc::new(Rules::new(space, policy));
-        Ok(Class { engine: self.inner.engine.clone(), rules, value: PhantomData })
+        self.claim::<V>(name)?;
+        Ok(Class { alacena: self.clone(), rules: Arc::new(Rules::new(space, policy)), value: PhantomData })
+    }
+
+    /// Keeps two types out of one class: their keys could be the same.
+    fn claim<V: 'static>(&self, name: &str) -> Result<(), Error> {
+        let refuse = |why: String| Err(Error::new(&catalogue::CLASS_REFUSED, why).with("class", name));
+        if self.inner.prepared.classes.contains(name) {
+            return refuse(format!("`{name}` is a class of declared reads"));
+        }
+        let mut types = self.inner.class_types.lock();
+        match types.get(name) {
+            Some(known) if *known == TypeId::of::<V>() => {}
+            Some(_) => return refuse(format!("the values of `{name}` are of another type")),
+            None if types.len() == CLASSES_MAX => {
+                return refuse(format!("there are {CLASSES_MAX} classes already"));
+            }
+            None => {
+                types.insert(name.to_owned(), TypeId::of::<V>());
+            }
+        }
+        Ok(())
     }
 }
 
@@ -113,7 +136,7 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
         key: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<Option<Outcome<Arc<V>>>, Error> {
         let question = Question::new(&self.rules, self.key(key)?, [])?;
-        self.engine.get(&question).map(typed).transpose()
+        self.engine().get(&question).map(|outcome| typed(outcome, Value::downcast)).transpose()
     }
 
     /// Invalidates one key. Whether there was an entry.
@@ -121,7 +144,7 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
     /// # Errors
     /// `Invalid` for a key beyond its limits.
     pub fn invalidate_key(&self, key: impl IntoIterator<Item = impl AsRef<str>>) -> Result<bool, Error> {
-        Ok(self.engine.invalidate_key(&self.key(key)?))
+        Ok(self.engine().invalidate_key(&self.key(key)?))
     }
 
     /// Invalidates everything with this tag, of this class and of all others. Whether anything could have had it.
@@ -129,12 +152,12 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
     /// # Errors
     /// `Invalid` for a tag beyond its limits.
     pub fn invalidate_tag(&self, tag: &str) -> Result<bool, Error> {
-        Ok(self.engine.invalidate(&Dep::tag(self.rules.space.namespace(), tag)?))
+        Ok(self.engine().invalidate(&Dep::tag(self.rules.space.namespace(), tag)?))
     }
 
     /// Invalidates every entry of the class. Whether there can have been any.
     pub fn invalidate(&self) -> bool {
-        self.engine.invalidate(&Dep::class(self.rules.space.namespace(), self.rules.space.class()))
+        self.engine().invalidate(&Dep::class(self.rules.space.namespace(), self.rules.space.class()))
     }
 
     async fn ask<F>(
@@ -159,7 +182,11 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
                 })
             }
         };
-        typed(self.engine.get_or_fetch(question, load).await?)
+        typed(self.engine().get_or_fetch(question, load).await?, Value::downcast)
+    }
+
+    fn engine(&self) -> &Engine {
+        &self.alacena.inner.engine
     }
 
     fn key(&self, key: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Key, Error> {
@@ -176,23 +203,26 @@ fn weighed<V: Serialize + Send + Sync + 'static>(value: V) -> Result<Value, Erro
     Ok(Value::new(value, size_of::<V>() + encoded.len(), xxh3_64(&encoded)))
 }
 
-fn typed<V: Send + Sync + 'static>(outcome: Outcome) -> Result<Outcome<Arc<V>>, Error> {
+/// The value as what it was stored as.
+pub(crate) fn typed<T>(
+    outcome: Outcome,
+    cast: impl FnOnce(&Value) -> Option<T>,
+) -> Result<Outcome<T>, Error> {
     let mut mistaken = false;
     let outcome = outcome.map(|value| {
-        let value = value.downcast::<V>();
+        let value = cast(&value);
         mistaken = value.is_none();
         value
     });
     if mistaken {
-        let detail = "two classes of one name hold values of different types";
-        return Err(Error::new(&catalogue::INTERNAL, detail));
+        return Err(Error::new(&catalogue::INTERNAL, "an entry holds a value of another type"));
     }
     Ok(outcome.map(|value| value.expect("it has just been checked")))
 }
 
 impl<V> Clone for Class<V> {
     fn clone(&self) -> Self {
-        Self { engine: self.engine.clone(), rules: Arc::clone(&self.rules), value: PhantomData }
+        Self { alacena: self.alacena.clone(), rules: Arc::clone(&self.rules), value: PhantomData }
     }
 }
 

@@ -9,6 +9,7 @@ use std::{path::Path, sync::Arc};
 
 use alacena::{
     Alacena, Ask, Level, Mode, Owner, SystemRuntime,
+    class::Policy,
     config::Config,
     declared::Parameters,
     error::{Kind, catalogue},
@@ -191,6 +192,15 @@ async fn every_target_does_what_it_says_and_one_that_names_nothing_is_refused() 
         assert!(error.detail().contains(hint), "{error}");
         assert!(desk.ask("tickets", &[]).await.is_hit(), "all or nothing: {error}");
     }
+}
+
+#[tokio::test]
+async fn an_application_cannot_take_the_class_of_a_declared_read() {
+    let desk = Desk::open().await;
+    let refused = desk.alacena.class::<String>("tickets", Policy::default()).unwrap_err();
+    assert_eq!(refused.code(), &catalogue::CLASS_REFUSED);
+    assert_eq!(refused.detail(), "`tickets` is a class of declared reads");
+    assert!(desk.alacena.class::<String>("customers", Policy::default()).is_ok());
 }
 
 #[tokio::test]

@@ -79,9 +79,19 @@ async fn a_refresh_replaces_what_is_kept() {
 }
 
 #[tokio::test]
-async fn two_types_under_one_name_are_an_error_and_not_a_panic() {
+async fn a_class_has_values_of_one_type() {
     let alacena = Alacena::in_memory(SystemRuntime::shared());
-    class(&alacena).refresh(["42"], &[], || async { Ok(Some(Kpis { revenue: 1 })) }).await.unwrap();
-    let other: Class<String> = alacena.class("kpis", Policy::default()).unwrap();
-    assert_eq!(other.get(["42"]).unwrap_err().kind(), Kind::Internal);
+    let (_first, _again) = (class(&alacena), class(&alacena));
+    let refused = alacena.class::<String>("kpis", Policy::default()).unwrap_err();
+    assert_eq!((refused.code(), refused.kind()), (&catalogue::CLASS_REFUSED, Kind::Invalid));
+    assert_eq!(refused.detail(), "the values of `kpis` are of another type");
+}
+
+#[tokio::test]
+async fn the_number_of_classes_is_limited() {
+    let alacena = Alacena::in_memory(SystemRuntime::shared());
+    let class = |at: usize| alacena.class::<Kpis>(&format!("class {at}"), Policy::default());
+    assert!((0..1024).all(|at| class(at).is_ok()));
+    assert_eq!(class(1024).unwrap_err().detail(), "there are 1024 classes already");
+    assert!(class(7).is_ok(), "another handle of one that is there");
 }

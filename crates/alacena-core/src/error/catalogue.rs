@@ -74,6 +74,9 @@ catalogue! {
     /// No such read, write or class.
     NOT_DECLARED = "not-declared", Invalid, "not declared",
         "Check the name; GET /reads lists what is declared.";
+    /// An application's class cannot have this name.
+    CLASS_REFUSED = "class-refused", Invalid, "class not accepted",
+        "Give the class a name that no other class has; an application has at most 1,024 classes of its own.";
     /// The source knows that there is no such thing.
     ABSENT = "absent", Invalid, "no such thing",
         "Check the parameters: the source has nothing under them; the answer is kept for negative_ttl of the class.";
