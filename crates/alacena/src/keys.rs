@@ -14,45 +14,62 @@ pub(crate) struct Keys {
     rest: Vec<Segment>,
 }
 
-#[derive(Debug)]
-enum Segment {
+/// One part of a key between two colons.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Segment {
     Constant(String),
     Hole(Hole),
+}
+
+/// Takes a key's template apart; the error says what is no segment. Two parts of one segment would make `a` + `bc` and
+/// `ab` + `c` one key.
+pub(crate) fn segments(template: &Template) -> Result<Vec<Segment>, &'static str> {
+    let mut segments: Vec<Option<Segment>> = vec![None];
+    let put = |segments: &mut Vec<Option<Segment>>, segment: Segment| match segments.last_mut() {
+        Some(last @ None) => {
+            *last = Some(segment);
+            Ok(())
+        }
+        _ => Err("has a segment of several parts, which could make two questions one key"),
+    };
+    for piece in template.pieces() {
+        match piece {
+            Piece::Hole(hole) => put(&mut segments, Segment::Hole(hole.clone()))?,
+            Piece::Literal(text) => {
+                for (at, part) in text.split(':').enumerate() {
+                    if at > 0 {
+                        segments.push(None);
+                    }
+                    if !part.is_empty() {
+                        put(&mut segments, Segment::Constant(part.to_owned()))?;
+                    }
+                }
+            }
+        }
+    }
+    segments.into_iter().collect::<Option<_>>().ok_or("has an empty segment")
+}
+
+/// The constant segments at the beginning.
+pub(crate) fn constants(segments: &[Segment]) -> impl Iterator<Item = &str> {
+    segments.iter().map_while(|segment| match segment {
+        Segment::Constant(text) => Some(text.as_str()),
+        Segment::Hole(_) => None,
+    })
 }
 
 impl Keys {
     /// The keys of `class` in `namespace` that `template` describes: segments separated by `:`, each of them constant
     /// or exactly one hole, the first one constant.
     pub(crate) fn new(namespace: &str, class: &str, template: &Template) -> Result<Self, Error> {
-        let mut segments = vec![None];
-        for piece in template.pieces() {
-            match piece {
-                Piece::Literal(text) => {
-                    for (at, part) in text.split(':').enumerate() {
-                        if at > 0 {
-                            segments.push(None);
-                        }
-                        if !part.is_empty() {
-                            place(&mut segments, Segment::Constant(part.to_owned()))?;
-                        }
-                    }
-                }
-                Piece::Hole(hole) => place(&mut segments, Segment::Hole(hole.clone()))?,
-            }
-        }
-        let segments: Option<Vec<Segment>> = segments.into_iter().collect();
-        let mut segments = segments.ok_or_else(|| wrong("a segment is empty"))?.into_iter().peekable();
-        let mut constant = Vec::new();
-        while let Some(Segment::Constant(text)) =
-            segments.next_if(|next| matches!(next, Segment::Constant(_)))
-        {
-            constant.push(text);
-        }
+        let segments = segments(template).map_err(wrong)?;
+        let constant: Vec<&str> = constants(&segments).collect();
         if constant.is_empty() {
-            return Err(wrong("the first segment must be constant"));
+            return Err(wrong("does not begin with a constant segment"));
         }
-        let constant: Vec<&str> = constant.iter().map(String::as_str).collect();
-        Ok(Self { space: KeySpace::new(namespace, class, &constant)?, rest: segments.collect() })
+        let space = KeySpace::new(namespace, class, &constant)?;
+        let rest = segments[constant.len()..].to_vec();
+        Ok(Self { space, rest })
     }
 
     pub(crate) fn space(&self) -> &KeySpace {
@@ -88,18 +105,8 @@ impl Keys {
     }
 }
 
-/// Two parts of one segment would make `a` + `bc` and `ab` + `c` one key.
-fn place(segments: &mut [Option<Segment>], segment: Segment) -> Result<(), Error> {
-    let last = segments.last_mut().expect("there is always a segment to fill");
-    if last.is_some() {
-        return Err(wrong("a segment is either constant or exactly one parameter; separate them by `:`"));
-    }
-    *last = Some(segment);
-    Ok(())
-}
-
 fn wrong(detail: &str) -> Error {
-    Error::new(&catalogue::CONFIGURATION_INVALID, format!("key template: {detail}"))
+    Error::new(&catalogue::CONFIGURATION_INVALID, format!("the key {detail}"))
 }
 
 /// The text of a key as it stands in [`Key::text`], whatever escapes were written.
@@ -131,9 +138,10 @@ mod tests {
     }
 
     #[test]
-    fn a_template_that_could_confuse_two_keys_is_refused() {
-        for template in ["jobs:{a}{b}", "jobs:x{a}", "{a}:jobs", "jobs::{a}"] {
+    fn a_segment_is_constant_or_one_hole() {
+        for template in ["jobs:{a}{b}", "jobs:x{a}", "{a}:jobs", "jobs::{a}", ""] {
             assert!(keys(template).is_err(), "{template}");
         }
+        assert!(keys("jobs:{a}:x").is_ok());
     }
 }

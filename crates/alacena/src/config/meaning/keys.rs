@@ -1,7 +1,7 @@
 //! Key templates: two different questions never share an entry.
 
 use alacena_core::{
-    declared::{Hole, Parameter, Piece, Scalar, Template},
+    declared::{Hole, Parameter, Scalar, Template},
     dep::DEPS_MAX,
     key::SEGMENTS_MAX,
 };
@@ -10,6 +10,7 @@ use super::{
     Meaning, Problem, Settings,
     holes::{Absence, Placed, is_optional},
 };
+use crate::keys::{Segment, constants, segments};
 
 /// Most constant segments at the beginning of a key: each one is a prefix that every entry depends on.
 const CONSTANT_MAX: usize = 8;
@@ -17,49 +18,6 @@ const CONSTANT_MAX: usize = 8;
 const CONSTANT_BYTES_MAX: usize = 128;
 /// What every entry depends on: everything, its namespace, its class.
 const DEPS_OF_ALL: usize = 3;
-
-/// One part of a key between two colons.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Segment {
-    Constant(String),
-    Hole(Hole),
-}
-
-/// Takes a template apart; the error says what is no segment.
-pub(super) fn segments(template: &Template) -> Result<Vec<Segment>, &'static str> {
-    let mut segments: Vec<Option<Segment>> = vec![None];
-    let put = |segments: &mut Vec<Option<Segment>>, segment: Segment| match segments.last_mut() {
-        Some(last @ None) => {
-            *last = Some(segment);
-            Ok(())
-        }
-        _ => Err("has a segment of several parts, which could make two questions one key"),
-    };
-    for piece in template.pieces() {
-        match piece {
-            Piece::Hole(hole) => put(&mut segments, Segment::Hole(hole.clone()))?,
-            Piece::Literal(text) => {
-                for (at, part) in text.split(':').enumerate() {
-                    if at > 0 {
-                        segments.push(None);
-                    }
-                    if !part.is_empty() {
-                        put(&mut segments, Segment::Constant(part.to_owned()))?;
-                    }
-                }
-            }
-        }
-    }
-    segments.into_iter().collect::<Option<_>>().ok_or("has an empty segment")
-}
-
-/// The constant segments at the beginning.
-pub(super) fn constants(segments: &[Segment]) -> impl Iterator<Item = &str> {
-    segments.iter().map_while(|segment| match segment {
-        Segment::Constant(text) => Some(text.as_str()),
-        Segment::Hole(_) => None,
-    })
-}
 
 /// The key of a read that declares none: its name, then every parameter.
 pub(super) fn of_name(name: &str, parameters: &[Parameter]) -> Template {
@@ -231,12 +189,5 @@ mod tests {
         assert!(overlap("jobs:{status}", "jobs:open") && overlap("jobs:{status|all}", "jobs:all"));
         assert!(!overlap("jobs:{id}", "jobs:list") && !overlap("jobs:{q}", "job:{q}"));
         assert!(!overlap("jobs:{q}", "jobs:{q}:{id}") && !overlap("jobs:{status}", "jobs:{id}"));
-    }
-
-    #[test]
-    fn a_segment_is_constant_or_one_hole() {
-        let wrong = |text| segments(&Template::parse(text).unwrap()).is_err();
-        assert!(wrong("a:{b}{c}") && wrong("a:x{b}") && wrong("a::b") && wrong(""));
-        assert!(!wrong("a:{b}:c"));
     }
 }

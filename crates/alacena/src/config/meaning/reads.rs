@@ -8,9 +8,12 @@ use super::{
     keys::{self, Shape},
     questions::Purpose,
 };
-use crate::config::{
-    model::ReadConfig,
-    setting::{Item, Setting},
+use crate::{
+    config::{
+        model::ReadConfig,
+        setting::{Item, Setting},
+    },
+    keys::segments,
 };
 
 impl Meaning<'_> {
@@ -82,7 +85,7 @@ impl Meaning<'_> {
 
     /// Two reads of one class must not have a key in common: each would be answered what the other one asked.
     fn distinct_keys(&mut self, reads: &[ReadConfig]) {
-        let shape = |read: &'_ ReadConfig| keys::segments(&read.key).unwrap_or_default();
+        let shape = |read: &'_ ReadConfig| segments(&read.key).unwrap_or_default();
         let shapes: Vec<_> = reads
             .iter()
             .map(|read| (read, Shape { segments: shape(read), parameters: &read.parameters }))

@@ -5,13 +5,16 @@ use alacena_core::declared::{Template, nearest};
 use super::{
     Meaning, Problem, Settings,
     holes::{Absence, Placed, overlap},
-    keys::{self, Segment, Shape},
+    keys::Shape,
     questions::Purpose,
 };
-use crate::config::{
-    Origin,
-    model::{ReadConfig, TargetTemplate, WriteConfig},
-    setting::Setting,
+use crate::{
+    config::{
+        Origin,
+        model::{ReadConfig, TargetTemplate, WriteConfig},
+        setting::Setting,
+    },
+    keys::{Segment, constants, segments},
 };
 
 impl Meaning<'_> {
@@ -77,10 +80,9 @@ impl Meaning<'_> {
                 }
             }
             TargetTemplate::Key(key) => {
-                let segments = keys::segments(key).unwrap_or_default();
-                let shape = Shape { segments, parameters: &[] };
+                let shape = Shape { segments: segments(key).unwrap_or_default(), parameters: &[] };
                 let is_known = reads.iter().any(|read| {
-                    let theirs = keys::segments(&read.key).unwrap_or_default();
+                    let theirs = segments(&read.key).unwrap_or_default();
                     shape.overlaps(&Shape { segments: theirs, parameters: &read.parameters })
                 });
                 if !is_known {
@@ -120,17 +122,17 @@ impl Meaning<'_> {
 
 /// The prefixes that entries of a read depend on: `jobs`, `jobs:list`.
 fn prefixes_of(read: &ReadConfig) -> Vec<String> {
-    let segments = keys::segments(&read.key).unwrap_or_default();
-    let constants: Vec<&str> = keys::constants(&segments).collect();
+    let segments = segments(&read.key).unwrap_or_default();
+    let constants: Vec<&str> = constants(&segments).collect();
     (1..=constants.len()).map(|end| constants[..end].join(":")).collect()
 }
 
 /// Whether keys of some read begin with these constant segments; a hole stands for any of them.
 fn is_prefix_of_some(prefix: &Template, reads: &[ReadConfig]) -> bool {
-    let Ok(wanted) = keys::segments(prefix) else { return false };
+    let Ok(wanted) = segments(prefix) else { return false };
     reads.iter().any(|read| {
-        let segments = keys::segments(&read.key).unwrap_or_default();
-        let constants: Vec<&str> = keys::constants(&segments).collect();
+        let segments = segments(&read.key).unwrap_or_default();
+        let constants: Vec<&str> = constants(&segments).collect();
         wanted.len() <= constants.len()
             && wanted.iter().zip(constants).all(|(wanted, constant)| match wanted {
                 Segment::Constant(text) => text == constant,
