@@ -1,9 +1,9 @@
 //! From a read's key template and a call's parameters to a key, and from a key's text back to the reads it may name.
 
 use alacena_core::{
-    declared::{Hole, Parameters, Piece, Template},
+    declared::{Hole, Parameter, Parameters, Piece, Template},
     error::{Error, catalogue},
-    key::{Key, KeySpace, Principal, escape, split_text},
+    key::{Key, KeySpace, Principal, split_text},
 };
 
 /// The keys of one declared read.
@@ -12,6 +12,8 @@ pub(crate) struct Keys {
     space: KeySpace,
     /// What follows the constant segments.
     rest: Vec<Segment>,
+    /// What may stand in the holes.
+    parameters: Vec<Parameter>,
 }
 
 /// One part of a key between two colons.
@@ -61,7 +63,12 @@ pub(crate) fn constants(segments: &[Segment]) -> impl Iterator<Item = &str> {
 impl Keys {
     /// The keys of `class` in `namespace` that `template` describes: segments separated by `:`, each of them constant
     /// or exactly one hole, the first one constant.
-    pub(crate) fn new(namespace: &str, class: &str, template: &Template) -> Result<Self, Error> {
+    pub(crate) fn new(
+        namespace: &str,
+        class: &str,
+        template: &Template,
+        parameters: &[Parameter],
+    ) -> Result<Self, Error> {
         let segments = segments(template).map_err(wrong)?;
         let constant: Vec<&str> = constants(&segments).collect();
         if constant.is_empty() {
@@ -69,7 +76,7 @@ impl Keys {
         }
         let space = KeySpace::new(namespace, class, &constant)?;
         let rest = segments[constant.len()..].to_vec();
-        Ok(Self { space, rest })
+        Ok(Self { space, rest, parameters: parameters.to_vec() })
     }
 
     pub(crate) fn space(&self) -> &KeySpace {
@@ -89,19 +96,31 @@ impl Keys {
         self.space.key(principal, filled.collect::<Result<Vec<_>, Error>>()?)
     }
 
-    /// The key of this text, if this read can have it.
+    /// The key that `text` names, if this read can have it. Values may be written in every form that a call may give
+    /// them in: `job:007` is `job:7` where the hole takes an integer.
     pub(crate) fn of_text(&self, text: &str) -> Result<Option<Key>, Error> {
         let segments = split_text(text);
         let constant = self.space.constant();
         if segments.len() != constant.len() + self.rest.len() || !segments.starts_with(constant) {
             return Ok(None);
         }
-        let rest = &segments[constant.len()..];
-        let matches = self.rest.iter().zip(rest).all(|(segment, given)| match segment {
-            Segment::Constant(text) => text == given,
-            Segment::Hole(_) => true,
+        let rest = self.rest.iter().zip(&segments[constant.len()..]).map(|(segment, given)| match segment {
+            Segment::Constant(text) => (text == given).then(|| text.clone()),
+            Segment::Hole(hole) => self.stands(hole, given),
         });
-        if matches { self.space.key(None, rest).map(Some) } else { Ok(None) }
+        rest.collect::<Option<Vec<_>>>().map(|rest| self.space.key(None, rest)).transpose()
+    }
+
+    /// What stands in `hole` for a call that gives `text`; `None` where none can.
+    fn stands(&self, hole: &Hole, text: &str) -> Option<String> {
+        if hole.fallback.as_deref() == Some(text) {
+            return Some(text.to_owned());
+        }
+        let parameter = self.parameters.iter().find(|parameter| parameter.name == hole.name)?;
+        let is_absent = text.is_empty() && parameter.may_be_absent();
+        let given = (!is_absent).then_some((hole.name.as_str(), text));
+        let call = Parameters::from_text(std::slice::from_ref(parameter), given).ok()?;
+        hole.fill(&call).ok().map(Option::unwrap_or_default)
     }
 }
 
@@ -109,30 +128,37 @@ fn wrong(detail: &str) -> Error {
     Error::new(&catalogue::CONFIGURATION_INVALID, format!("the key {detail}"))
 }
 
-/// The text of a key as it stands in [`Key::text`], whatever escapes were written.
-pub(crate) fn canonical(text: &str) -> String {
-    split_text(text).iter().map(|segment| escape(segment)).collect::<Vec<_>>().join(":")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alacena_core::declared::{Parameter, Scalar};
+    use alacena_core::declared::{Scalar, ScalarKind};
+
+    fn declared() -> [Parameter; 2] {
+        let status = Parameter { required: false, ..Parameter::required("status", ScalarKind::Text) };
+        [Parameter::with_default("from", Scalar::Integer(0)), status]
+    }
 
     fn keys(template: &str) -> Result<Keys, Error> {
-        Keys::new("n", "c", &Template::parse(template).unwrap())
+        Keys::new("n", "c", &Template::parse(template).unwrap(), &declared())
     }
 
     #[test]
     fn a_call_and_its_text_are_the_same_key() {
         let keys = keys("jobs:list:{status|all}:v1:{from}").unwrap();
-        let declared = [Parameter::with_default("from", Scalar::Integer(0))];
-        let call = Parameters::from_text(&declared, []).unwrap();
+        let call = Parameters::from_text(&declared(), []).unwrap();
         let key = keys.of_call(None, &call).unwrap();
         assert_eq!(key.text(), "jobs:list:all:v1:0");
-        assert_eq!(keys.of_text("jobs:list:all:v1:0").unwrap(), Some(key));
+        for text in ["jobs:list:all:v1:0", "jobs:list:all:v1:-00", "jobs:list::v1:+0"] {
+            assert_eq!(keys.of_text(text).unwrap().as_ref(), Some(&key), "{text}");
+        }
         assert_eq!(keys.space().prefixes().collect::<Vec<_>>(), ["jobs", "jobs:list"]);
-        for other in ["jobs:list:all:v2:0", "jobs:list:all:v1", "job:list:all:v1:0", "jobs:list:all:v1:0:1"] {
+        for other in [
+            "jobs:list:all:v2:0",
+            "jobs:list:all:v1",
+            "job:list:all:v1:0",
+            "jobs:list:all:v1:0:1",
+            "jobs:list:all:v1:x",
+        ] {
             assert_eq!(keys.of_text(other).unwrap(), None, "{other}");
         }
     }

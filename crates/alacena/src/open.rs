@@ -110,7 +110,7 @@ type Sources<'a> = BTreeMap<&'a str, (Source, Guard)>;
 
 fn prepare_read(config: &Config, read: &ReadConfig, sources: &Sources<'_>) -> Result<PreparedRead, Error> {
     let (source, guard) = &sources[read.source.as_str()];
-    let keys = Keys::new(&config.server.namespace, &read.class, &read.key)?;
+    let keys = Keys::new(&config.server.namespace, &read.class, &read.key, &read.parameters)?;
     let policy = config.classes[&read.class].clone();
     let fetch = source.read(&read.question).map_err(|error| error.with("read", &read.name))?;
     Ok(PreparedRead {

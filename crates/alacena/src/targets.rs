@@ -9,7 +9,7 @@ use alacena_core::{
     ledger::Target,
 };
 
-use crate::{config::TargetTemplate, keys::canonical, prepared::Prepared};
+use crate::{config::TargetTemplate, prepared::Prepared};
 
 /// One thing that the engine can invalidate in one step.
 #[derive(Debug)]
@@ -68,8 +68,11 @@ impl Prepared {
             let Some(key) = read.keys.of_text(text)? else { continue };
             // With callers' credentials in the key there is one entry a caller: they share a dep.
             let partitioned = !read.read.credentials.is_empty();
-            let dep = || Step::Dep(Dep::key(&self.namespace, &canonical(text)));
-            steps.push(if partitioned { dep() } else { Step::Key(key) });
+            steps.push(if partitioned {
+                Step::Dep(Dep::key(&self.namespace, &key.text()))
+            } else {
+                Step::Key(key)
+            });
         }
         if steps.is_empty() {
             let templates: Vec<&str> = self.reads.iter().map(|read| read.read.key.as_str()).collect();

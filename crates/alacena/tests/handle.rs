@@ -195,6 +195,44 @@ async fn every_target_does_what_it_says_and_one_that_names_nothing_is_refused() 
 }
 
 #[tokio::test]
+async fn a_key_may_be_written_in_every_form_that_a_call_may() {
+    let folder = tempfile::tempdir().unwrap();
+    database(folder.path());
+    let alacena = open(
+        folder.path(),
+        r#"
+        [sources.desk]
+        kind = "sqlite"
+        path = "desk.db"
+        [reads.found]
+        source = "desk"
+        sql = "select id from tickets where id = :id or :ratio > id or status = :status"
+        key = "found:{id}:{ratio}:{status|any}"
+        params.id = { type = "integer" }
+        params.ratio = { type = "number" }
+        params.status = { type = "string", required = false, choices = ["open", "closed"] }
+        "#,
+    )
+    .await;
+    let declared = &alacena.read("found").unwrap().parameters;
+    let ask = async || {
+        let call = Parameters::from_text(declared, [("id", "7"), ("ratio", "-0.0")]).unwrap();
+        alacena.ask("found", call, Ask::default()).await.unwrap()
+    };
+    for text in ["found:7:0:any", "found:007:0:any", "found:+7:-0:any", "found:7:0.00:", "found:7:0e5:any"] {
+        ask().await;
+        assert!(ask().await.is_hit(), "{text}");
+        let invalidated = alacena.invalidate(&[Target::Key(text.into())], "test").await.unwrap();
+        assert_eq!(invalidated.dropped, 1, "{text}");
+        assert!(!ask().await.is_hit(), "{text}");
+    }
+    for text in ["found:seven:0:any", "found:7:0:every", "found:7:inf:any", "found::0:any"] {
+        let refused = alacena.invalidate(&[Target::Key(text.into())], "test").await.unwrap_err();
+        assert!(refused.detail().starts_with("no read has a key of this form"), "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn an_application_cannot_take_the_class_of_a_declared_read() {
     let desk = Desk::open().await;
     let refused = desk.alacena.class::<String>("tickets", Policy::default()).unwrap_err();
@@ -306,6 +344,10 @@ fn crm(base: &str) -> String {
         source = "crm"
         http = "GET /me"
         tags = ["me"]
+        [reads.order]
+        source = "crm"
+        http = "GET /orders/{{id}}"
+        params.id = {{ type = "integer" }}
         [writes.rename]
         source = "crm"
         http = "POST /me"
@@ -335,6 +377,14 @@ async fn two_callers_with_different_credentials_never_share_an_answer() {
     // A key names every caller's entry: nobody could name one caller's without knowing the credentials.
     alacena.invalidate(&[Target::Key("me".into())], "test").await.unwrap();
     assert!(!ask("ana").await.is_hit() && !ask("bob").await.is_hit());
+    let order = async || {
+        let call = Parameters::from_text(&alacena.read("order").unwrap().parameters, [("id", "7")]).unwrap();
+        let ask = Ask { credentials: sent_by("ana"), mode: Mode::Normal };
+        alacena.ask("order", call, ask).await.unwrap()
+    };
+    order().await;
+    alacena.invalidate(&[Target::Key("order:007".into())], "test").await.unwrap();
+    assert!(!order().await.is_hit(), "in whatever form it is written");
     let nobody = alacena.ask("me", Parameters::default(), Ask::default()).await.unwrap_err();
     assert_eq!((nobody.code(), nobody.kind()), (&catalogue::CREDENTIAL_REQUIRED, Kind::Denied));
     assert_eq!(nobody.detail(), "the header `authorization` is missing");

@@ -157,11 +157,15 @@ impl Parameter {
         self.accept(scalar.ok_or_else(|| self.wrong_type())?)
     }
 
-    /// Checks a value of the right type against the limits.
+    /// Checks a value of the right type against the limits. `-0` becomes `0`, which is equal to it: it is one question.
     ///
     /// # Errors
     /// `Invalid`, naming the parameter and the limit.
     pub fn accept(&self, scalar: Scalar) -> Result<Scalar, Error> {
+        let scalar = match scalar {
+            Scalar::Number(value) => Scalar::Number(value + 0.0),
+            other => other,
+        };
         let number = match &scalar {
             Scalar::Integer(value) => Some(*value as f64),
             Scalar::Number(value) => Some(*value),
@@ -370,6 +374,15 @@ mod tests {
         assert_eq!(Parameters::from_text(&[optional], [("q", "")]).unwrap(), Parameters::default());
         let required = [Parameter::required("q", ScalarKind::Text)];
         assert_eq!(Parameters::from_text(&required, [("q", "")]).unwrap().iter().count(), 1);
+    }
+
+    #[test]
+    fn a_number_has_one_way_to_be_written() {
+        let ratio = Parameter::required("ratio", ScalarKind::Number);
+        for (given, written) in [("-0", "0"), ("0e9", "0"), ("1e2", "100"), ("-.50", "-0.5")] {
+            assert_eq!(ratio.from_text(given).unwrap().to_string(), written);
+        }
+        assert_eq!(ratio.from_json(&json!(-0.0)).unwrap().to_string(), "0");
     }
 
     #[test]
