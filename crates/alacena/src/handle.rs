@@ -208,9 +208,9 @@ impl Alacena {
         self.inner.store.announce(listen).await
     }
 
-    pub(crate) fn resolve(&self, targets: &[Target]) -> Result<Vec<Step>, Error> {
+    fn resolve(&self, targets: &[Target]) -> Result<Vec<Step>, Error> {
         let steps = targets.iter().map(|target| self.inner.prepared.steps(target));
-        Ok(steps.collect::<Result<Vec<_>, Error>>()?.into_iter().flatten().collect())
+        Ok(steps.collect::<Result<Vec<_>, Error>>()?.concat())
     }
 
     async fn apply(&self, steps: &[Step], targets: &[Target], who: &str) -> u64 {

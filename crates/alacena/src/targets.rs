@@ -12,7 +12,7 @@ use alacena_core::{
 use crate::{config::TargetTemplate, prepared::Prepared};
 
 /// One thing that the engine can invalidate in one step.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Step {
     Dep(Dep),
     Key(Key),

@@ -61,8 +61,14 @@ impl Alacena {
         };
         let targets = prepared.invalidates.iter().map(|target| target.fill(&call.parameters));
         let targets = targets.collect::<Result<Vec<_>, Error>>()?;
-        // Resolved now, so that a target that names nothing is refused before anything is sent.
-        let steps = self.resolve(&targets)?;
+        // Resolved now, so that a target that cannot be is refused before anything is sent. The check of the
+        // configuration has seen that the keys have the form of some read's: where no read takes the values of this
+        // call, there is nothing to invalidate.
+        let steps = targets.iter().map(|target| match (self.inner.prepared.steps(target), target) {
+            (Err(_), Target::Key(_)) => Ok(Vec::new()),
+            (steps, _) => steps,
+        });
+        let steps = steps.collect::<Result<Vec<_>, Error>>()?.concat();
         let work = self.inner.engine.begin_work()?;
         let (tell, told) = oneshot::channel();
         let (alacena, name) = (self.clone(), write.to_owned());

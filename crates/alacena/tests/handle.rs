@@ -53,6 +53,12 @@ const DESK: &str = r#"
     params.id = { type = "integer" }
     invalidates = ["ticket:{id}", { prefix = "tickets:list" }]
 
+    [writes.purge]
+    source = "desk"
+    sql = "delete from tickets where id = :id"
+    params.id = { type = "string" }
+    invalidates = [{ key = "tickets:detail:{id}" }]
+
     [writes.rename]
     source = "desk"
     sql = "update tickets set title = :title where id = :id"
@@ -138,6 +144,16 @@ async fn a_write_invalidates_what_it_declares_and_nothing_else() {
     assert_eq!(text(&detail), r#"{"id":1,"title":"Printer","status":"closed"}"#);
     assert!(matches!(detail.miss, Some(MissReason::Invalidated(_))));
     assert!(desk.ask("ticket", &[("id", "2")]).await.is_hit());
+}
+
+#[tokio::test]
+async fn a_write_names_a_key_by_whatever_it_was_given() {
+    let desk = Desk::open().await;
+    desk.ask("ticket", &[("id", "1")]).await;
+    desk.write("purge", &[("id", "01")]).await.unwrap();
+    assert!(!desk.ask("ticket", &[("id", "1")]).await.is_hit());
+    // No read takes this, so nothing of it is kept; what the source makes of it is the source's affair.
+    desk.write("purge", &[("id", "one")]).await.unwrap();
 }
 
 #[tokio::test]
