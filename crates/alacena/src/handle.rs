@@ -112,6 +112,12 @@ pub struct Invalidated {
     pub dropped: u64,
 }
 
+impl Invalidated {
+    pub(crate) fn applied(dropped: u64) -> Self {
+        Self { level: Level::Applied, dropped }
+    }
+}
+
 impl Alacena {
     /// The declared reads, in order of name.
     #[must_use]
@@ -155,7 +161,7 @@ impl Alacena {
         let prepared = self.inner.prepared.read(read)?;
         let credentials = required(&prepared.read.credentials, &ask.credentials)?;
         let question = prepared.question(&self.inner.prepared.secret, &parameters, &credentials)?;
-        let mode = if self.inner.cache_enabled { ask.mode } else { Mode::Bypass };
+        let mode = self.mode(ask.mode);
         let fetch = Arc::clone(&prepared.fetch);
         let load = move |no_cache| async move {
             let call = Call { parameters: Arc::new(parameters), credentials, no_cache };
@@ -178,7 +184,7 @@ impl Alacena {
     pub async fn invalidate(&self, targets: &[Target], who: &str) -> Result<Invalidated, Error> {
         let steps = self.resolve(targets)?;
         let dropped = self.apply(&steps, targets, who).await;
-        Ok(Invalidated { level: Level::Applied, dropped })
+        Ok(Invalidated::applied(dropped))
     }
 
     /// Invalidates everything and frees the memory that it took.
@@ -188,7 +194,7 @@ impl Alacena {
     pub async fn clear(&self, who: &str) -> Result<Invalidated, Error> {
         let dropped = u64::from(self.inner.engine.clear());
         self.record(&[Target::Everything], who).await;
-        Ok(Invalidated { level: Level::Applied, dropped })
+        Ok(Invalidated::applied(dropped))
     }
 
     /// Takes no new loads and writes, waits until the running ones are over, at most `grace`, and gives the store
@@ -206,6 +212,11 @@ impl Alacena {
     /// `Unavailable` when that cannot be written.
     pub async fn announce(&self, listen: &str) -> Result<(), Error> {
         self.inner.store.announce(listen).await
+    }
+
+    /// What becomes of `asked` where the cache is switched off.
+    pub(crate) fn mode(&self, asked: Mode) -> Mode {
+        if self.inner.cache_enabled { asked } else { Mode::Bypass }
     }
 
     fn resolve(&self, targets: &[Target]) -> Result<Vec<Step>, Error> {

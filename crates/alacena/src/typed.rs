@@ -14,7 +14,10 @@ use alacena_core::{
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::handle::{Alacena, Mode};
+use crate::{
+    handle::{Alacena, Invalidated, Mode},
+    targets::Step,
+};
 
 /// Most classes of one application: each has markers that are never pushed out.
 const CLASSES_MAX: usize = 1024;
@@ -139,25 +142,28 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
         self.engine().get(&question).map(|outcome| typed(outcome, Value::downcast)).transpose()
     }
 
-    /// Invalidates one key. Whether there was an entry.
+    /// Invalidates one key.
     ///
     /// # Errors
     /// `Invalid` for a key beyond its limits.
-    pub fn invalidate_key(&self, key: impl IntoIterator<Item = impl AsRef<str>>) -> Result<bool, Error> {
-        Ok(self.engine().invalidate_key(&self.key(key)?))
+    pub fn invalidate_key(
+        &self,
+        key: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<Invalidated, Error> {
+        Ok(self.apply(&Step::Key(self.key(key)?)))
     }
 
-    /// Invalidates everything with this tag, of this class and of all others. Whether anything could have had it.
+    /// Invalidates everything with this tag, of this class and of all others.
     ///
     /// # Errors
     /// `Invalid` for a tag beyond its limits.
-    pub fn invalidate_tag(&self, tag: &str) -> Result<bool, Error> {
-        Ok(self.engine().invalidate(&Dep::tag(self.rules.space.namespace(), tag)?))
+    pub fn invalidate_tag(&self, tag: &str) -> Result<Invalidated, Error> {
+        Ok(self.apply(&Step::Dep(Dep::tag(self.rules.space.namespace(), tag)?)))
     }
 
-    /// Invalidates every entry of the class. Whether there can have been any.
-    pub fn invalidate(&self) -> bool {
-        self.engine().invalidate(&Dep::class(self.rules.space.namespace(), self.rules.space.class()))
+    /// Invalidates every entry of the class.
+    pub fn invalidate(&self) -> Invalidated {
+        self.apply(&Step::Dep(Dep::class(self.rules.space.namespace(), self.rules.space.class())))
     }
 
     async fn ask<F>(
@@ -172,7 +178,7 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
     {
         let namespace = self.rules.space.namespace();
         let tags = tags.iter().map(|tag| Dep::tag(namespace, tag)).collect::<Result<Vec<_>, _>>()?;
-        let question = Question::new(&self.rules, self.key(key)?, tags)?.with_mode(mode);
+        let question = Question::new(&self.rules, self.key(key)?, tags)?.with_mode(self.alacena.mode(mode));
         let load = |_no_cache| {
             let loading = load();
             async move {
@@ -183,6 +189,10 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
             }
         };
         typed(self.engine().get_or_fetch(question, load).await?, Value::downcast)
+    }
+
+    fn apply(&self, step: &Step) -> Invalidated {
+        Invalidated::applied(u64::from(step.apply(self.engine())))
     }
 
     fn engine(&self) -> &Engine {

@@ -313,6 +313,12 @@ async fn with_the_cache_switched_off_every_read_goes_to_its_source() {
     for _ in 0..2 {
         assert_eq!(desk.ask("tickets", &[]).await.miss, Some(MissReason::Bypass));
     }
+    let own = desk.alacena.class::<u64>("own", Policy::default()).unwrap();
+    for expected in [1, 2] {
+        let load = move || async move { Ok(Some(expected)) };
+        let outcome = own.get_or_fetch(["1"], &[], load).await.unwrap();
+        assert_eq!((outcome.miss, *outcome.value.unwrap()), (Some(MissReason::Bypass), expected));
+    }
     assert_eq!(desk.alacena.figures().entries, 0);
     assert!(desk.folder.path().exists());
 }
