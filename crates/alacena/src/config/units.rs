@@ -48,6 +48,13 @@ pub(super) fn bytes(text: &str) -> Result<u64, Wrong> {
     quantity(text, &BYTES_UNITS)
 }
 
+/// Writes a size in the largest unit that it is a whole number of: `512KiB`.
+pub(super) fn shown_bytes(bytes: u64) -> String {
+    let whole = |(_, factor): &&(&str, u64)| bytes.is_multiple_of(*factor);
+    let (unit, factor) = BYTES_UNITS[..4].iter().rfind(whole).unwrap_or(&BYTES_UNITS[0]);
+    format!("{}{unit}", bytes / factor)
+}
+
 fn quantity(text: &str, units: &[(&str, u64)]) -> Result<u64, Wrong> {
     let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);

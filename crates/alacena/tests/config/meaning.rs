@@ -31,6 +31,25 @@ fn the_defaults_of_a_class_are_those_of_the_core() {
 }
 
 #[test]
+fn the_memory_has_room_for_the_largest_value_of_a_class() {
+    let config = |memory: &str, item: &str| {
+        format!(
+            "[memory]\nmax = \"{memory}\"\n[classes.jobs]\nitem_max = \"{item}\"\n{}",
+            read("class = \"jobs\"\nhttp = \"GET /\"")
+        )
+    };
+    assert_eq!(
+        refused(&config("1MiB", "600KiB")),
+        "classes.jobs.item_max: is more than 512KiB, the largest entry that `memory.max` has room for"
+    );
+    assert!(parse(&with(&config("1MiB", "512KiB"))).is_ok());
+    let (problem, remedy) = only(&with(&config("64MiB", "3MiB")));
+    assert!(problem.contains("more than 2MiB"), "{problem}");
+    assert_eq!(remedy, "Lower it, or raise `memory.max`.");
+    assert!(told(parse(&with(&config("0", "600KiB"))))[0].contains("memory.max"), "said once");
+}
+
+#[test]
 fn a_read_names_what_exists() {
     assert_eq!(
         refused("[reads.r]\nsource = \"crn\"\nhttp = \"GET /\"\n"),

@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use alacena_core::{class::Policy, declared::nearest};
+use alacena_core::{class::Policy, declared::nearest, memory::QuickMemory};
 
 use super::{
     Config, Origin,
@@ -23,6 +23,7 @@ use super::{
     model::{EmbeddedConfig, MemoryConfig},
     problem::Problem,
     setting::Settings,
+    units::shown_bytes,
 };
 
 /// The configuration that `root` means. It is only good when no problem has been found.
@@ -105,6 +106,7 @@ impl Meaning<'_> {
     }
 
     fn policy(&mut self, settings: &Settings) -> Policy {
+        self.fits_memory(settings);
         let hard_timeout = settings.duration("hard_timeout");
         let mut soft_timeout = settings.duration("soft_timeout");
         if soft_timeout > hard_timeout {
@@ -124,6 +126,19 @@ impl Meaning<'_> {
             soft_timeout,
             hard_timeout,
             item_bytes_max: settings.size("item_max"),
+        }
+    }
+
+    /// A value that the memory has no room for would be asked for again and again, and nobody would know why.
+    fn fits_memory(&mut self, settings: &Settings) {
+        let memory = self.root.table("memory");
+        let room = QuickMemory::entry_bytes_max(memory.bytes("max"));
+        if settings.bytes("item_max") > room && !memory.is_wrong("max") && !settings.is_wrong("item_max") {
+            let message = format!(
+                "is more than {}, the largest entry that `memory.max` has room for",
+                shown_bytes(room)
+            );
+            self.refuse(settings, "item_max", message, "Lower it, or raise `memory.max`.");
         }
     }
 }

@@ -251,7 +251,7 @@ const CLASSES: &[Field] = &[
     )
     .default("2s"),
     Field::new("hard_timeout", duration("1ms", "10m"), "How long a load may take.").default("10s"),
-    Field::new("item_max", bytes("1B", "256MiB"), "The largest value kept; a larger one is answered and not kept.")
+    Field::new("item_max", bytes("1B", "256MiB"), "The largest value kept; a larger one is answered and not kept. Refused where `memory.max` has no room for one: 64MiB has room for 2MiB.")
         .default("512KiB"),
     Field::later("refresh_ahead"),
     Field::later("sliding_ttl"),
