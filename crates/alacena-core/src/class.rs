@@ -29,7 +29,7 @@ pub struct Policy {
     /// How long a caller waits for the source before it gets the expired value that is at hand; the load goes on and
     /// is stored. Does not apply to an invalidated entry. Default 2 seconds.
     pub soft_timeout: Duration,
-    /// How long a load may take. Default 10 seconds.
+    /// How long a load may take. Waiting for a place at the source comes on top. Default 10 seconds.
     pub hard_timeout: Duration,
     /// The largest value that is kept, in bytes; a larger one is answered, counted and not kept. Default 512 KiB.
     pub item_bytes_max: usize,

@@ -119,7 +119,7 @@ const MEMORY: &[Field] = &[
     Field::new(
         "markers_max",
         integer(1024, 16_777_216),
-        "Most markers (tags, prefixes, classes) kept. One that is pushed out invalidates what depends on it.",
+        "Most markers of tags, and of keys with callers' credentials, that are kept; one that is pushed out invalidates what depends on it. Prefixes, classes and the namespace have markers of their own, which are never pushed out.",
     )
     .default("65536"),
 ];
@@ -250,7 +250,7 @@ const CLASSES: &[Field] = &[
         "How long a caller waits for the source before it gets the expired value at hand; the load goes on and is stored. At most `hard_timeout`, to which the default gives way.",
     )
     .default("2s"),
-    Field::new("hard_timeout", duration("1ms", "10m"), "How long a load may take.").default("10s"),
+    Field::new("hard_timeout", duration("1ms", "10m"), "How long a load may take. Waiting for a place at the source, at most its `queue_wait`, comes on top.").default("10s"),
     Field::new("item_max", bytes("1B", "256MiB"), "The largest value kept; a larger one is answered and not kept. Refused where `memory.max` has no room for one: 64MiB has room for 2MiB.")
         .default("512KiB"),
     Field::later("refresh_ahead"),
