@@ -211,10 +211,12 @@ impl Upstream {
 /// APIs uncached. `no-cache` and ages are not looked at: the class says how long an answer is fresh. Cookies that come
 /// along are never kept or passed on.
 fn is_cacheable(headers: &HeaderMap) -> bool {
-    let directives =
-        headers.get_all(CACHE_CONTROL).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    let mut names = directives
-        .map(|directive| directive.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii());
-    !names.any(|name| name.eq_ignore_ascii_case(b"no-store"))
-        && headers.get_all(VARY).iter().all(|vary| vary != "*")
+    let says = |header, wanted: &[u8]| {
+        let values = headers.get_all(header).iter();
+        let members = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+        let mut names =
+            members.map(|member| member.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii());
+        names.any(|name| name.eq_ignore_ascii_case(wanted))
+    };
+    !says(CACHE_CONTROL, b"no-store") && !says(VARY, b"*")
 }

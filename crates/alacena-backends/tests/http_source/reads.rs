@@ -146,6 +146,7 @@ async fn what_the_source_says_about_keeping_is_heard() {
         (&["cache-control: max-age=0, private, must-revalidate"], true),
         (&["vary: accept, origin"], true),
         (&["vary: *"], false),
+        (&["vary: origin, *"], false),
     ] {
         let peer = Peer::start([reply("200 OK", headers, "1")]).await;
         let fetched = ask(&open(settings(&peer.base))).await;
