@@ -33,7 +33,8 @@ fn values_are_escaped_and_absent_ones_drop_their_pair() {
         "/jobs/a%2F..%2Fb%3Fc%23d%252f/file-none?size=100&q=x%26y%3Dz%20%2B%C3%A9%00&r=a%20b&fixed=1&flag"
     );
     assert_eq!(render("/jobs?q={q}", json!({})).unwrap(), "/jobs");
-    assert_eq!(render("/jobs/?q={q}", json!({"q": ""})).unwrap(), "/jobs/?q=");
+    // An optional parameter that is empty is one that is absent.
+    assert_eq!(render("/jobs/?q={q}", json!({"q": ""})).unwrap(), "/jobs/");
     assert_eq!(render("/año {{x}}?a='b'|c", json!({})).unwrap(), "/a%C3%B1o%20%7Bx%7D?a=%27b%27%7Cc");
 }
 
@@ -112,7 +113,7 @@ proptest! {
         let segments: Vec<String> = url.path_segments().unwrap().map(decode).collect();
         prop_assert_eq!(segments, ["api".to_owned(), "jobs".into(), id, "files".into(), format!("{file}.json")]);
         let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-        let expected = [("size", "100"), ("q", q.as_str()), ("last", "1")];
-        prop_assert_eq!(pairs, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let expected = [("size", "100"), ("q", q.as_str()), ("last", "1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        prop_assert!(pairs.iter().eq(expected.iter().filter(|(_, value)| !value.is_empty())), "{pairs:?}");
     }
 }
