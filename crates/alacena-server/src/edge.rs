@@ -80,7 +80,13 @@ fn admit(app: &App, request: &Request) -> Result<Option<Page>, Error> {
         );
         return Err(Error::new(&catalogue::HOST_REFUSED, detail));
     }
-    let Some(origin) = request.headers().get(ORIGIN) else { return Ok(None) };
+    let Some(origin) = request.headers().get(ORIGIN) else {
+        if app.is_open() && is_embedded_elsewhere(request.headers()) {
+            let detail = "a page of another site may not load this in the background";
+            return Err(Error::new(&catalogue::ORIGIN_REFUSED, detail));
+        }
+        return Ok(None);
+    };
     let page = page_of(origin, host, &app.settings().cors_origins);
     if matches!(page, Page::Foreign) && !matches!(*request.method(), Method::GET | Method::HEAD) {
         let shown = printable(origin.to_str().unwrap_or("?"));
@@ -88,6 +94,13 @@ fn admit(app: &App, request: &Request) -> Result<Option<Page>, Error> {
         return Err(Error::new(&catalogue::ORIGIN_REFUSED, detail));
     }
     Ok(Some(page))
+}
+
+/// Whether a page of another site asks without anybody following a link: pictures and the like need no `Origin`, but
+/// could make a listener that needs no token load its sources at the will of whoever wrote the page.
+fn is_embedded_elsewhere(headers: &HeaderMap) -> bool {
+    let says = |name: &str, what: &str| headers.get(name).is_some_and(|value| value == what);
+    says("sec-fetch-site", "cross-site") && !says("sec-fetch-mode", "navigate")
 }
 
 fn page_of(origin: &HeaderValue, host: Option<&str>, listed: &[String]) -> Page {

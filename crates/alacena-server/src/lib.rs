@@ -22,6 +22,7 @@
 
 mod settings;
 mod serve;
+mod connection;
 mod app;
 mod edge;
 mod routes;

@@ -1,6 +1,6 @@
 //! What a request says: the name in its path, its parameters, its body, its wishes about the cache.
 
-use std::{borrow::Cow, fmt, str::Utf8Error, sync::Arc};
+use std::{borrow::Cow, fmt, pin::pin, str::Utf8Error, sync::Arc, time::Duration};
 
 use alacena::{
     Mode,
@@ -16,6 +16,7 @@ use axum::{
         request::Parts,
     },
 };
+use futures_util::future::{Either, select};
 use percent_encoding::percent_decode_str;
 use serde::{
     Deserialize, Deserializer,
@@ -24,6 +25,9 @@ use serde::{
 use serde_json::Value as Json;
 
 use crate::{app::App, problem::Problem, token::Caller};
+
+/// How long the body of a request may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The `{name}` of the path.
 pub(crate) struct Name(pub(crate) String);
@@ -67,7 +71,7 @@ impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         let is_json = content_type_is_json(request.headers());
-        let bytes = Bytes::from_request(request, app).await.map_err(|rejection| unread(&rejection, app))?;
+        let bytes = body(request, app).await?;
         match is_json {
             Some(false) => return Err(refused_type("this is not application/json").into()),
             // A form of a foreign page can be sent without asking first, but never as JSON.
@@ -75,6 +79,21 @@ impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
             _ => {}
         }
         Ok(Self(parse(&bytes)?))
+    }
+}
+
+/// The whole body, within its limits of size and time.
+///
+/// # Errors
+/// `Invalid` where it is too large, too slow or incomplete.
+pub(crate) async fn body(request: Request, app: &App) -> Result<Bytes, Error> {
+    let arriving = pin!(Bytes::from_request(request, app));
+    match select(arriving, app.alacena().runtime().sleep(BODY_TIMEOUT)).await {
+        Either::Left((arrived, _)) => arrived.map_err(|rejection| unread(&rejection, app)),
+        Either::Right(((), _)) => {
+            let detail = format!("the body did not arrive within {} seconds", BODY_TIMEOUT.as_secs());
+            Err(Error::new(&catalogue::BODY_INVALID, detail))
+        }
     }
 }
 

@@ -1,30 +1,29 @@
 //! Connections: accepting them, and stopping without cutting anybody off.
 
-use std::{future::Future, net::SocketAddr, pin::pin, time::Duration};
+use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use alacena::{
     Alacena,
     error::{Error, catalogue},
     runtime::SharedRuntime,
 };
-use axum::{Extension, Router, middleware::AddExtension};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{
-        conn::auto,
-        graceful::{GracefulShutdown, Watcher},
-    },
-    service::TowerToHyperService,
+use axum::{Extension, Router};
+use futures_util::FutureExt;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::{unconstrained, yield_now},
 };
-use tokio::net::{TcpListener, TcpStream};
 use tower::Layer;
 
-use crate::{app::App, routes, settings::ServerSettings, token::Peer};
+use crate::{
+    app::App,
+    connection::{OPENING_TIMEOUT, Opening, answer},
+    routes,
+    settings::ServerSettings,
+    token::Peer,
+};
 
-/// How long the head of a request may take to arrive.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Requests at once on one HTTP/2 connection.
-const STREAMS_MAX: u32 = 100;
 /// Pause after an accept that failed, so that a machine out of file descriptors is not kept busy by us.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -69,15 +68,14 @@ pub async fn serve(
     let runtime = alacena.runtime().clone();
     let drain = settings.drain;
     let app = App::new(alacena.clone(), settings, address);
-    let router = routes::router(app.clone());
-    let connections = GracefulShutdown::new();
-    accept_until(shutdown, &listener, &router, &connections, &runtime).await;
+    let door =
+        Door::new(listener, routes::router(app.clone()), &runtime, app.settings().connections_max.max(1));
+    let connections = door.admit_until(shutdown).await;
 
-    drop(listener);
     app.begin_draining();
     let begun = runtime.now();
     tokio::select! {
-        () = connections.shutdown() => {}
+        () = connections.end() => {}
         () = runtime.sleep(drain) => tracing::warn!("some requests were still running when the time to drain was over"),
     }
     alacena.close(drain.saturating_sub(runtime.now() - begun)).await;
@@ -93,52 +91,91 @@ fn refuse_open_door(address: SocketAddr, settings: &ServerSettings) -> Result<()
         .with("remedy", "add a [tokens.<name>] with hash and role, or listen on 127.0.0.1"))
 }
 
-async fn accept_until(
-    shutdown: impl Future<Output = ()>,
-    listener: &TcpListener,
-    router: &Router,
-    connections: &GracefulShutdown,
-    runtime: &SharedRuntime,
-) {
-    let mut shutdown = pin!(shutdown);
-    loop {
-        let accepted = tokio::select! {
-            () = &mut shutdown => return,
-            accepted = listener.accept() => accepted,
+/// Where connections come in.
+struct Door {
+    listener: TcpListener,
+    connections: Connections,
+}
+
+/// The connections that are open.
+struct Connections {
+    router: Router,
+    runtime: SharedRuntime,
+    /// One for each connection that may still be opened. While there is none, callers wait outside.
+    places: Arc<Semaphore>,
+    places_max: u32,
+    stop: watch::Sender<()>,
+}
+
+impl Door {
+    fn new(listener: TcpListener, router: Router, runtime: &SharedRuntime, places_max: u32) -> Self {
+        let connections = Connections {
+            router,
+            runtime: runtime.clone(),
+            places: Arc::new(Semaphore::new(places_max as usize)),
+            places_max,
+            stop: watch::Sender::new(()),
         };
+        Self { listener, connections }
+    }
+
+    /// Lets callers in until `shutdown` completes, and those who stand at the door by then.
+    async fn admit_until(self, shutdown: impl Future<Output = ()>) -> Connections {
+        let mut shutdown = pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break,
+                next = self.next() => self.connections.take(next).await,
+            }
+        }
+        // Closing the listener would reset whoever is connected already as far as they can tell.
+        yield_now().await;
+        // Without Tokio's budget, which would end the loop after some tens of them.
+        while let Some(next @ (_, Ok(_))) = unconstrained(self.next()).now_or_never() {
+            self.connections.take(next).await;
+        }
+        self.connections
+    }
+
+    async fn next(&self) -> (OwnedSemaphorePermit, io::Result<(TcpStream, SocketAddr)>) {
+        let places = Arc::clone(&self.connections.places);
+        let place = places.acquire_owned().await.expect("the semaphore is never closed");
+        (place, self.listener.accept().await)
+    }
+}
+
+impl Connections {
+    async fn take(&self, (place, accepted): (OwnedSemaphorePermit, io::Result<(TcpStream, SocketAddr)>)) {
         match accepted {
             Ok((stream, peer)) => {
-                let service = Extension(Peer(peer)).layer(router.clone());
-                runtime.spawn(Box::pin(answer(stream, service, connections.watcher())));
+                let stream = Opening::new(stream, self.runtime.sleep(OPENING_TIMEOUT));
+                let service = Extension(Peer(peer)).layer(self.router.clone());
+                let answering = answer(stream, service, self.stop.subscribe());
+                self.runtime.spawn(Box::pin(async move {
+                    answering.await;
+                    drop(place);
+                }));
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections");
-                runtime.sleep(ACCEPT_PAUSE).await;
+                self.runtime.sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+
+    /// Waits until what has begun is answered and every connection is closed.
+    async fn end(self) {
+        // Connections that have just come in look at what they bring before they hear of the stop.
+        yield_now().await;
+        self.stop.send_replace(());
+        // An error would mean that somebody closed the semaphore, and nobody does.
+        let _ = self.places.acquire_many(self.places_max).await;
     }
 }
 
 /// Whether the caller went away between its arrival and the accept; the next one may be fine.
-fn concerns_one_connection(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
-}
-
-/// Answers the requests of one connection until it ends.
-async fn answer(stream: TcpStream, service: AddExtension<Router, Peer>, watcher: Watcher) {
-    // Small answers must not wait for the acknowledgement of the one before (Nagle).
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
-    }
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS_MAX);
-    let connection =
-        builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
-    if let Err(error) = watcher.watch(connection).await {
-        // A caller that goes away in the middle is everyday life.
-        tracing::debug!(%error, "connection ended");
-    }
 }

@@ -8,6 +8,9 @@ use std::{
 
 use alacena::config::{Config, Role};
 
+/// Connections at once where nobody says otherwise: some tens of kilobytes each. The configuration has no setting yet.
+const CONNECTIONS_MAX: u32 = 10_000;
+
 /// How the server is reached and by whom.
 ///
 /// ```
@@ -29,6 +32,8 @@ pub struct ServerSettings {
     pub drain: Duration,
     /// The largest request body accepted, in bytes. Default 1 MiB.
     pub request_bytes_max: usize,
+    /// Connections that may be open at once; whoever comes on top waits until one ends. Default 10 000, at least 1.
+    pub connections_max: u32,
     /// Who may ask. None: everyone, which is refused on any but a loopback address.
     pub tokens: Vec<Token>,
     /// The version that the server says it is.
@@ -50,6 +55,7 @@ impl ServerSettings {
             cors_origins: config.server.cors_origins.clone(),
             drain: config.server.drain,
             request_bytes_max: config.server.request_bytes_max,
+            connections_max: CONNECTIONS_MAX,
             tokens: tokens.collect(),
             version: version.to_owned(),
         }
@@ -64,6 +70,7 @@ impl Default for ServerSettings {
             cors_origins: Vec::new(),
             drain: Duration::from_secs(10),
             request_bytes_max: 1024 * 1024,
+            connections_max: CONNECTIONS_MAX,
             tokens: Vec::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }

@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use alacena::error::{Error, catalogue};
+use alacena::error::{Error, Kind, catalogue};
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::request,
+    http::request::Parts,
     response::Response,
 };
 use rmcp::{
@@ -31,7 +31,7 @@ use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Tool, ToolCall, ToolResult, Tools, http::credentials_for};
-use crate::{app::App, settings::ServerSettings};
+use crate::{app::App, problem::Problem, request, settings::ServerSettings};
 
 /// How long a client may remember the list of tools: it changes only with the configuration.
 const LIST_TTL_MS: u64 = 60_000;
@@ -55,9 +55,12 @@ pub(crate) fn mcp_service(tools: Arc<dyn Tools>, settings: &ServerSettings) -> M
 }
 
 /// `POST /mcp`.
-pub(crate) async fn streamable_http(State(app): State<App>, mut request: Request) -> Response {
-    request.extensions_mut().insert(app.clone());
-    app.mcp().handle(request).await.map(Body::new)
+pub(crate) async fn streamable_http(State(app): State<App>, request: Request) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let body = request::body(Request::from_parts(parts.clone(), body), &app).await?;
+    parts.extensions.insert(app.clone());
+    let request = Request::from_parts(parts, Body::from(body));
+    Ok(app.mcp().handle(request).await.map(Body::new))
 }
 
 /// Serves MCP over standard input and output until the client closes them. Nothing else may write there meanwhile.
@@ -141,7 +144,7 @@ impl ServerHandler for Handler {
     ) -> Result<CallToolResponse, ErrorData> {
         let name = request.name.into_owned();
         // Over stdio there are no headers, and with them no credentials of a caller.
-        let credentials = context.extensions.get::<request::Parts>().and_then(|parts| {
+        let credentials = context.extensions.get::<Parts>().and_then(|parts| {
             let app = parts.extensions.get::<App>()?;
             Some(credentials_for(app, &name, &parts.headers))
         });
@@ -187,7 +190,8 @@ fn answered(result: ToolResult) -> CallToolResult {
 }
 
 fn protocol_error(error: &Error) -> ErrorData {
-    if error.code() == &catalogue::NOT_DECLARED {
+    // What the caller can mend is not a failure of ours.
+    if matches!(error.kind(), Kind::Invalid | Kind::Denied) {
         ErrorData::invalid_params(error.to_string(), None)
     } else {
         ErrorData::internal_error(error.to_string(), None)

@@ -9,11 +9,14 @@ use crate::problem;
 const META_KEY: &str = "dev.alacena/cache";
 
 /// The answer of a tool: text for every client, the same as JSON where it is an object, and what the cache did.
+///
+/// JSON that holds a number which no 64-bit integer or double can hold is there as text only: another number in its
+/// place would be a wrong answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolResult {
     /// The answer as text: the JSON that the read answers, or what went wrong.
     pub text: String,
-    /// The answer as JSON, where it is an object.
+    /// The answer as JSON, where it is an object and nothing is lost.
     pub structured: Option<Json>,
     /// Whether the tool failed.
     pub is_error: bool,
@@ -24,8 +27,8 @@ pub struct ToolResult {
 impl ToolResult {
     pub(crate) fn found(body: &Body, outcome: &Outcome<Body>) -> Self {
         let text = String::from_utf8_lossy(body.bytes()).into_owned();
-        let structured =
-            text.trim_ascii_start().starts_with('{').then(|| serde_json::from_str(&text).ok()).flatten();
+        let as_json = text.trim_ascii_start().starts_with('{') && numbers_survive(&text);
+        let structured = as_json.then(|| serde_json::from_str(&text).ok()).flatten();
         Self { text, structured, is_error: false, meta: meta(outcome) }
     }
 
@@ -76,6 +79,60 @@ impl ToolResult {
     }
 }
 
+/// Whether every number of a JSON document is the same once it has been read into an integer or a double.
+fn numbers_survive(document: &str) -> bool {
+    let mut rest = document.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        rest = match first {
+            b'"' => behind_string(behind),
+            b'-' | b'0'..=b'9' => {
+                let length = rest.iter().take_while(|byte| b"+-.eE0123456789".contains(byte)).count();
+                let (number, behind) = rest.split_at(length);
+                if !survives(&String::from_utf8_lossy(number)) {
+                    return false;
+                }
+                behind
+            }
+            _ => behind,
+        };
+    }
+    true
+}
+
+/// What follows the string whose opening quote is gone.
+fn behind_string(mut rest: &[u8]) -> &[u8] {
+    while let Some((first, behind)) = rest.split_first() {
+        rest = match first {
+            b'"' => return behind,
+            b'\\' => behind.get(1..).unwrap_or_default(),
+            _ => behind,
+        };
+    }
+    rest
+}
+
+fn survives(number: &str) -> bool {
+    number.parse::<i64>().is_ok()
+        || number.parse::<u64>().is_ok()
+        || number.parse::<f64>().is_ok_and(|read| decimal(&format!("{read:e}")) == decimal(number))
+}
+
+/// The digits of a number without the zeros around them, and the power of ten that the last one stands for: the same
+/// for 1.50, 15e-1 and 0.15E+1.
+fn decimal(number: &str) -> (String, i64) {
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{}{fraction}", whole.trim_start_matches('-'));
+    let significant = digits.trim_end_matches('0');
+    let dropped = digits.len() as i64 - significant.len() as i64;
+    let significant = significant.trim_start_matches('0').to_owned();
+    if significant.is_empty() {
+        return (significant, 0);
+    }
+    let exponent = exponent.trim_start_matches('+').parse::<i64>().unwrap_or(i64::MIN / 2);
+    (significant, exponent - fraction.len() as i64 + dropped)
+}
+
 fn meta(outcome: &Outcome<Body>) -> Map<String, Json> {
     let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let facts = json!({
@@ -93,6 +150,22 @@ fn meta(outcome: &Outcome<Body>) -> Map<String, Json> {
 mod tests {
     use super::*;
     use alacena::error::catalogue;
+
+    #[test]
+    fn json_is_repeated_only_where_no_number_would_change() {
+        for exact in [
+            r#"{"id": 18446744073709551615, "low": -9223372036854775808}"#,
+            r#"{"a": [0.1, 1.50, 15e-1, 0.30000000000000004, 1e300, -0.0, 0e9, 12.0]}"#,
+            r#"{"text": "123456789012345678901234567890 \\\" 1e999", "\\": 1}"#,
+        ] {
+            assert!(numbers_survive(exact), "{exact}");
+        }
+        for number in
+            ["18446744073709551616", "12345678901234567890123", "0.1234567890123456789", "1e999", "1e-999"]
+        {
+            assert!(!numbers_survive(&format!(r#"{{"a": ["\\", {number}]}}"#)), "{number}");
+        }
+    }
 
     #[test]
     fn a_failure_says_what_to_do_and_survives_the_wire() {

@@ -230,6 +230,12 @@ async fn a_foreign_page_changes_nothing_and_reads_nothing() {
             .with("access-control-request-method", "GET");
         assert_eq!(server.send(preflight).await.status, 403);
     }
+    let picture =
+        get("/reads/item?id=7").with("sec-fetch-site", "cross-site").with("sec-fetch-mode", "no-cors");
+    assert_eq!(server.send(picture).await.problem(), "origin-refused", "it could load the source at will");
+    let link =
+        get("/reads/item?id=7").with("sec-fetch-site", "cross-site").with("sec-fetch-mode", "navigate");
+    assert_eq!(server.send(link).await.status, 200);
     // A form needs no preflight, and old browsers send no Origin with it.
     let form = post("/cache/clear", "a=b").with("content-type", "text/plain");
     assert_eq!(server.send(form).await.status, 415);

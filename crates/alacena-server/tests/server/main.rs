@@ -13,3 +13,5 @@ mod problems;
 mod access;
 mod mcp;
 mod operations;
+mod connections;
+mod load;

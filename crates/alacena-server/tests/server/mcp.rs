@@ -144,6 +144,21 @@ async fn a_call_that_fails_is_an_answer_and_only_an_unknown_tool_is_not() {
 }
 
 #[tokio::test]
+async fn what_the_caller_can_mend_is_never_called_a_failure_of_ours() {
+    let server = Running::start("").await;
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "keyed", "arguments": {}}});
+    let twice = post("/mcp", call.to_string())
+        .with("accept", "application/json, text/event-stream")
+        .with("mcp-protocol-version", LEGACY)
+        .with("x-api-key", "canary-one")
+        .with("x-api-key", "canary-two");
+    assert_eq!(server.send(twice).await.json()["error"]["code"], -32602);
+    let large =
+        post("/mcp", " ".repeat(2 * 1024 * 1024)).with("accept", "application/json, text/event-stream");
+    assert_eq!(server.send(large).await.problem(), "body-too-large");
+}
+
+#[tokio::test]
 async fn plain_json_calls_the_same_tools() {
     let server = Running::start("").await;
     let result = server.post("/mcp/tools/call", r#"{"name": "item", "arguments": {"id": 7}}"#).await;

@@ -1,6 +1,6 @@
 //! Administration, figures, writes, and stopping without cutting anybody off.
 
-use crate::support::{Running, get, post};
+use crate::support::{Running, get};
 use alacena_server::{ServerSettings, bind, serve};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -145,22 +145,6 @@ async fn an_open_door_to_other_machines_is_refused() {
         serve(listener, server.alacena.clone(), ServerSettings::default(), never).await.unwrap_err();
     assert_eq!(refused.code().slug, "configuration-invalid");
     assert!(refused.to_string().contains("no tokens"));
-}
-
-#[tokio::test]
-async fn many_callers_of_one_cold_key_cost_one_call() {
-    let server = Running::start("").await;
-    server.upstream.hold(true);
-    let callers: Vec<_> =
-        (0..200).map(|_| tokio::spawn(post("/reads/item", r#"{"id": 7}"#).send(server.address))).collect();
-    server.upstream.begun(1).await;
-    server.pass(1).await;
-    server.upstream.hold(false);
-    for caller in callers {
-        let answer = caller.await.unwrap();
-        assert_eq!(answer.status, 200);
-    }
-    assert_eq!(server.upstream.calls(), 1);
 }
 
 #[tokio::test]

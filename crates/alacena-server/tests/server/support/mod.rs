@@ -49,12 +49,9 @@ impl Running {
             )
             .unwrap();
         drop(connection);
-        let text = format!(
-            "{}\n{extra}",
-            CONFIGURATION
-                .replace("{upstream}", &upstream.address.to_string())
-                .replace("{folder}", folder.path().to_str().unwrap())
-        );
+        let text = format!("{CONFIGURATION}\n{extra}")
+            .replace("{upstream}", &upstream.address.to_string())
+            .replace("{folder}", folder.path().to_str().unwrap());
         let environment = [("CRM_SECRET".to_owned(), CANARY.to_owned())].into();
         let sources = Sources { environment, ..Sources::default() };
         let config =

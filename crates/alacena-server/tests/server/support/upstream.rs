@@ -15,8 +15,17 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
 use serde_json::json;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+};
 
 #[derive(Clone)]
 pub(crate) struct Upstream {
@@ -33,6 +42,7 @@ struct Inner {
     held: watch::Sender<bool>,
     begun: watch::Sender<u64>,
     seen: parking_lot::Mutex<Vec<HeaderMap>>,
+    process: parking_lot::Mutex<Option<AbortHandle>>,
 }
 
 impl Upstream {
@@ -45,14 +55,38 @@ impl Upstream {
             held: watch::Sender::new(false),
             begun: watch::Sender::new(0),
             seen: parking_lot::Mutex::default(),
+            process: parking_lot::Mutex::default(),
         });
         let upstream = Self { address: listener.local_addr().unwrap(), inner };
-        let router = Router::new()
-            .route("/items/{id}", get(item))
-            .route("/mine", get(mine))
-            .with_state(upstream.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        upstream.serve(listener);
         upstream
+    }
+
+    fn serve(&self, listener: TcpListener) {
+        let router =
+            Router::new().route("/items/{id}", get(item)).route("/mine", get(mine)).with_state(self.clone());
+        let process = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let service = TowerToHyperService::new(router.clone());
+                connections.spawn(async move {
+                    let builder = auto::Builder::new(TokioExecutor::new());
+                    // Whoever hangs up in the middle does so on purpose.
+                    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        });
+        *self.inner.process.lock() = Some(process.abort_handle());
+    }
+
+    /// Ends it in the middle of whatever it does: its connections break, new ones are refused.
+    pub(crate) fn kill(&self) {
+        self.inner.process.lock().take().unwrap().abort();
+    }
+
+    /// Begins again at the same address.
+    pub(crate) async fn revive(&self) {
+        self.serve(TcpListener::bind(self.address).await.unwrap());
     }
 
     pub(crate) fn calls(&self) -> u64 {
