@@ -203,6 +203,25 @@ fn an_invalidation_names_what_something_depends_on() {
 }
 
 #[test]
+fn a_tag_is_written_in_one_way() {
+    let config = |read_type: &str, write_type: &str| {
+        with(&format!(
+            "{}[writes.w]\nsource = \"crm\"\nhttp = \"PUT /j/{{id}}\"\nparams.id = {{ type = \"{write_type}\" }}\ninvalidates = [\"job:{{id}}\"]\n",
+            read(&format!(
+                "http = \"GET /j/{{id}}\"\nparams.id = {{ type = \"{read_type}\" }}\ntags = [\"job:{{id}}\"]"
+            ))
+        ))
+    };
+    let warned = parse(&config("integer", "string")).unwrap();
+    assert_eq!(
+        warned.warnings[0].message(),
+        "`id` is \"string\" here and \"integer\" in `reads.r`: `007` and `7` would be two tags"
+    );
+    assert!(parse(&config("integer", "number")).unwrap().warnings.is_empty());
+    assert!(parse(&config("string", "string")).unwrap().warnings.is_empty());
+}
+
+#[test]
 fn parameters_fit_their_own_limits() {
     let param = |param: &str| read(&format!("http = \"GET /j?x={{x}}\"\nparams.x = {{ {param} }}"));
     assert!(

@@ -1,6 +1,6 @@
 //! The writes: what they change is invalidated, and what they say is invalidated exists.
 
-use alacena_core::declared::{Template, nearest};
+use alacena_core::declared::{Parameter, ScalarKind, Template, nearest};
 
 use super::{
     Meaning, Problem, Settings,
@@ -46,7 +46,7 @@ impl Meaning<'_> {
                 _ => TargetTemplate::Class(template.to_string()),
             };
             if knows_reads {
-                self.target(&placed, &target, reads);
+                self.target(&placed, &target, &parameters, reads);
             }
             invalidates.push(target);
         }
@@ -61,7 +61,13 @@ impl Meaning<'_> {
     }
 
     /// An invalidation that nothing depends on does nothing, and nobody would notice.
-    fn target(&mut self, placed: &Placed<'_>, target: &TargetTemplate, reads: &[ReadConfig]) {
+    fn target(
+        &mut self,
+        placed: &Placed<'_>,
+        target: &TargetTemplate,
+        parameters: &[Parameter],
+        reads: &[ReadConfig],
+    ) {
         match target {
             TargetTemplate::Class(class) => {
                 let classes = reads.iter().map(|read| read.class.as_str());
@@ -89,17 +95,37 @@ impl Meaning<'_> {
                     self.nothing(placed, "key", None);
                 }
             }
-            TargetTemplate::Tag(tag) => {
-                let tags = || reads.iter().flat_map(|read| &read.tags);
-                if !tags().any(|theirs| overlap(theirs, tag)) {
-                    let texts: Vec<String> = tags().map(Template::to_string).collect();
-                    let text = tag.to_string();
-                    let message = match nearest(&text, texts.iter().map(String::as_str)) {
-                        Some(near) => format!("no read carries this tag; did you mean `{near}`?"),
-                        None => "no read carries this tag".to_owned(),
-                    };
-                    let remedy = "Add it to the `tags` of the reads that it changes.";
-                    self.warnings.push(Problem::new(placed.origin, &placed.path, message, remedy));
+            TargetTemplate::Tag(tag) => self.tag(placed, tag, parameters, reads),
+        }
+    }
+
+    fn tag(&mut self, placed: &Placed<'_>, tag: &Template, parameters: &[Parameter], reads: &[ReadConfig]) {
+        let mut warn = |message: String, remedy: &str| {
+            self.warnings.push(Problem::new(placed.origin, &placed.path, message, remedy));
+        };
+        let tags = || reads.iter().flat_map(|read| read.tags.iter().map(move |theirs| (read, theirs)));
+        if !tags().any(|(_, theirs)| overlap(theirs, tag)) {
+            let texts: Vec<String> = tags().map(|(_, theirs)| theirs.to_string()).collect();
+            let message = match nearest(&tag.to_string(), texts.iter().map(String::as_str)) {
+                Some(near) => format!("no read carries this tag; did you mean `{near}`?"),
+                None => "no read carries this tag".to_owned(),
+            };
+            warn(message, "Add it to the `tags` of the reads that it changes.");
+        }
+        for (read, theirs) in tags().filter(|(_, theirs)| overlap(theirs, tag)) {
+            for hole in tag.holes().filter(|hole| theirs.holes().any(|theirs| theirs.name == hole.name)) {
+                let kind = |parameters: &[Parameter]| {
+                    parameters.iter().find(|parameter| parameter.name == hole.name).map(|found| found.kind)
+                };
+                let (Some(ours), Some(theirs)) = (kind(parameters), kind(&read.parameters)) else { continue };
+                // A number is written in one way only, text as the caller wrote it.
+                if (ours == ScalarKind::Text) != (theirs == ScalarKind::Text) {
+                    let (name, ours, theirs) = (&hole.name, ours.as_str(), theirs.as_str());
+                    let message = format!(
+                        "`{name}` is \"{ours}\" here and \"{theirs}\" in `reads.{}`: `007` and `7` would be two tags",
+                        read.name
+                    );
+                    warn(message, "Give both the same type.");
                 }
             }
         }
