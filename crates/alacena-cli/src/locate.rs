@@ -7,7 +7,7 @@ use std::{
 };
 
 use alacena::{
-    config::{Config, Problems, Sources},
+    config::{Config, Layers, Problems},
     error::{Error, catalogue},
 };
 
@@ -54,9 +54,9 @@ pub(crate) fn file_required(given: &ConfigFile) -> Result<PathBuf, Error> {
 /// # Errors
 /// `Invalid`, with every problem.
 pub(crate) fn load(file: &Path, listen: Option<SocketAddr>) -> Result<Config, Problems> {
-    let mut sources = Sources::of_process(Some(file.to_owned()));
-    sources.flags.extend(listen.map(|listen| ("server.listen".to_owned(), listen.to_string())));
-    Config::load(&sources)
+    let mut layers = Layers::of_process(Some(file.to_owned()));
+    layers.flags.extend(listen.map(|listen| ("server.listen".to_owned(), listen.to_string())));
+    Config::load(&layers)
 }
 
 /// Finds who can answer: the server that was named, that of the configuration, the example's, or nobody.

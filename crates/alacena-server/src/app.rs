@@ -8,11 +8,7 @@ use std::{
     },
 };
 
-use alacena::{
-    Alacena, Read, Write,
-    declared::nearest,
-    error::{Error, catalogue},
-};
+use alacena::Alacena;
 
 use crate::{
     settings::ServerSettings,
@@ -85,23 +81,4 @@ impl App {
     pub(crate) fn is_draining(&self) -> bool {
         self.0.draining.load(Ordering::Relaxed)
     }
-
-    /// The declared read of this name, or an error with the name that was perhaps meant.
-    pub(crate) fn read(&self, name: &str) -> Result<&Read, Error> {
-        let names = || self.alacena().reads().iter().map(|read| read.name.as_str());
-        self.alacena().read(name).ok_or_else(|| not_declared("read", name, nearest(name, names())))
-    }
-
-    /// The declared write of this name, or an error with the name that was perhaps meant.
-    pub(crate) fn write(&self, name: &str) -> Result<&Write, Error> {
-        let names = || self.alacena().writes().iter().map(|write| write.name.as_str());
-        self.alacena().write_named(name).ok_or_else(|| not_declared("write", name, nearest(name, names())))
-    }
-}
-
-/// Nothing of this kind has that name.
-pub(crate) fn not_declared(kind: &str, name: &str, near: Option<&str>) -> Error {
-    let shown: String = name.chars().filter(|character| !character.is_control()).take(64).collect();
-    let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-    Error::new(&catalogue::NOT_DECLARED, format!("there is no {kind} `{shown}`{hint}"))
 }

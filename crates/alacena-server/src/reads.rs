@@ -30,7 +30,7 @@ pub(crate) async fn by_query(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let read = app.read(&name)?;
+    let read = app.alacena().declared_read(&name)?;
     let pairs = query_pairs(query.as_deref().unwrap_or_default())?;
     let given = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let parameters = Parameters::from_text(&read.parameters, given)?;
@@ -45,7 +45,7 @@ pub(crate) async fn by_body(
     headers: HeaderMap,
     JsonBody(members): JsonBody<Members>,
 ) -> Result<Response, Problem> {
-    let read = app.read(&name)?;
+    let read = app.alacena().declared_read(&name)?;
     let parameters = Parameters::from_json(&read.parameters, members.iter())?;
     ask(&app, &caller, read, parameters, &headers, false).await
 }

@@ -110,7 +110,7 @@ fn from_this_machine(parts: &Parts) -> bool {
 async fn asks_public_read(app: &App, parts: &mut Parts) -> bool {
     let Ok(path) = parts.extract::<RawPathParams>().await else { return false };
     let name = path.iter().find_map(|(key, value)| (key == "name").then_some(value));
-    name.and_then(|name| app.alacena().read(name)).is_some_and(|read| read.public)
+    name.is_some_and(|name| app.alacena().reads().iter().any(|read| read.public && read.name == name))
 }
 
 /// What a request showed.

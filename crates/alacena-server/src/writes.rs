@@ -29,7 +29,7 @@ pub(crate) async fn send(
     headers: HeaderMap,
     JsonBody(members): JsonBody<Members>,
 ) -> Result<Response, Problem> {
-    let write = app.write(&name)?;
+    let write = app.alacena().declared_write(&name)?;
     let parameters = Parameters::from_json(&write.parameters, members.iter())?;
     let credentials = credentials(&write.credentials, &headers)?;
     tracing::debug!(write = %write.name, who = %caller.who, "declared write");

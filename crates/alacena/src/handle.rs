@@ -47,7 +47,8 @@ use crate::{
 /// "#), "example", &Default::default())?;
 /// let alacena = Alacena::open(&config, alacena::SystemRuntime::shared()).await?;
 ///
-/// let company = |id| Parameters::from_text(&alacena.read("kpis").unwrap().parameters, [("company", id)]);
+/// let kpis = alacena.declared_read("kpis")?;
+/// let company = |id| Parameters::from_text(&kpis.parameters, [("company", id)]);
 /// let first = alacena.ask("kpis", company("42")?, Ask::default()).await?;
 /// let second = alacena.ask("kpis", company("42")?, Ask::default()).await?;
 /// assert!(!first.is_hit() && second.is_hit());
@@ -126,9 +127,11 @@ impl Alacena {
     }
 
     /// The declared read of this name.
-    #[must_use]
-    pub fn read(&self, name: &str) -> Option<&Read> {
-        self.inner.reads.iter().find(|read| read.name == name)
+    ///
+    /// # Errors
+    /// `Invalid` where there is none, with the name that was perhaps meant.
+    pub fn declared_read(&self, name: &str) -> Result<&Read, Error> {
+        Ok(&self.inner.prepared.read(name)?.read)
     }
 
     /// The declared writes, in order of name.
@@ -138,9 +141,11 @@ impl Alacena {
     }
 
     /// The declared write of this name.
-    #[must_use]
-    pub fn write_named(&self, name: &str) -> Option<&Write> {
-        self.inner.writes.iter().find(|write| write.name == name)
+    ///
+    /// # Errors
+    /// `Invalid` where there is none, with the name that was perhaps meant.
+    pub fn declared_write(&self, name: &str) -> Result<&Write, Error> {
+        Ok(&self.inner.prepared.write(name)?.write)
     }
 
     /// The runtime it runs on.

@@ -81,9 +81,11 @@ impl Desk {
     }
 
     async fn ask(&self, read: &str, given: &[(&str, &str)]) -> Outcome<Body> {
-        let parameters =
-            Parameters::from_text(&self.alacena.read(read).unwrap().parameters, given.iter().copied())
-                .unwrap();
+        let parameters = Parameters::from_text(
+            &self.alacena.declared_read(read).unwrap().parameters,
+            given.iter().copied(),
+        )
+        .unwrap();
         self.alacena.ask(read, parameters, Ask::default()).await.unwrap()
     }
 
@@ -92,7 +94,7 @@ impl Desk {
         write: &str,
         given: &[(&str, &str)],
     ) -> Result<alacena::Written, alacena::error::Error> {
-        let declared = &self.alacena.write_named(write).unwrap().parameters;
+        let declared = &self.alacena.declared_write(write).unwrap().parameters;
         let parameters = Parameters::from_text(declared, given.iter().copied()).unwrap();
         self.alacena.write(write, parameters, Arc::default()).await
     }
@@ -111,8 +113,8 @@ fn database(folder: &Path) {
 async fn open(folder: &Path, text: &str) -> Alacena {
     let path = folder.join("alacena.toml");
     std::fs::write(&path, text).unwrap();
-    let sources = alacena::config::Sources { file: Some(path), ..Default::default() };
-    let config = Config::load(&sources).unwrap_or_else(|problems| panic!("{problems}"));
+    let layers = alacena::config::Layers { file: Some(path), ..Default::default() };
+    let config = Config::load(&layers).unwrap_or_else(|problems| panic!("{problems}"));
     Alacena::open(&config, SystemRuntime::shared()).await.unwrap()
 }
 
@@ -230,7 +232,7 @@ async fn a_key_may_be_written_in_every_form_that_a_call_may() {
         "#,
     )
     .await;
-    let declared = &alacena.read("found").unwrap().parameters;
+    let declared = &alacena.declared_read("found").unwrap().parameters;
     let ask = async || {
         let call = Parameters::from_text(declared, [("id", "7"), ("ratio", "-0.0")]).unwrap();
         alacena.ask("found", call, Ask::default()).await.unwrap()
@@ -307,8 +309,8 @@ async fn with_the_cache_switched_off_every_read_goes_to_its_source() {
     let path = folder.path().join("alacena.toml");
     std::fs::write(&path, DESK).unwrap();
     let environment = [("CACHE_ENABLED".to_owned(), "false".to_owned())].into();
-    let sources = alacena::config::Sources { file: Some(path), environment, ..Default::default() };
-    let config = Config::load(&sources).unwrap_or_else(|problems| panic!("{problems}"));
+    let layers = alacena::config::Layers { file: Some(path), environment, ..Default::default() };
+    let config = Config::load(&layers).unwrap_or_else(|problems| panic!("{problems}"));
     let desk = Desk { alacena: Alacena::open(&config, SystemRuntime::shared()).await.unwrap(), folder };
     for _ in 0..2 {
         assert_eq!(desk.ask("tickets", &[]).await.miss, Some(MissReason::Bypass));
@@ -400,7 +402,8 @@ async fn two_callers_with_different_credentials_never_share_an_answer() {
     alacena.invalidate(&[Target::Key("me".into())], "test").await.unwrap();
     assert!(!ask("ana").await.is_hit() && !ask("bob").await.is_hit());
     let order = async || {
-        let call = Parameters::from_text(&alacena.read("order").unwrap().parameters, [("id", "7")]).unwrap();
+        let call = Parameters::from_text(&alacena.declared_read("order").unwrap().parameters, [("id", "7")])
+            .unwrap();
         let ask = Ask { credentials: sent_by("ana"), mode: Mode::Normal };
         alacena.ask("order", call, ask).await.unwrap()
     };

@@ -75,7 +75,7 @@ async fn ask_source(mut config: Config, arguments: &Call) -> Result<Answer, Fail
 }
 
 async fn ask(alacena: &Alacena, arguments: &Call) -> Result<Outcome<Body>, Error> {
-    let Some(read) = alacena.read(&arguments.read) else {
+    let Ok(read) = alacena.declared_read(&arguments.read) else {
         let names = || alacena.reads().iter().map(|read| read.name.as_str());
         let hint = match nearest(&arguments.read, names()) {
             Some(near) => format!("did you mean `{near}`?"),

@@ -51,7 +51,7 @@ pub(super) fn credentials_for(
     tool: &str,
     headers: &HeaderMap,
 ) -> Result<Arc<[Credential]>, Error> {
-    let named = app.alacena().read(tool).map(|read| read.credentials.as_slice()).unwrap_or_default();
+    let named = app.alacena().declared_read(tool).map(|read| read.credentials.as_slice()).unwrap_or_default();
     let passed: Vec<String> = named.iter().filter(|name| *name != AUTHORIZATION.as_str()).cloned().collect();
     credentials(&passed, headers)
 }

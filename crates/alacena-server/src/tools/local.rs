@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use alacena::{
     Alacena, Ask, Mode, Read,
-    declared::{Parameters, nearest},
+    declared::Parameters,
     error::{Error, catalogue},
     runtime::BoxFuture,
 };
 
 use super::{Tool, ToolCall, ToolResult, Tools, schema};
-use crate::app::not_declared;
 
 /// The declared reads of an [`Alacena`] of this process, as tools.
 #[derive(Clone)]
@@ -51,11 +50,7 @@ impl Tools for LocalTools {
 
     fn call(&self, call: ToolCall) -> BoxFuture<'_, Result<ToolResult, Error>> {
         Box::pin(async move {
-            let names = || self.0.reads().iter().map(|read| read.name.as_str());
-            let read = self
-                .0
-                .read(&call.name)
-                .ok_or_else(|| not_declared("tool", &call.name, nearest(&call.name, names())))?;
+            let read = self.0.declared_read(&call.name)?;
             Ok(self.answer(read, &call).await.unwrap_or_else(|error| ToolResult::failed(&error)))
         })
     }

@@ -19,7 +19,7 @@ use super::{
 
 /// What a configuration is made of, lowest layer first: a file, the environment, flags.
 #[derive(Clone, Default)]
-pub struct Sources {
+pub struct Layers {
     /// The file; without one there are only defaults.
     pub file: Option<PathBuf>,
     /// The environment: names that hosts use, `ALACENA__SECTION__FIELD`, and what `${NAME}` names.
@@ -28,7 +28,7 @@ pub struct Sources {
     pub flags: Vec<(String, String)>,
 }
 
-impl Sources {
+impl Layers {
     /// `file` with the environment of this process. What is no UTF-8 in it is left out.
     #[must_use]
     pub fn of_process(file: Option<PathBuf>) -> Self {
@@ -39,11 +39,11 @@ impl Sources {
     }
 }
 
-impl fmt::Debug for Sources {
+impl fmt::Debug for Layers {
     /// Names, and no values: those of the environment are secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let flags: Vec<&str> = self.flags.iter().map(|(path, _)| path.as_str()).collect();
-        f.debug_struct("Sources").field("file", &self.file).field("flags", &flags).finish_non_exhaustive()
+        f.debug_struct("Layers").field("file", &self.file).field("flags", &flags).finish_non_exhaustive()
     }
 }
 
@@ -52,38 +52,38 @@ impl Config {
     ///
     /// # Errors
     /// Everything that is wrong, in the order of the lines.
-    pub fn load(sources: &Sources) -> Result<Config, Problems> {
-        let Some(file) = &sources.file else { return assemble("alacena.toml", "", sources) };
+    pub fn load(layers: &Layers) -> Result<Config, Problems> {
+        let Some(file) = &layers.file else { return assemble("alacena.toml", "", layers) };
         let name = file.display().to_string();
         match read(file, &name) {
-            Ok(text) => assemble(&name, &text, sources),
+            Ok(text) => assemble(&name, &text, layers),
             Err(problem) => Err(Problems::found(vec![problem]).expect("one problem is some")),
         }
     }
 
-    /// The configuration that `text` describes; problems call it `name`. `sources.file` is not read: its folder is
+    /// The configuration that `text` describes; problems call it `name`. `layers.file` is not read: its folder is
     /// what paths are relative to.
     ///
     /// # Errors
     /// Everything that is wrong, in the order of the lines.
     ///
     /// ```
-    /// use alacena::config::{Config, Sources};
+    /// use alacena::config::{Config, Layers};
     ///
-    /// let config = Config::parse("[classes.jobs]\nttl = \"30m\"\n", "alacena.toml", &Sources::default()).unwrap();
+    /// let config = Config::parse("[classes.jobs]\nttl = \"30m\"\n", "alacena.toml", &Layers::default()).unwrap();
     /// assert_eq!(config.classes["jobs"].ttl.as_secs(), 1800);
     ///
-    /// let problems = Config::parse("[classes.jobs]\ntll = \"30m\"\n", "alacena.toml", &Sources::default()).unwrap_err();
+    /// let problems = Config::parse("[classes.jobs]\ntll = \"30m\"\n", "alacena.toml", &Layers::default()).unwrap_err();
     /// assert!(problems.to_string().starts_with(
     ///     "alacena.toml:2:1: classes.jobs.tll: unknown key; did you mean `ttl`?"
     /// ));
     /// ```
-    pub fn parse(text: &str, name: &str, sources: &Sources) -> Result<Config, Problems> {
-        assemble(name, text, sources)
+    pub fn parse(text: &str, name: &str, layers: &Layers) -> Result<Config, Problems> {
+        assemble(name, text, layers)
     }
 }
 
-fn assemble(name: &str, text: &str, sources: &Sources) -> Result<Config, Problems> {
+fn assemble(name: &str, text: &str, layers: &Layers) -> Result<Config, Problems> {
     let mut problems = Vec::new();
     let mut warnings = Vec::new();
     let tree = document::parse(name, text, &mut problems);
@@ -91,20 +91,20 @@ fn assemble(name: &str, text: &str, sources: &Sources) -> Result<Config, Problem
     let broken = tree.is_none();
     let mut tree: Table = tree.unwrap_or_default();
     let cache_enabled =
-        layers::apply(&mut tree, &sources.environment, &sources.flags, &mut problems, &mut warnings);
+        layers::apply(&mut tree, &layers.environment, &layers.flags, &mut problems, &mut warnings);
     if broken {
         return Err(Problems::found(problems).expect("a text that is no TOML has a problem"));
     }
-    let folder = sources.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    let folder = layers.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
     let mut check =
-        Check { environment: &sources.environment, folder, problems: Vec::new(), origins: BTreeMap::new() };
+        Check { environment: &layers.environment, folder, problems: Vec::new(), origins: BTreeMap::new() };
     let root = check.section(ROOT, &tree, "", &Origin::whole(name));
     let Check { problems: found, mut origins, .. } = check;
     problems.extend(found);
     if cache_enabled.is_some() {
         origins.insert("cache_enabled".to_owned(), Origin::environment("CACHE_ENABLED"));
     }
-    let mut config = meaning::of(&root, sources.file.as_deref(), origins, warnings, &mut problems);
+    let mut config = meaning::of(&root, layers.file.as_deref(), origins, warnings, &mut problems);
     config.cache_enabled = cache_enabled.unwrap_or(true);
     match Problems::found(problems) {
         Some(problems) => Err(problems),

@@ -24,7 +24,7 @@ mod origin;
 mod problem;
 mod reference;
 
-pub use load::Sources;
+pub use load::Layers;
 pub use model::{
     Config, EmbeddedConfig, GuardConfig, HttpConfig, HttpQuestion, LogFormat, MemoryConfig, Question,
     ReadConfig, Role, ServerConfig, Shape, SourceConfig, SourceKind, SqliteConfig, TargetTemplate,

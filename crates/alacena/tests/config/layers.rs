@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use alacena::config::{Config, LogFormat, Origin, SourceKind, Sources};
+use alacena::config::{Config, Layers, LogFormat, Origin, SourceKind};
 
 use crate::{environment, parse, parse_with, told};
 
@@ -37,8 +37,8 @@ fn with(pairs: &[(&str, &str)]) -> Config {
 fn defaults_file_environment_own_names_flags_lie_in_this_order() {
     let load = |file: &str, pairs: &[(&str, &str)], flags: &[(&str, &str)]| {
         let flags = flags.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect();
-        let sources = Sources { file: None, environment: environment(pairs), flags };
-        Config::parse(file, "alacena.toml", &sources).unwrap()
+        let layers = Layers { file: None, environment: environment(pairs), flags };
+        Config::parse(file, "alacena.toml", &layers).unwrap()
     };
     let log = |config: &Config| config.server.log.clone();
     let none = load("", &[], &[]);
@@ -214,7 +214,7 @@ fn redis_is_refused_until_it_is_built_unless_it_is_switched_off() {
 
 #[test]
 fn without_a_file_there_are_defaults() {
-    let config = Config::load(&Sources::default()).unwrap();
+    let config = Config::load(&Layers::default()).unwrap();
     assert!(config.reads.is_empty() && config.file.is_none());
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.memory.bytes_max, 64 << 20);
@@ -226,15 +226,15 @@ fn paths_of_the_file_are_relative_to_its_folder() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("alacena.toml");
     fs::write(&file, "[sources.db]\nkind = \"sqlite\"\npath = \"data/app.db\"\n").unwrap();
-    let mut sources = Sources { file: Some(file.clone()), ..Sources::default() };
-    let config = Config::load(&sources).unwrap();
+    let mut layers = Layers { file: Some(file.clone()), ..Layers::default() };
+    let config = Config::load(&layers).unwrap();
     let SourceKind::Sqlite(sqlite) = &config.sources[0].kind else { panic!("an SQLite source") };
     assert_eq!(sqlite.path, folder.path().join("data/app.db"));
     assert_eq!(config.embedded.path, folder.path().join(".alacena"));
     assert_eq!(config.file, Some(file));
-    sources.environment = environment(&[("ALACENA__EMBEDDED__PATH", "here")]);
+    layers.environment = environment(&[("ALACENA__EMBEDDED__PATH", "here")]);
     assert_eq!(
-        Config::load(&sources).unwrap().embedded.path,
+        Config::load(&layers).unwrap().embedded.path,
         Path::new("here"),
         "relative to where it was typed"
     );

@@ -8,7 +8,7 @@ mod secrets;
 
 use std::collections::BTreeMap;
 
-use alacena::config::{Config, Problems, Sources};
+use alacena::config::{Config, Layers, Problems};
 
 fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -19,7 +19,7 @@ fn parse(text: &str) -> Result<Config, Problems> {
 }
 
 fn parse_with(text: &str, pairs: &[(&str, &str)]) -> Result<Config, Problems> {
-    Config::parse(text, "alacena.toml", &Sources { environment: environment(pairs), ..Sources::default() })
+    Config::parse(text, "alacena.toml", &Layers { environment: environment(pairs), ..Layers::default() })
 }
 
 /// Each problem as `place: path: message`, without its remedy.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use alacena::{
-    config::{Config, Sources},
+    config::{Config, Layers},
     error::{Error, catalogue},
 };
 use proptest::prelude::*;
@@ -236,8 +236,8 @@ fn a_file_that_cannot_be_read_is_told_as_that() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("alacena.toml");
     let load = || {
-        let sources = Sources { file: Some(file.clone()), ..Sources::default() };
-        Config::load(&sources).unwrap_err().to_string()
+        let layers = Layers { file: Some(file.clone()), ..Layers::default() };
+        Config::load(&layers).unwrap_err().to_string()
     };
     let missing = load();
     assert!(

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use alacena::config::{Config, SourceKind, Sources};
+use alacena::config::{Config, Layers, SourceKind};
 
 use crate::{environment, parse_with};
 
@@ -14,19 +14,19 @@ fn a_secret_can_stand_in_a_file_of_its_own() {
     let file = folder.path().join("alacena.toml");
     let text = "[sources.crm]\nkind = \"http\"\nbase_url = \"https://crm.example\"\nheaders = { authorization = \"file:key\" }\n";
     fs::write(&file, text).unwrap();
-    let sources = Sources { file: Some(file), ..Sources::default() };
-    let missing = Config::load(&sources).unwrap_err().to_string();
+    let layers = Layers { file: Some(file), ..Layers::default() };
+    let missing = Config::load(&layers).unwrap_err().to_string();
     assert!(missing.contains("headers.authorization: its file cannot be read"), "{missing}");
 
     let key = folder.path().join("key");
     fs::write(&key, format!("{CANARY}\n")).unwrap();
     set_mode(&key, 0o644);
-    let open = Config::load(&sources).unwrap_err().to_string();
+    let open = Config::load(&layers).unwrap_err().to_string();
     assert!(open.contains("can be read by everybody") && open.contains("chmod o-rwx"), "{open}");
     assert!(!open.contains(CANARY));
 
     set_mode(&key, 0o600);
-    let config = Config::load(&sources).unwrap();
+    let config = Config::load(&layers).unwrap();
     let SourceKind::Http(http) = &config.sources[0].kind else { panic!("an HTTP source") };
     assert_eq!(http.headers[0].1.reveal(), CANARY, "without the newline at its end");
 }
@@ -58,9 +58,9 @@ source = "crm"
 http = "POST /jobs"
 body = { key = "${CANARY}" }
 "#;
-    let sources = Sources { environment: environment(&[("CANARY", CANARY)]), ..Sources::default() };
-    let config = Config::parse(text, "alacena.toml", &sources).unwrap();
-    let shown = format!("{config:?} {sources:?}");
+    let layers = Layers { environment: environment(&[("CANARY", CANARY)]), ..Layers::default() };
+    let config = Config::parse(text, "alacena.toml", &layers).unwrap();
+    let shown = format!("{config:?} {layers:?}");
     assert!(!shown.contains(CANARY) && !shown.contains("abababab"), "{shown}");
 }
 

@@ -8,7 +8,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use alacena::{
     Alacena,
-    config::{Config, Sources},
+    config::{Config, Layers},
     error::Error,
 };
 use alacena_server::{ServerSettings, bind, serve};
@@ -53,9 +53,9 @@ impl Running {
             .replace("{upstream}", &upstream.address.to_string())
             .replace("{folder}", folder.path().to_str().unwrap());
         let environment = [("CRM_SECRET".to_owned(), CANARY.to_owned())].into();
-        let sources = Sources { environment, ..Sources::default() };
+        let layers = Layers { environment, ..Layers::default() };
         let config =
-            Config::parse(&text, "test.toml", &sources).unwrap_or_else(|problems| panic!("{problems}"));
+            Config::parse(&text, "test.toml", &layers).unwrap_or_else(|problems| panic!("{problems}"));
         let runtime = FakeRuntime::new(1);
         let alacena = Alacena::open(&config, Arc::new(runtime.clone())).await.unwrap();
         let mut settings = ServerSettings::of(&config, "1.2.3");
