@@ -30,8 +30,7 @@ impl Lifetime {
     /// class's jitter.
     #[must_use]
     pub fn new(policy: &Policy, ttl: Duration, now: Moment, random: u64) -> Self {
-        // `max` also turns what is not a number into zero.
-        let jitter = policy.jitter.max(0.0).min(JITTER_MAX);
+        let jitter = if policy.jitter.is_nan() { 0.0 } else { policy.jitter.clamp(0.0, JITTER_MAX) };
         let spread = 1.0 + jitter * (2.0 * unit_interval(random) - 1.0);
         let fresh_until = now + ttl.min(TTL_MAX).mul_f64(spread);
         let revalidate_until = fresh_until + policy.stale_while_revalidate;

@@ -5,11 +5,13 @@ mod support;
 
 use alacena_core::{
     class::Policy,
-    engine::Mode,
+    dep::Dep,
+    engine::{Loaded, Mode},
     error::{Kind, catalogue},
     outcome::{NotStored, Origin},
+    value::Value,
 };
-use support::{World, down, exact, number, on_one_thread, seconds};
+use support::{World, down, exact, number, on_one_thread, on_one_thread_returning, seconds};
 
 #[test]
 fn a_thousand_callers_of_a_cold_key_share_one_load() {
@@ -204,5 +206,113 @@ fn closing_gives_up_when_its_time_is_over() {
         let (closed, ()) = tokio::join!(async move { engine.close(seconds(5)).await }, world.after(5));
         assert!(!closed);
         assert_eq!(world.engine.figures().loads_running, 1);
+    });
+}
+
+#[test]
+fn what_may_not_be_shared_is_not_shared_when_an_invalidation_races_its_load() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        let (led, joined) = (world.ask(), world.ask());
+        let call = world.source.next_call().await;
+        world.settle().await;
+        world.engine.invalidate(&Dep::class("shop", "kpis"));
+        call.answer_uncacheable(1);
+        assert_eq!(number(&led.await.unwrap().unwrap()), 1);
+        world.source.next_call().await.answer(2);
+        assert_eq!(number(&joined.await.unwrap().unwrap()), 2, "the other caller's answer");
+    });
+}
+
+#[test]
+fn refreshes_that_never_pause_do_not_keep_the_cache_from_being_filled() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        let mut calls = Vec::new();
+        for _ in 0..5 {
+            world.ask_for(world.question().with_mode(Mode::Refresh));
+            calls.push(world.source.next_call().await);
+        }
+        // The third of five ends first, and then the first.
+        calls.remove(2).answer(3);
+        world.settle().await;
+        assert_eq!(number(&world.ask().await.unwrap().unwrap()), 3);
+        calls.remove(0).answer(1);
+        world.settle().await;
+        assert_eq!(number(&world.ask().await.unwrap().unwrap()), 3, "an older load overwrote a newer one");
+    });
+}
+
+#[test]
+fn nothing_is_remembered_of_keys_that_have_come_to_rest() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        world.fill(1).await;
+        assert_eq!(world.engine.figures().flights, 0);
+        // It fails, rests, loads again, and is invalidated meanwhile.
+        world.after(60).await;
+        let asked = world.ask();
+        world.source.next_call().await.fail(down());
+        asked.await.unwrap().unwrap();
+        world.after(10).await;
+        let asked = world.ask();
+        let call = world.source.next_call().await;
+        world.engine.invalidate_key(&world.question().key);
+        call.answer(2);
+        asked.await.unwrap().unwrap();
+        world.after(60).await;
+        assert_eq!(number(&world.fill(3).await), 3);
+        assert_eq!(world.engine.figures().flights, 0);
+    });
+}
+
+#[test]
+fn many_failing_keys_are_remembered_up_to_a_bound() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        world.source.always(Err(down()));
+        for key in 0..20_000 {
+            world.ask_for(world.question_about(&key.to_string())).await.unwrap().unwrap_err();
+        }
+        let remembered = world.engine.figures().flights;
+        assert!(remembered <= 16 * 512, "{remembered} keys");
+    });
+}
+
+#[test]
+fn a_value_whose_drop_comes_back_to_the_engine_finds_no_lock() {
+    /// Invalidates its own key when it is dropped, as a value that holds a handle to the cache may do.
+    struct Restless(alacena_core::engine::Engine, alacena_core::key::Key);
+    impl Drop for Restless {
+        fn drop(&mut self) {
+            self.0.invalidate_key(&self.1);
+        }
+    }
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        for _ in 0..3 {
+            let restless = Restless(world.engine.clone(), world.question().key);
+            let load = |_| async { Ok(Loaded::found(Value::new(restless, 8, 1))) };
+            let question = world.question().with_mode(Mode::Refresh);
+            world.engine.get_or_fetch(question, load).await.unwrap();
+        }
+        world.engine.clear();
+    });
+}
+
+#[test]
+fn a_task_that_is_dropped_with_its_runtime_wakes_whoever_waits() {
+    let world = on_one_thread_returning(async {
+        let world = World::new(exact(60));
+        let waiting = world.ask();
+        let _call = world.source.next_call().await;
+        drop(waiting);
+        world
+    });
+    // The runtime is gone, and with it the load. A new one finds the key free.
+    on_one_thread(async {
+        assert_eq!(world.engine.figures().flights, 0);
+        assert_eq!(world.engine.figures().loads_running, 0);
+        assert_eq!(number(&world.fill(1).await), 1);
     });
 }

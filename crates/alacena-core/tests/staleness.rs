@@ -8,8 +8,10 @@ use std::time::Duration;
 use alacena_core::{
     class::Policy,
     dep::Dep,
-    error::{Error, Kind, catalogue},
+    engine::Loaded,
+    error::{Error, Kind, Retry, catalogue},
     outcome::{MissReason, Origin, StaleReason},
+    value::Value,
 };
 use support::{TAG, World, down, exact, number, on_one_thread, seconds};
 
@@ -197,5 +199,122 @@ fn a_source_that_died_is_left_alone_and_taken_up_again_without_a_restart() {
             assert!(waited <= 80, "the longest pause is 60 seconds and a fifth");
         }
         assert_eq!(number(&world.ask().await.unwrap().unwrap()), 2);
+    });
+}
+
+#[test]
+fn a_limit_that_passes_while_a_caller_waits_is_a_limit() {
+    on_one_thread(async {
+        let policy = Policy { stale_if_error: seconds(100), hard_timeout: seconds(600), ..exact(60) };
+        let world = World::new(Policy { soft_timeout: seconds(500), ..policy });
+        world.fill(1).await;
+        world.after(159).await;
+        let asked = world.ask();
+        let call = world.source.next_call().await;
+        world.after(8).await;
+        call.fail(down());
+        assert_eq!(asked.await.unwrap().unwrap_err().kind(), Kind::Unavailable);
+    });
+}
+
+#[test]
+fn what_is_invalidated_while_a_caller_waits_does_not_stand_in_for_a_slow_source() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        world.fill(1).await;
+        world.after(60).await;
+        let asked = world.ask();
+        let call = world.source.next_call().await;
+        world.after(1).await;
+        world.engine.invalidate(&Dep::tag("shop", TAG).unwrap());
+        world.after(5).await;
+        assert!(!asked.is_finished());
+        call.answer(2);
+        assert_eq!(number(&asked.await.unwrap().unwrap()), 2, "who waited before is answered");
+    });
+}
+
+#[test]
+fn after_any_invalidation_caches_on_the_way_are_asked_to_look_again() {
+    for way in ["tag", "key", "clear", "other key"] {
+        on_one_thread(async {
+            let world = World::new(exact(60));
+            // There is no entry, and nothing that a miss could tell the reason from.
+            match way {
+                "tag" => _ = world.engine.invalidate(&Dep::tag("shop", TAG).unwrap()),
+                "key" => _ = world.engine.invalidate_key(&world.question().key),
+                "clear" => _ = world.engine.clear(),
+                _ => _ = world.engine.invalidate_key(&world.question_about("7").key),
+            }
+            world.ask();
+            assert_eq!(world.source.next_call().await.no_cache, way != "other key", "{way}");
+        });
+    }
+}
+
+#[test]
+fn a_source_that_asks_for_a_pause_is_left_alone_for_every_key() {
+    on_one_thread(async {
+        let world = World::guarded(exact(60));
+        let asked = world.ask();
+        let throttled = Error::new(&catalogue::SOURCE_THROTTLED, "429").retry_after(seconds(30));
+        world.source.next_call().await.fail(throttled);
+        assert_eq!(asked.await.unwrap().unwrap_err().retry(), Retry::After(seconds(30)));
+        world.after(29).await;
+        for company in ["42", "7"] {
+            let refused = world.ask_for(world.question_about(company)).await.unwrap().unwrap_err();
+            assert_eq!((refused.kind(), refused.retry()), (Kind::Overloaded, Retry::After(seconds(1))));
+        }
+        assert_eq!(world.source.calls(), 1);
+        world.after(1).await;
+        assert_eq!(number(&world.fill(1).await), 1);
+    });
+}
+
+#[test]
+fn a_question_that_can_never_succeed_is_not_said_to_succeed_soon() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        let asked = world.ask();
+        world.source.next_call().await.fail(Error::new(&catalogue::SOURCE_REFUSED, "400"));
+        assert_eq!(asked.await.unwrap().unwrap_err().retry(), Retry::Never);
+        assert_eq!(world.ask().await.unwrap().unwrap_err().retry(), Retry::Never, "while the key rests");
+    });
+}
+
+#[test]
+fn a_replaced_entry_was_not_evicted() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        for value in 0..10 {
+            world.fill(value).await;
+            world.after(60).await;
+        }
+        assert_eq!(world.engine.figures().evictions, 0);
+        world.engine.clear();
+        assert_ne!(world.fill(1).await.miss, Some(MissReason::Evicted));
+    });
+}
+
+#[test]
+fn what_had_to_leave_is_counted_and_missed_as_evicted() {
+    on_one_thread(async {
+        let world = World::new(Policy { item_bytes_max: usize::MAX, ..exact(60) });
+        world.fill(1).await;
+        let heavy = |_| async { Ok(Loaded::found(Value::new((), 1024 * 1024, 1))) };
+        for company in 100..200 {
+            let question = world.question_about(&company.to_string());
+            world.engine.get_or_fetch(question, heavy).await.unwrap();
+        }
+        let figures = world.engine.figures();
+        assert!(figures.evictions >= 36 && figures.bytes <= figures.bytes_max, "{figures:?}");
+        assert_eq!(figures.entries + figures.evictions, 101);
+        let gone: Vec<_> = (100..200)
+            .filter(|company| world.engine.get(&world.question_about(&company.to_string())).is_none())
+            .collect();
+        assert!(!gone.is_empty());
+        let question = world.question_about(&gone[0].to_string());
+        let outcome = world.engine.get_or_fetch(question, heavy).await.unwrap();
+        assert_eq!(outcome.miss, Some(MissReason::Evicted));
     });
 }

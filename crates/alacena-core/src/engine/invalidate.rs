@@ -9,6 +9,7 @@ impl Engine {
     /// have depended on it.
     pub fn invalidate(&self, dep: &Dep) -> bool {
         self.0.invalidations.increment();
+        self.0.trail.mark(dep);
         self.0.markers.invalidate(dep)
     }
 
@@ -16,6 +17,7 @@ impl Engine {
     /// entry. A key that is kept in the partitions of several callers is invalidated by [`Dep::key`] instead.
     pub fn invalidate_key(&self, key: &Key) -> bool {
         self.0.invalidations.increment();
+        self.0.trail.mark(key);
         let removed = self.0.flights.revoke(key, || self.0.memory.remove(key));
         if removed.is_some() {
             self.0.removals.remember(key, &MissReason::Invalidated(Dep::key("", &key.text())));

@@ -7,7 +7,7 @@ use futures_util::{
     future::{Either, select},
 };
 
-use super::{Engine, Mode, Question, Rules, read::Waited};
+use super::{Engine, Mode, Question, Rules};
 use crate::{
     error::{Error, Retry, catalogue},
     flight::{Landing, Settled},
@@ -15,7 +15,7 @@ use crate::{
     guard::Urgency,
     marker::Token,
     memory::Entry,
-    outcome::{MissReason, NotStored},
+    outcome::NotStored,
     runtime::BoxFuture,
     value::Value,
 };
@@ -55,19 +55,12 @@ where
 
 impl Engine {
     /// Loads in a task of its own, as the leader of a flight.
-    pub(super) fn launch(
-        &self,
-        question: Question,
-        landing: Landing,
-        load: Load,
-        reason: &MissReason,
-        urgency: Urgency,
-    ) {
+    pub(super) fn launch(&self, question: Question, landing: Landing, load: Load, urgency: Urgency) {
         let work = match self.0.running.enter() {
             Ok(work) => work,
             Err(closed) => return landing.fail(&closed, false),
         };
-        let no_cache = matches!(reason, MissReason::Invalidated(_) | MissReason::Bypass);
+        let no_cache = self.must_look_again(&question);
         let engine = self.clone();
         self.0.runtime.spawn(Box::pin(async move {
             match engine.fetch(&question, load, no_cache, urgency).await {
@@ -79,16 +72,24 @@ impl Engine {
     }
 
     /// Loads for one caller only; nothing is shared, nothing is kept. The load ends when the caller goes away.
-    pub(super) async fn load_alone(&self, question: &Question, load: Load) -> Result<Waited, Error> {
+    pub(super) async fn load_alone(&self, question: &Question, load: Load) -> Result<Settled, Error> {
         let _work = self.0.running.enter()?;
         let token = self.0.markers.capture(question.deps());
-        let (loaded, took) =
-            self.fetch(question, load, true, Urgency::Foreground).await.map_err(|failure| failure.error)?;
+        let (loaded, took) = self
+            .fetch(question, load, self.must_look_again(question), Urgency::Foreground)
+            .await
+            .map_err(|failure| failure.error)?;
         let not_stored =
             if question.mode == Mode::Bypass { NotStored::Bypass } else { NotStored::Uncacheable };
         question.rules.counters.not_stored(not_stored);
         let entry = Arc::new(self.entry(question, loaded.value, token, took, Duration::ZERO));
-        Ok(Waited::Settled(Settled { entry, not_stored: Some(not_stored) }))
+        Ok(Settled { entry, not_stored: Some(not_stored), private: true })
+    }
+
+    /// Whether caches on the way to the source may hold what was invalidated here, or the caller wants none of them.
+    fn must_look_again(&self, question: &Question) -> bool {
+        let trail = &self.0.trail;
+        question.mode != Mode::Normal || trail.has(&question.key) || question.deps().any(|dep| trail.has(dep))
     }
 
     /// Asks the source through its guard, within the hard limit, and survives a panic.
@@ -137,29 +138,25 @@ impl Engine {
         let policy = &rules.policy;
         let ttl = if loaded.value.is_some() { policy.ttl } else { policy.negative_ttl };
         let too_large = loaded.value.as_ref().is_some_and(|value| value.weight() > policy.item_bytes_max);
-        let previous = self.0.memory.get(question.key.as_bytes());
         let mut entry = self.entry(question, loaded.value, landing.token().clone(), took, ttl);
+        let previous = self.0.memory.get(question.key.as_bytes());
         entry.changed = previous.map(|previous| !entry.says_the_same_as(&previous));
-        match entry.changed {
-            Some(true) => rules.counters.changed.increment(),
-            Some(false) => rules.counters.unchanged.increment(),
-            None => {}
-        }
-        let settled = landing.land(Arc::new(entry), loaded.cacheable, |key, entry| {
-            if !loaded.cacheable {
-                Err(NotStored::Uncacheable)
-            } else if ttl.is_zero() {
-                Err(NotStored::NoTtl)
-            } else if too_large {
-                Err(NotStored::TooLarge)
-            } else if self.0.memory.put(key, entry) {
-                Ok(())
-            } else {
-                Err(NotStored::TooLarge)
-            }
-        });
-        if let Some(reason) = settled.not_stored {
-            rules.counters.not_stored(reason);
+        let changed = entry.changed;
+        let entry = Arc::new(entry);
+        let not_stored = if loaded.cacheable {
+            landing.land(entry, |key, entry| match () {
+                () if ttl.is_zero() => Err(NotStored::NoTtl),
+                () if too_large => Err(NotStored::TooLarge),
+                () => self.0.memory.put(key, entry).ok_or(NotStored::TooLarge),
+            })
+        } else {
+            landing.land_private(entry)
+        };
+        match (not_stored, changed) {
+            (Some(reason), _) => rules.counters.not_stored(reason),
+            (None, Some(true)) => rules.counters.changed.increment(),
+            (None, Some(false)) => rules.counters.unchanged.increment(),
+            (None, None) => {}
         }
     }
 

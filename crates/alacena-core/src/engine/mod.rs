@@ -19,7 +19,7 @@ use crate::{
     error::Error,
     figures::Counter,
     flight::Flights,
-    marker::Markers,
+    marker::{Markers, Trail},
     memory::{L1, QuickMemory, Removals},
     runtime::SharedRuntime,
 };
@@ -51,6 +51,7 @@ struct Inner {
     markers: Markers,
     flights: Flights,
     removals: Arc<Removals>,
+    trail: Trail,
     running: Running,
     invalidations: Counter,
 }
@@ -70,8 +71,10 @@ pub struct EngineFigures {
     pub invalidations: u64,
     /// Marker cells held.
     pub markers: u64,
-    /// Loads under way.
+    /// Loads and writes under way.
     pub loads_running: u64,
+    /// Keys that are loading, rest after a failure, or may not be shared.
+    pub flights: u64,
 }
 
 impl Engine {
@@ -85,6 +88,7 @@ impl Engine {
             markers: Markers::new(settings.markers_max),
             flights: Flights::new(Arc::clone(&runtime)),
             removals,
+            trail: Trail::default(),
             running: Running::default(),
             invalidations: Counter::default(),
             runtime,
@@ -108,6 +112,7 @@ impl Engine {
             invalidations: self.0.invalidations.get(),
             markers: self.0.markers.len() as u64,
             loads_running: self.0.running.count(),
+            flights: self.0.flights.len() as u64,
         }
     }
 

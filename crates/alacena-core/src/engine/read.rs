@@ -3,19 +3,20 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
-use tokio::sync::watch;
 
 use super::{
     Engine, Loaded, Mode, Question,
     load::{self, Load},
 };
 use crate::{
-    error::{Error, Kind, catalogue},
-    flight::{Settled, Turn},
+    dep::DepKind,
+    error::{Error, Kind, Retry, catalogue},
+    flight::{Landed, Look, Settled, Turn},
     freshness::{Freshness, judge},
     guard::Urgency,
+    marker::Break,
     memory::Entry,
-    outcome::{MissReason, NotStored, Origin, Outcome, StaleReason},
+    outcome::{MissReason, Origin, Outcome, StaleReason},
     runtime::Moment,
 };
 
@@ -25,26 +26,25 @@ enum Found {
     Fresh(Arc<Entry>),
     /// An answer that is to be refreshed.
     Revalidate(Arc<Entry>),
-    /// No answer, why, and what may stand in for one.
-    Missing(MissReason, Option<Spare>),
-}
-
-/// An entry past its time that may stand in for an answer.
-#[derive(Clone)]
-struct Spare {
-    entry: Arc<Entry>,
-    /// Whether it may also stand in for a source that is merely slow.
-    when_slow: bool,
+    /// No answer, why, and what perhaps may stand in for one, should it come to that.
+    Missing(MissReason, Option<Arc<Entry>>),
 }
 
 impl Engine {
-    /// Answers from memory, or not at all: never asks a source.
+    /// Answers with a fresh entry, or not at all: never asks a source.
     #[must_use]
     pub fn get(&self, question: &Question) -> Option<Outcome> {
         let now = self.0.runtime.now();
         match self.look(question, now) {
-            Found::Fresh(entry) | Found::Revalidate(entry) => Some(hit(question, &entry, now)),
-            Found::Missing(..) => None,
+            Found::Fresh(entry) => Some(hit(question, &entry, now)),
+            Found::Revalidate(_) => {
+                question.rules.counters.miss(&MissReason::Expired);
+                None
+            }
+            Found::Missing(reason, _) => {
+                question.rules.counters.miss(&reason);
+                None
+            }
         }
     }
 
@@ -77,54 +77,51 @@ impl Engine {
             }
             Found::Missing(reason, spare) => (reason, spare),
         };
-        let load = load::boxed(load);
-        let result = match self.turn(&question) {
+        let waited = match self.turn(&question) {
             Turn::Hit(entry) => return Ok(hit(&question, &entry, self.0.runtime.now())),
             Turn::Lead(landing, landed) => {
-                self.launch(question.clone(), landing, load, &reason, Urgency::Foreground);
-                self.wait(&question, landed, spare.as_ref()).await.map(|settled| (settled, false))
+                self.launch(question.clone(), landing, load::boxed(load), Urgency::Foreground);
+                Waited::of(self.wait(&question, landed, spare.as_ref()).await, false)
             }
             Turn::Join(landed) => {
                 question.rules.counters.collapsed.increment();
                 match self.wait(&question, landed, spare.as_ref()).await {
                     // It may not be shared after all: this caller asks for itself.
-                    Ok(Waited::Settled(settled)) if settled.is_private() => {
-                        self.load_alone(&question, load).await.map(|settled| (settled, false))
+                    Ok(Some(settled)) if settled.private => {
+                        Waited::of(self.load_alone(&question, load::boxed(load)).await.map(Some), false)
                     }
-                    other => other.map(|settled| (settled, true)),
+                    other => Waited::of(other, true),
                 }
             }
-            Turn::Rest(error, pause) => Err(error.retry_after(pause)),
-            Turn::Alone => self.load_alone(&question, load).await.map(|settled| (settled, false)),
+            Turn::Rest(error, pause) => Waited::of(Err(resting(error, pause)), false),
+            Turn::Alone => Waited::of(self.load_alone(&question, load::boxed(load)).await.map(Some), false),
         };
-        self.answer(&question, result, reason, spare)
+        self.answer(&question, waited, reason, spare)
     }
 
     /// Looks in the memory and judges what is there.
     fn look(&self, question: &Question, now: Moment) -> Found {
-        let held = self.0.memory.get(question.key.as_bytes());
-        let Some(entry) = held else {
+        let Some(entry) = self.0.memory.get(question.key.as_bytes()) else {
             let reason = match question.mode {
                 Mode::Normal => self.0.removals.reason(&question.key, question.rules.space.namespace()),
                 Mode::Refresh | Mode::Bypass => MissReason::Bypass,
             };
             return Found::Missing(reason, None);
         };
-        let broken_by = entry.token.broken_by();
-        let freshness = judge(&entry.lifetime, broken_by.is_none(), now);
-        let reason = match (question.mode, broken_by) {
+        let broken = entry.token.broken_by();
+        let freshness = judge(&entry.lifetime, broken.is_none(), now);
+        let reason = match (question.mode, broken) {
             (Mode::Refresh | Mode::Bypass, _) => MissReason::Bypass,
-            (Mode::Normal, Some(dep)) => MissReason::Invalidated(dep.clone()),
+            (Mode::Normal, Some(Break::Invalidated(dep))) => MissReason::Invalidated(dep.clone()),
+            (Mode::Normal, Some(Break::PushedOut(_))) => MissReason::Evicted,
             (Mode::Normal, None) => MissReason::Expired,
         };
-        match freshness {
-            Freshness::Fresh if question.mode == Mode::Normal => Found::Fresh(entry),
-            Freshness::Revalidate if question.mode == Mode::Normal => Found::Revalidate(entry),
-            Freshness::Dead => Found::Missing(reason, None),
-            Freshness::LastResort => Found::Missing(reason, Some(Spare { entry, when_slow: false })),
-            Freshness::Fresh | Freshness::Revalidate | Freshness::StandIn => {
-                Found::Missing(reason, Some(Spare { entry, when_slow: question.mode == Mode::Normal }))
-            }
+        match (freshness, question.mode) {
+            (Freshness::Fresh, Mode::Normal) => Found::Fresh(entry),
+            (Freshness::Revalidate, Mode::Normal) => Found::Revalidate(entry),
+            // Whoever asks past the cache is not answered out of it, whatever becomes of the source.
+            (_, Mode::Bypass) => Found::Missing(reason, None),
+            _ => Found::Missing(reason, Some(entry)),
         }
     }
 
@@ -133,8 +130,9 @@ impl Engine {
             return Turn::Alone;
         }
         let look = || match self.look(question, self.0.runtime.now()) {
-            Found::Fresh(entry) => Some(entry),
-            Found::Revalidate(_) | Found::Missing(..) => None,
+            Found::Fresh(entry) => Look::Fresh(entry),
+            Found::Revalidate(entry) => Look::Missing(Some(entry)),
+            Found::Missing(_, entry) => Look::Missing(entry),
         };
         let capture = || self.0.markers.capture(question.deps());
         self.0.flights.ask(&question.key, question.mode == Mode::Refresh, look, capture)
@@ -143,67 +141,101 @@ impl Engine {
     /// Refreshes behind the caller's back, unless somebody already does.
     fn revalidate(&self, question: &Question, load: Load) {
         if let Turn::Lead(landing, _) = self.turn(question) {
-            self.launch(question.clone(), landing, load, &MissReason::Expired, Urgency::Background);
+            self.launch(question.clone(), landing, load, Urgency::Background);
         }
     }
 
-    /// Waits for a load; at most until the soft limit where something can stand in.
+    /// Waits for a load; at most until the soft limit where something can stand in by then. `None`: it was too slow.
     async fn wait(
         &self,
         question: &Question,
-        mut landed: watch::Receiver<Option<Result<Settled, Error>>>,
-        spare: Option<&Spare>,
-    ) -> Result<Waited, Error> {
-        let landing = async move {
+        mut landed: Landed,
+        spare: Option<&Arc<Entry>>,
+    ) -> Result<Option<Settled>, Error> {
+        let landing = std::pin::pin!(async move {
             match landed.wait_for(Option::is_some).await {
-                Ok(result) => result.clone().expect("it has just been checked").map(Waited::Settled),
+                Ok(result) => result.clone().expect("it has just been checked").map(Some),
                 Err(_) => Err(Error::new(&catalogue::CLOSED, "the load was given up")),
             }
-        };
-        if !spare.is_some_and(|spare| spare.when_slow) {
-            return landing.await;
-        }
+        });
+        let Some(spare) = spare else { return landing.await };
         let limit = self.0.runtime.sleep(question.rules.policy.soft_timeout);
-        match select(std::pin::pin!(landing), limit).await {
+        match select(landing, limit).await {
             Either::Left((result, _)) => result,
-            Either::Right(_) => Ok(Waited::TooSlow),
+            // Judged now: it may have been invalidated, or have gone beyond its limit, since the caller looked.
+            Either::Right((_, landing)) => match self.judge_now(spare) {
+                Freshness::Fresh | Freshness::Revalidate | Freshness::StandIn => Ok(None),
+                Freshness::LastResort | Freshness::Dead => landing.await,
+            },
         }
     }
 
     fn answer(
         &self,
         question: &Question,
-        result: Result<(Waited, bool), Error>,
+        waited: Waited,
         reason: MissReason,
-        spare: Option<Spare>,
+        spare: Option<Arc<Entry>>,
     ) -> Result<Outcome, Error> {
         let counters = &question.rules.counters;
         counters.miss(&reason);
+        let Waited { result, collapsed } = waited;
         let now = self.0.runtime.now();
-        let stand_in = |spare: Spare, collapsed, why| {
-            counters.stale(why);
-            Outcome { collapsed, ..outcome(&spare.entry, now, Some(reason.clone()), Some(why)) }
-        };
-        match (result, spare) {
-            (Ok((Waited::Settled(Settled { entry, not_stored }), collapsed)), _) => {
+        let (why, error) = match result {
+            Ok(Some(Settled { entry, not_stored, .. })) => {
                 let loaded = outcome(&entry, now, Some(reason), None);
                 let fresh_for = if not_stored.is_none() { loaded.fresh_for } else { Duration::ZERO };
-                Ok(Outcome { origin: Origin::Source, collapsed, not_stored, fresh_for, ..loaded })
+                return Ok(Outcome { origin: Origin::Source, collapsed, not_stored, fresh_for, ..loaded });
             }
-            (Ok((Waited::TooSlow, collapsed)), Some(spare)) => {
-                Ok(stand_in(spare, collapsed, StaleReason::SoftTimeout))
+            Ok(None) => (StaleReason::SoftTimeout, None),
+            Err(error) => (StaleReason::SourceError, Some(error)),
+        };
+        let spare = spare.filter(|spare| match &error {
+            // Judged when the wait ended, a moment ago.
+            None => true,
+            Some(error) => may_stand_in_for(error) && self.judge_now(spare) != Freshness::Dead,
+        });
+        match (spare, error) {
+            (Some(entry), _) => {
+                counters.stale(why);
+                Ok(Outcome { collapsed, ..outcome(&entry, now, Some(reason), Some(why)) })
             }
-            (Err(error), Some(spare)) if may_stand_in_for(&error) => {
-                Ok(stand_in(spare, false, StaleReason::SourceError))
-            }
-            (Err(error), _) => {
+            (None, Some(error)) => {
                 counters.errors.increment();
                 Err(error)
             }
-            (Ok((Waited::TooSlow, _)), None) => {
-                unreachable!("only a wait with something to stand in ends early")
-            }
+            (None, None) => unreachable!("only a wait with something to stand in ends early"),
         }
+    }
+
+    fn judge_now(&self, entry: &Entry) -> Freshness {
+        // Whoever invalidates a key has said that its entry is wrong, and nobody may see it again.
+        match entry.token.broken_by() {
+            Some(Break::Invalidated(dep)) if dep.kind() == DepKind::Key => Freshness::Dead,
+            broken => judge(&entry.lifetime, broken.is_none(), self.0.runtime.now()),
+        }
+    }
+}
+
+/// How a caller's wait ended.
+struct Waited {
+    /// `None`: the load was too slow, and something stands in.
+    result: Result<Option<Settled>, Error>,
+    /// Whether the load was led by another caller.
+    collapsed: bool,
+}
+
+impl Waited {
+    fn of(result: Result<Option<Settled>, Error>, collapsed: bool) -> Self {
+        Self { result, collapsed }
+    }
+}
+
+/// The failure that a key rests after, as whoever comes meanwhile hears it.
+fn resting(error: Error, pause: Duration) -> Error {
+    match error.retry() {
+        Retry::Never => error,
+        Retry::After(_) => error.retry_after(pause),
     }
 }
 
@@ -216,19 +248,6 @@ fn hit(question: &Question, entry: &Entry, now: Moment) -> Outcome {
         counters.stale(why);
     }
     outcome(entry, now, None, stale)
-}
-
-/// How a wait ended, if not with an error.
-pub(super) enum Waited {
-    Settled(Settled),
-    TooSlow,
-}
-
-impl Settled {
-    /// Whether the source forbade sharing it.
-    fn is_private(&self) -> bool {
-        self.not_stored == Some(NotStored::Uncacheable)
-    }
 }
 
 /// Whether an entry past its time may be answered instead of this error: the source could not be asked or did not

@@ -35,7 +35,7 @@ impl Running {
         });
         match entered {
             Ok(_) => Ok(Work(self.clone())),
-            Err(_) => Err(Error::new(&catalogue::CLOSED, "no new loads are taken")),
+            Err(_) => Err(Error::new(&catalogue::CLOSED, "no new work is taken")),
         }
     }
 

@@ -59,9 +59,6 @@ catalogue! {
     /// Too many calls wait for the source.
     BULKHEAD_FULL = "bulkhead-full", Overloaded, "too many calls wait for the source",
         "Try again shortly; raise concurrency of the source only if it can bear more.";
-    /// An earlier attempt has just failed and the next one is due later.
-    BACKING_OFF = "backing-off", Unavailable, "waiting before the next attempt",
-        "Try again after the time given.";
     /// The load panicked.
     LOAD_PANICKED = "load-panicked", Internal, "the load panicked",
         "This is a mistake in the code that loads the value; its message is in the log.";

@@ -3,16 +3,17 @@
 //! States of one key, and who may change them:
 //!
 //! ```text
-//!              ask: lead                    finished, kept
-//!     idle ───────────────▶ loading(attempt) ───────────────▶ idle
-//!      ▲  ▲                    │   │    │
-//!      │  │ revoke, or a newer │   │    └─ failed ─▶ resting(until) ── ask after until: lead
-//!      │  └─ attempt leads ────┘   └─ uncacheable ─▶ alone(until)   ── ask before until: load alone
-//!      └──────────────────────────────────────────────── until has passed
+//!              ask: lead                    finished
+//!     idle ───────────────▶ loading(attempt) ─────────▶ idle
+//!      ▲                      │  │    │
+//!      │ revoke               │  │    └─ failed ─▶ resting(until) ── ask after until: lead
+//!      ├──────────────────────┘  └─ uncacheable ─▶ alone(until)   ── ask before until: load alone
+//!      └───────────────────────────────────────────── until has passed
 //! ```
 //!
-//! * Only the attempt that the key is loading may change its state; an attempt that was superseded or revoked finds
-//!   another one, or none, and its value is answered to those who waited for it but not kept.
+//! * A newer attempt can lead while older ones are still loading. Only the newest may be joined and says what comes
+//!   next; an older one still keeps its value if none that began later has, and if the key was not invalidated
+//!   meanwhile. Otherwise its value is answered to those who waited for it, and not kept.
 //! * A caller joins a load only if nothing that the load depends on was invalidated since it began: whoever asks
 //!   after an invalidation never gets what was asked before it.
 //! * A failure is shared by everyone who waited; the next attempt waits for the back-off.
@@ -22,4 +23,4 @@
 pub mod protocol;
 mod table;
 
-pub use table::{Flights, Landing, Settled, Turn};
+pub use table::{Flights, Landed, Landing, Look, Settled, Turn};

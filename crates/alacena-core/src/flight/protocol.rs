@@ -8,11 +8,13 @@ use crate::runtime::{Moment, unit_interval};
 pub const REST_FIRST: Duration = Duration::from_millis(250);
 /// The longest pause after failures.
 pub const REST_MAX: Duration = Duration::from_secs(10);
+/// The longest pause that a source can ask for, for one key.
+pub const REST_ASKED_MAX: Duration = Duration::from_secs(60);
 /// How long callers of a key that may not be kept are not made to wait for one another ("hit for miss").
 pub const ALONE_FOR: Duration = Duration::from_secs(10);
 
-/// The fence of one load: never used twice in one process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The fence of one load: later ones are greater, and none is used twice in one process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Attempt(pub u64);
 
 /// What a caller is to do.
@@ -35,94 +37,112 @@ pub enum End {
     Loaded,
     /// With a value that may not be shared or kept.
     Uncacheable,
-    /// With a failure. `looked` is false where the source was not even asked (breaker open, no place): that says
+    /// With a failure, and the pause that the source asked for, if it did.
+    Failed(Duration),
+    /// Without a word from the source: its breaker was open, there was no place, the process is ending. That says
     /// nothing about this key.
-    Failed {
-        /// Whether the source was asked.
-        looked: bool,
-    },
+    NotAsked,
 }
 
 /// What one key is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Flight {
-    state: State,
+    /// The attempt that callers may join.
+    loading: Option<Attempt>,
+    /// Attempts that have not ended, those included that nobody may join any more.
+    in_flight: u32,
+    /// The newest attempt that ever led.
+    newest: Attempt,
+    /// The newest attempt whose value was kept.
+    kept: Attempt,
+    /// Attempts up to this one may not keep their value: the key was invalidated after they began.
+    revoked: Attempt,
+    /// Failures since the last success, and when they are forgotten.
     failures: u32,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-enum State {
-    #[default]
-    Idle,
-    Loading(Attempt),
-    Resting(Moment),
-    Alone(Moment),
+    forgotten_at: Moment,
+    rests_until: Moment,
+    /// Until when callers load for themselves; after it, one of them tries whether the key may be shared by now.
+    alone_until: Option<Moment>,
 }
 
 impl Flight {
     /// A caller needs the value. `joinable` says whether the load under way, if any, may answer it: nothing that it
     /// depends on was invalidated since it began, and the caller did not ask for the source itself. `next` is used
-    /// if the caller leads.
+    /// if the caller leads; it must be greater than every attempt before.
     pub fn ask(&mut self, now: Moment, joinable: bool, next: Attempt) -> Role {
-        match self.state {
-            State::Loading(attempt) if joinable => return Role::Join(attempt),
-            State::Resting(until) if now < until => return Role::Rest(until),
-            State::Alone(until) if now < until => return Role::Alone,
-            State::Idle | State::Loading(_) | State::Resting(_) | State::Alone(_) => {}
+        if let Some(until) = self.alone_until
+            && (self.loading.is_some() || now < until)
+        {
+            return Role::Alone;
         }
-        self.state = State::Loading(next);
+        if let Some(attempt) = self.loading.filter(|_| joinable) {
+            return Role::Join(attempt);
+        }
+        if now < self.rests_until {
+            return Role::Rest(self.rests_until);
+        }
+        self.loading = Some(next);
+        self.newest = next;
+        self.in_flight += 1;
         Role::Lead(next)
     }
 
-    /// Whether `attempt` may still change this key: the check that must happen in the same critical section as the
-    /// store.
+    /// Whether `attempt` may keep its value: none that began later has kept one, and the key was not invalidated
+    /// since it began. The check must happen in the same critical section as the store.
     #[must_use]
-    pub fn holds(&self, attempt: Attempt) -> bool {
-        self.state == State::Loading(attempt)
+    pub fn may_keep(&self, attempt: Attempt) -> bool {
+        attempt > self.kept && attempt > self.revoked
     }
 
-    /// A load has ended. Does nothing if the attempt no longer holds the key. `random` spreads the back-off.
+    /// Whether callers may join `attempt`.
+    #[must_use]
+    pub fn leads(&self, attempt: Attempt) -> bool {
+        self.loading == Some(attempt)
+    }
+
+    /// A load has ended. Only the attempt that callers may join decides what the next ones are told. `random` spreads
+    /// the back-off.
     pub fn finish(&mut self, attempt: Attempt, end: End, now: Moment, random: u64) {
-        if !self.holds(attempt) {
+        self.in_flight -= 1;
+        if end == End::Loaded && self.may_keep(attempt) {
+            self.kept = attempt;
+        }
+        if !self.leads(attempt) {
             return;
         }
-        self.state = match end {
-            End::Loaded => State::Idle,
-            End::Uncacheable => State::Alone(now + ALONE_FOR),
-            End::Failed { looked: false } => State::Idle,
-            End::Failed { looked: true } => {
-                self.failures = self.failures.saturating_add(1);
-                State::Resting(now + rest(self.failures, random))
+        self.loading = None;
+        match end {
+            End::Loaded | End::Uncacheable => {
+                self.failures = 0;
+                self.alone_until = (end == End::Uncacheable).then(|| now + ALONE_FOR);
             }
-        };
-        if end == End::Loaded || end == End::Uncacheable {
-            self.failures = 0;
+            End::Failed(asked) => {
+                self.failures = self.failures.saturating_add(1);
+                self.rests_until = now + rest(self.failures, random).max(asked.min(REST_ASKED_MAX));
+                self.forgotten_at = self.rests_until + REST_MAX;
+            }
+            End::NotAsked => {}
         }
     }
 
-    /// The key was invalidated: the load under way may answer those who wait for it, and nobody else.
+    /// The key was invalidated: the loads under way may answer those who wait for them, and nobody else.
     pub fn revoke(&mut self) {
-        if matches!(self.state, State::Loading(_)) {
-            self.state = State::Idle;
-        }
+        self.revoked = self.newest;
+        self.loading = None;
     }
 
     /// Whether forgetting this key changes nothing.
     #[must_use]
     pub fn is_idle(&self, now: Moment) -> bool {
-        match self.state {
-            State::Idle => self.failures == 0,
-            State::Loading(_) => false,
-            // A key that has rested keeps its count for as long again, so that the back-off can grow.
-            State::Resting(until) => now >= until + REST_MAX,
-            State::Alone(until) => now >= until,
-        }
+        let alone = self.alone_until.is_some_and(|until| now < until + ALONE_FOR);
+        let failing = self.failures > 0 && now < self.forgotten_at;
+        self.in_flight == 0 && !alone && !failing
     }
 
-    /// Whether a load is under way.
+    /// Whether a load is under way, also one that nobody may join.
     #[must_use]
     pub fn is_loading(&self) -> bool {
-        matches!(self.state, State::Loading(_))
+        self.in_flight > 0
     }
 }
 
@@ -145,18 +165,33 @@ mod tests {
         assert_eq!(flight.ask(NOW, false, Attempt(1)), Role::Lead(Attempt(1)));
         assert_eq!(flight.ask(NOW, true, Attempt(2)), Role::Join(Attempt(1)));
         assert_eq!(flight.ask(NOW, false, Attempt(3)), Role::Lead(Attempt(3)));
-        assert!(!flight.holds(Attempt(1)), "the older load may not overwrite what the newer one brings");
         flight.finish(Attempt(1), End::Loaded, NOW, 0);
-        assert!(flight.holds(Attempt(3)));
+        assert!(flight.leads(Attempt(3)));
     }
 
     #[test]
-    fn a_revoked_attempt_holds_nothing() {
+    fn values_are_kept_in_the_order_in_which_their_loads_began() {
+        let mut flight = Flight::default();
+        for attempt in 1..=3 {
+            flight.ask(NOW, false, Attempt(attempt));
+        }
+        assert!(flight.may_keep(Attempt(1)), "steady refreshes must not starve the cache");
+        flight.finish(Attempt(2), End::Loaded, NOW, 0);
+        assert!(!flight.may_keep(Attempt(1)), "an older value may not overwrite a newer one");
+        flight.finish(Attempt(1), End::Loaded, NOW, 0);
+        assert!(!flight.is_idle(NOW) && flight.may_keep(Attempt(3)));
+        flight.finish(Attempt(3), End::Loaded, NOW, 0);
+        assert!(flight.is_idle(NOW));
+    }
+
+    #[test]
+    fn a_revoked_attempt_keeps_nothing_and_is_not_forgotten_before_it_ends() {
         let mut flight = Flight::default();
         flight.ask(NOW, false, Attempt(1));
         flight.revoke();
-        assert!(!flight.holds(Attempt(1)));
+        assert!(!flight.may_keep(Attempt(1)) && !flight.is_idle(NOW));
         assert_eq!(flight.ask(NOW, true, Attempt(2)), Role::Lead(Attempt(2)));
+        assert!(flight.may_keep(Attempt(2)));
     }
 
     #[test]
@@ -166,31 +201,48 @@ mod tests {
         let mut pauses = Vec::new();
         for number in 1..=8 {
             assert_eq!(flight.ask(now, false, Attempt(number)), Role::Lead(Attempt(number)));
-            flight.finish(Attempt(number), End::Failed { looked: true }, now, u64::MAX);
+            flight.finish(Attempt(number), End::Failed(Duration::ZERO), now, u64::MAX);
             let Role::Rest(until) = flight.ask(now, false, Attempt(0)) else { panic!("it rests") };
             pauses.push((until - now).as_millis());
             now = until;
         }
         assert_eq!(pauses, [250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+        assert!(!flight.is_idle(now) && flight.is_idle(now + REST_MAX), "the count goes, in the end");
         flight.ask(now, false, Attempt(9));
         flight.finish(Attempt(9), End::Loaded, now, 0);
         assert!(flight.is_idle(now));
     }
 
     #[test]
-    fn not_having_looked_is_not_a_failure_of_the_key() {
+    fn a_source_that_asks_for_a_pause_gets_it_within_reason() {
+        for (asked, pause) in [(5, 5), (3600, 60)] {
+            let mut flight = Flight::default();
+            flight.ask(NOW, false, Attempt(1));
+            flight.finish(Attempt(1), End::Failed(Duration::from_secs(asked)), NOW, 0);
+            let until = NOW + Duration::from_secs(pause);
+            assert_eq!(flight.ask(NOW, false, Attempt(2)), Role::Rest(until));
+        }
+    }
+
+    #[test]
+    fn not_having_asked_is_not_a_failure_of_the_key() {
         let mut flight = Flight::default();
         flight.ask(NOW, false, Attempt(1));
-        flight.finish(Attempt(1), End::Failed { looked: false }, NOW, 0);
+        flight.finish(Attempt(1), End::NotAsked, NOW, 0);
+        assert!(flight.is_idle(NOW));
         assert_eq!(flight.ask(NOW, false, Attempt(2)), Role::Lead(Attempt(2)));
     }
 
     #[test]
-    fn callers_of_an_uncacheable_key_do_not_wait_for_one_another() {
+    fn callers_of_an_uncacheable_key_never_wait_for_one_another() {
         let mut flight = Flight::default();
         flight.ask(NOW, false, Attempt(1));
         flight.finish(Attempt(1), End::Uncacheable, NOW, 0);
         assert_eq!(flight.ask(NOW, true, Attempt(2)), Role::Alone);
-        assert_eq!(flight.ask(NOW + ALONE_FOR, true, Attempt(3)), Role::Lead(Attempt(3)));
+        let later = NOW + ALONE_FOR;
+        assert_eq!(flight.ask(later, true, Attempt(3)), Role::Lead(Attempt(3)), "one tries again");
+        assert_eq!(flight.ask(later, true, Attempt(4)), Role::Alone, "and nobody waits for it");
+        flight.finish(Attempt(3), End::Loaded, later, 0);
+        assert_eq!(flight.ask(later, true, Attempt(5)), Role::Lead(Attempt(5)), "shared again");
     }
 }

@@ -16,10 +16,10 @@ use tokio::sync::watch;
 
 use super::protocol::{Attempt, End, Flight, Role};
 use crate::{
-    error::Error,
+    error::{Error, Retry},
     key::Key,
     marker::Token,
-    memory::Entry,
+    memory::{Entry, Victims},
     outcome::NotStored,
     runtime::{Moment, SharedRuntime},
 };
@@ -27,7 +27,7 @@ use crate::{
 /// Shards of the table.
 const SHARDS: usize = 16;
 /// Keys of one shard that may rest or be alone; beyond, those whose time is over and then any others are forgotten.
-const IDLE_MAX: usize = 4096;
+const IDLE_MAX: usize = 512;
 
 /// What a load brought home, for everyone who waited.
 #[derive(Clone, Debug)]
@@ -36,10 +36,20 @@ pub struct Settled {
     pub entry: Arc<Entry>,
     /// Why it was not kept; `None` when it was.
     pub not_stored: Option<NotStored>,
+    /// Whether the source forbade sharing it: then it is for the one who led.
+    pub private: bool,
 }
 
 /// Where waiters hear how the load ended. Closed without a word when its task was dropped.
-type Landed = watch::Receiver<Option<Result<Settled, Error>>>;
+pub type Landed = watch::Receiver<Option<Result<Settled, Error>>>;
+
+/// What a second look into the memory found.
+pub enum Look {
+    /// An answer.
+    Fresh(Arc<Entry>),
+    /// No answer. What there is instead is handed back, so that it is not dropped within the critical section.
+    Missing(Option<Arc<Entry>>),
+}
 
 /// What a caller is to do, with what it needs to do it.
 pub enum Turn {
@@ -63,16 +73,22 @@ struct Inner {
     runtime: SharedRuntime,
     hasher: RandomState,
     /// Each guards the flights of its keys, and with them every store of these keys: check and store are one step.
-    shards: Box<[Mutex<HashMap<Key, Slot>>]>,
+    /// No value is dropped while one is held, since the drop of a value may be anything.
+    shards: Box<[Mutex<Shard>]>,
     last_attempt: AtomicU64,
+}
+
+struct Shard {
+    slots: HashMap<Key, Slot>,
+    /// The number of slots at which idle ones are looked for.
+    sweep_at: usize,
 }
 
 #[derive(Default)]
 struct Slot {
     flight: Flight,
-    /// What the load under way depends on.
-    token: Option<Token>,
-    landed: Option<Landed>,
+    /// What the load that callers may join depends on, and where they hear of its end.
+    joinable: Option<(Token, Landed)>,
     last_error: Option<Error>,
 }
 
@@ -80,17 +96,18 @@ impl Flights {
     /// No flights yet.
     #[must_use]
     pub fn new(runtime: SharedRuntime) -> Self {
+        let shard = || Mutex::new(Shard { slots: HashMap::new(), sweep_at: IDLE_MAX });
         Self(Arc::new(Inner {
             runtime,
             hasher: RandomState::new(),
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            shards: (0..SHARDS).map(|_| shard()).collect(),
             last_attempt: AtomicU64::new(0),
         }))
     }
 
     /// A caller needs the value of `key`. `look` looks for a fresh entry once more, in the same critical section in
-    /// which stores happen; `capture` takes the token if the caller leads. `force` leads a new attempt whatever is
-    /// under way.
+    /// which stores happen; `capture` takes the token if the caller leads. `force` neither looks nor joins: it leads a
+    /// new attempt, unless the key rests or may not be shared.
     ///
     /// ```text
     ///   caller A            caller B                    without the second look
@@ -102,30 +119,33 @@ impl Flights {
         &self,
         key: &Key,
         force: bool,
-        look: impl FnOnce() -> Option<Arc<Entry>>,
+        look: impl FnOnce() -> Look,
         capture: impl FnOnce() -> Token,
     ) -> Turn {
         let now = self.0.runtime.now();
+        // Declared before the lock, so dropped after it.
+        let _looked_at;
         let mut shard = self.0.shard(key).lock();
-        if !force && let Some(entry) = look() {
-            return Turn::Hit(entry);
+        if !force {
+            match look() {
+                Look::Fresh(entry) => return Turn::Hit(entry),
+                Look::Missing(entry) => _looked_at = entry,
+            }
         }
-        make_room(&mut shard, now);
-        let slot = shard.entry(key.clone()).or_default();
-        let joinable = !force && slot.token.as_ref().is_some_and(Token::is_current);
+        shard.make_room(now);
+        let slot = shard.slots.entry(key.clone()).or_default();
+        let joinable = !force && slot.joinable.as_ref().is_some_and(|(token, _)| token.is_current());
         let next = Attempt(self.0.last_attempt.fetch_add(1, Ordering::Relaxed) + 1);
         match slot.flight.ask(now, joinable, next) {
             Role::Lead(attempt) => {
-                slot.token = Some(capture());
-                let (landing, landed) = watch::channel(None);
-                slot.landed = Some(landed.clone());
-                let token = slot.token.clone().expect("it has just been captured");
+                let (token, (tell, landed)) = (capture(), watch::channel(None));
+                slot.joinable = Some((token.clone(), landed.clone()));
                 let flights = self.clone();
-                Turn::Lead(Landing { flights, key: key.clone(), attempt, token, tell: Some(landing) }, landed)
+                Turn::Lead(Landing { flights, key: key.clone(), attempt, token, tell: Some(tell) }, landed)
             }
-            Role::Join(_) => match &slot.landed {
-                Some(landed) => Turn::Join(landed.clone()),
-                None => unreachable!("a key that is loading has a channel"),
+            Role::Join(_) => match &slot.joinable {
+                Some((_, landed)) => Turn::Join(landed.clone()),
+                None => unreachable!("a load that may be joined has a channel"),
             },
             Role::Rest(until) => match &slot.last_error {
                 Some(error) => Turn::Rest(error.clone(), until - now),
@@ -135,44 +155,53 @@ impl Flights {
         }
     }
 
-    /// Invalidates one key: the load under way may no longer store, and `remove` takes the entry out, in one step.
+    /// Invalidates one key: the loads under way may no longer store, and `remove` takes the entry out, in one step.
     pub fn revoke<R>(&self, key: &Key, remove: impl FnOnce() -> R) -> R {
+        let _no_longer_joinable;
         let mut shard = self.0.shard(key).lock();
-        if let Some(slot) = shard.get_mut(key) {
+        if let Some(slot) = shard.slots.get_mut(key) {
             slot.flight.revoke();
+            _no_longer_joinable = slot.joinable.take();
         }
         remove()
     }
 
-    /// Keys whose load is under way.
+    /// Keys about which anything is remembered.
     #[must_use]
-    pub fn loading(&self) -> usize {
-        let loading = |shard: &Mutex<HashMap<Key, Slot>>| {
-            shard.lock().values().filter(|slot| slot.flight.is_loading()).count()
-        };
-        self.0.shards.iter().map(loading).sum()
+    pub fn len(&self) -> usize {
+        self.0.shards.iter().map(|shard| shard.lock().slots.len()).sum()
+    }
+
+    /// Whether nothing is remembered of any key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 
 impl Inner {
-    fn shard(&self, key: &Key) -> &Mutex<HashMap<Key, Slot>> {
+    fn shard(&self, key: &Key) -> &Mutex<Shard> {
         let hash = self.hasher.hash_one(key);
         &self.shards[usize::try_from(hash % SHARDS as u64).expect("less than the number of shards")]
     }
 }
 
-/// Forgets keys that do nothing once there are many of them. A key that is loading is never forgotten.
-fn make_room(shard: &mut HashMap<Key, Slot>, now: Moment) {
-    if shard.len() < IDLE_MAX {
-        return;
-    }
-    shard.retain(|_, slot| !slot.flight.is_idle(now));
-    if shard.len() >= IDLE_MAX {
-        shard.retain(|_, slot| slot.flight.is_loading());
+impl Shard {
+    /// Forgets keys that do nothing once there are many of them. A key that is loading is never forgotten; where that
+    /// leaves many, the next sweep is due when there are twice as many, so that asking stays cheap.
+    fn make_room(&mut self, now: Moment) {
+        if self.slots.len() < self.sweep_at {
+            return;
+        }
+        self.slots.retain(|_, slot| !slot.flight.is_idle(now));
+        if self.slots.len() >= IDLE_MAX {
+            self.slots.retain(|_, slot| slot.flight.is_loading());
+        }
+        self.sweep_at = IDLE_MAX.max(2 * self.slots.len());
     }
 }
 
-/// The duty of the one who leads: to say how the load ended. Dropping it says that it failed.
+/// The duty of the one who leads: to say how the load ended. Dropping it says that the source was not asked.
 pub struct Landing {
     flights: Flights,
     key: Key,
@@ -188,49 +217,57 @@ impl Landing {
         &self.token
     }
 
-    /// Ends the flight with a value. `store` keeps it, or says why not; it is called only if this attempt still holds
-    /// the key and nothing that it depends on was invalidated, in the critical section that guards the key.
+    /// Ends the flight with a value that may be shared. `store` keeps it, or says why not; it is called only if no
+    /// later attempt has kept one and nothing that this one depends on was invalidated, in the critical section that
+    /// guards the key.
     pub fn land(
         mut self,
         entry: Arc<Entry>,
-        cacheable: bool,
-        store: impl FnOnce(&Key, Arc<Entry>) -> Result<(), NotStored>,
-    ) -> Settled {
-        let end = if cacheable { End::Loaded } else { End::Uncacheable };
-        let (key, token) = (self.key.clone(), self.token.clone());
-        let not_stored = self.finish(end, None, |holds| {
-            if !holds || !token.is_current() {
-                Some(NotStored::Superseded)
-            } else {
-                store(&key, Arc::clone(&entry)).err()
-            }
+        store: impl FnOnce(&Key, Arc<Entry>) -> Result<Victims, NotStored>,
+    ) -> Option<NotStored> {
+        let (key, token, kept) = (self.key.clone(), self.token.clone(), Arc::clone(&entry));
+        let stored = self.finish(End::Loaded, None, |may_keep| {
+            if may_keep && token.is_current() { store(&key, kept) } else { Err(NotStored::Superseded) }
         });
-        let settled = Settled { entry, not_stored };
-        self.tell(Ok(settled.clone()));
-        settled
+        let not_stored = stored.err();
+        self.tell(Ok(Settled { entry, not_stored, private: false }));
+        not_stored
+    }
+
+    /// Ends the flight with a value that the source forbids to share: whoever joined asks for itself.
+    pub fn land_private(mut self, entry: Arc<Entry>) -> Option<NotStored> {
+        self.finish(End::Uncacheable, None, |_| ());
+        let not_stored = Some(NotStored::Uncacheable);
+        self.tell(Ok(Settled { entry, not_stored, private: true }));
+        not_stored
     }
 
     /// Ends the flight with a failure; `looked` is false where the source was not even asked.
     pub fn fail(mut self, error: &Error, looked: bool) {
-        self.finish(End::Failed { looked }, Some(error), |_| ());
+        let end = match error.retry() {
+            _ if !looked => End::NotAsked,
+            Retry::After(pause) => End::Failed(pause),
+            Retry::Never => End::Failed(Duration::ZERO),
+        };
+        self.finish(end, Some(error), |_| ());
         self.tell(Err(error.clone()));
     }
 
     fn finish<R>(&mut self, end: End, error: Option<&Error>, act: impl FnOnce(bool) -> R) -> R {
         let inner = &self.flights.0;
         let (now, random) = (inner.runtime.now(), inner.runtime.random());
+        let _no_longer_joinable;
         let mut shard = inner.shard(&self.key).lock();
-        let Some(slot) = shard.get_mut(&self.key) else { return act(false) };
-        let holds = slot.flight.holds(self.attempt);
+        let slot = shard.slots.get_mut(&self.key).expect("a key that is loading is not forgotten");
         // Store first: while the flight is in the table, an invalidation of the key finds it.
-        let result = act(holds);
-        if holds {
-            slot.flight.finish(self.attempt, end, now, random);
-            (slot.token, slot.landed) = (None, None);
+        let result = act(slot.flight.may_keep(self.attempt));
+        if slot.flight.leads(self.attempt) {
+            _no_longer_joinable = slot.joinable.take();
             slot.last_error = error.cloned();
         }
+        slot.flight.finish(self.attempt, end, now, random);
         if slot.flight.is_idle(now) {
-            shard.remove(&self.key);
+            shard.slots.remove(&self.key);
         }
         result
     }
@@ -247,13 +284,13 @@ impl Drop for Landing {
     fn drop(&mut self) {
         if self.tell.is_some() {
             // The task was dropped with the runtime. Waiters hear the channel close.
-            self.finish(End::Failed { looked: false }, None, |_| ());
+            self.finish(End::NotAsked, None, |_| ());
         }
     }
 }
 
 impl fmt::Debug for Flights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Flights({} loading)", self.loading())
+        write!(f, "Flights({} keys)", self.len())
     }
 }

@@ -4,13 +4,19 @@
 //! is asked first, since it costs nothing, and once more after a wait for a place: whoever waited while the source was
 //! switched off is not sent to it. When the breaker closes, the bulkhead opens its places little by little.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 
 use crate::{
-    error::{Code, Error, Kind, catalogue},
-    runtime::SharedRuntime,
+    error::{Code, Error, Kind, Retry, catalogue},
+    runtime::{Moment, SharedRuntime},
 };
 
 pub mod breaker;
@@ -27,6 +33,8 @@ use bulkhead::{Bulkhead, Place};
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 /// Answers that say more about the declaration of a read than about its source.
 static DECLARATIONS_FAULT: [&Code; 2] = [&catalogue::ANSWER_TOO_LARGE, &catalogue::ANSWER_LACKS_PART];
+/// The longest pause that a source can ask for.
+const THROTTLE_MAX: Duration = Duration::from_secs(60);
 /// How long whoever was turned away for lack of room is told to wait.
 const SHED_RETRY: Duration = Duration::from_secs(1);
 
@@ -97,6 +105,8 @@ struct Inner {
     /// Held for a few instructions, never across an await: a plain mutex is the cheapest there is.
     breaker: Mutex<Breaker>,
     bulkhead: Bulkhead,
+    /// Until when the source has asked to be left alone, in nanoseconds of [`Moment`].
+    throttled_until: AtomicU64,
 }
 
 /// The right to ask the source once. Dropped without a word, as when its call is cancelled, it says nothing about the
@@ -122,18 +132,20 @@ impl Guard {
     pub fn new(name: impl Into<String>, settings: GuardSettings, runtime: SharedRuntime) -> Self {
         let breaker = Mutex::new(Breaker::new(settings.breaker, runtime.now()));
         let bulkhead = Bulkhead::new(settings.bulkhead, Arc::clone(&runtime));
-        Self(Arc::new(Inner { name: name.into(), runtime, breaker, bulkhead }))
+        let throttled_until = AtomicU64::new(0);
+        Self(Arc::new(Inner { name: name.into(), runtime, breaker, bulkhead, throttled_until }))
     }
 
     /// Waits until the source may be asked.
     ///
     /// # Errors
-    /// [`BREAKER_OPEN`](catalogue::BREAKER_OPEN) while the source is switched off, worth retrying when the next probe
-    /// is due; [`BULKHEAD_FULL`](catalogue::BULKHEAD_FULL) when too many calls wait for it, or this one waited too long.
+    /// [`SOURCE_THROTTLED`](catalogue::SOURCE_THROTTLED) as long as the source has asked to be left alone,
+    /// [`BREAKER_OPEN`](catalogue::BREAKER_OPEN) while it is switched off, worth retrying when the next probe is due; [`BULKHEAD_FULL`](catalogue::BULKHEAD_FULL) when too many calls wait for it, or this one waited too long.
     ///
     /// # Cancellation
     /// Dropping the future leaves the queue and counts for nothing.
     pub async fn admit(&self, urgency: Urgency) -> Result<Permit, Error> {
+        self.0.respect_throttle()?;
         let mut pass = self.pass()?;
         let place = self.0.bulkhead.enter(urgency).await.map_err(|shed| {
             Error::new(&catalogue::BULKHEAD_FULL, shed.as_str())
@@ -192,6 +204,9 @@ impl Permit {
     /// a wrong credential may have been found on our side, before anything was sent, so it must neither vouch for a
     /// source nor water down its failure rate.
     pub fn fail(self, error: &Error, took: Duration) {
+        if let (Kind::Overloaded, Retry::After(pause)) = (error.kind(), error.retry()) {
+            self.pass.guard.throttle(pause);
+        }
         match error.kind() {
             // The source works: it answers more, or something else, than one read was declared to expect. Other reads
             // of it must not pay for that.
@@ -208,6 +223,22 @@ impl Permit {
 }
 
 impl Inner {
+    /// The source asked to be left alone: everyone does, not only the key that heard it.
+    fn throttle(&self, pause: Duration) {
+        let until = self.runtime.now() + pause.min(THROTTLE_MAX);
+        self.throttled_until.fetch_max(until.nanos(), Ordering::Relaxed);
+    }
+
+    fn respect_throttle(&self) -> Result<(), Error> {
+        let until = Moment::from_nanos(self.throttled_until.load(Ordering::Relaxed));
+        let left = until - self.runtime.now();
+        if left.is_zero() {
+            return Ok(());
+        }
+        let error = Error::new(&catalogue::SOURCE_THROTTLED, "it has asked to be left alone for a while");
+        Err(error.with("source", &self.name).retry_after(left))
+    }
+
     fn breaker_figures(&self) -> BreakerFigures {
         let now = self.runtime.now();
         let mut breaker = self.breaker.lock();

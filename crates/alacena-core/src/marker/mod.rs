@@ -6,8 +6,8 @@
 //! * A load first **captures** the generations of its deps: its *token*. Only then does it ask the source.
 //! * The stored entry carries the token. It is valid as long as every cell still holds what was captured: a few
 //!   atomic loads, no look-up.
-//! * To **invalidate** a dep is to take its cell out of the table and kill it. The next load finds no cell and makes a
-//!   new one, with a new generation.
+//! * To **invalidate** a dep is to take its cell out of the table and kill it, in one step. The next load finds no cell
+//!   and makes a new one, with a new generation.
 //!
 //! ```text
 //!   loader                           writer
@@ -27,5 +27,7 @@
 
 pub mod protocol;
 mod table;
+mod trail;
 
-pub use table::{Mark, Markers, Token};
+pub use table::{Break, Markers, Token};
+pub use trail::Trail;

@@ -5,8 +5,16 @@
 pub struct Generation(pub u64);
 
 impl Generation {
-    /// What a killed cell holds, and no capture ever accepts.
-    pub const DEAD: Generation = Generation(0);
+    /// What the cell of an invalidated dep holds, for ever.
+    pub const INVALIDATED: Generation = Generation(0);
+    /// What a cell holds, for ever, that had to leave the table for want of space.
+    pub const PUSHED_OUT: Generation = Generation(u64::MAX);
+
+    /// Whether a cell that holds this is alive.
+    #[must_use]
+    pub fn is_alive(self) -> bool {
+        self != Self::INVALIDATED && self != Self::PUSHED_OUT
+    }
 }
 
 /// Where cells live: a table with locks in the engine, a map of plain numbers under the model checker.
@@ -19,17 +27,26 @@ pub trait Cells {
     /// A handle to a cell; it outlives the cell's place in the table.
     type Cell: Clone;
 
-    /// The live cell of `dep`; made, with a generation that was never used, if there is none.
-    fn open(&mut self, dep: &Self::Dep) -> Self::Cell;
-    /// Takes the cell of `dep` out of the table, so that the next `open` makes a new one.
-    fn take(&mut self, dep: &Self::Dep) -> Option<Self::Cell>;
-    /// Makes the cell hold [`Generation::DEAD`] for ever.
-    fn kill(&mut self, cell: &Self::Cell);
-    /// What the cell holds now.
-    fn generation(&self, cell: &Self::Cell) -> Generation;
+    /// The live cell of `dep`, made if there is none, and what it holds.
+    fn open(&mut self, dep: &Self::Dep) -> (Self::Cell, Generation);
+
+    /// Takes the cell of `dep`, if there is one, out of the table and makes it hold [`Generation::INVALIDATED`].
+    ///
+    /// One step, not two. Were the cell out of the table and not yet dead, a second invalidation of the same dep would
+    /// find nothing, be acknowledged at once, and leave what it announced to be served from a cell that still lives:
+    ///
+    /// ```text
+    ///   writer A             writer B                reader
+    ///   take the cell
+    ///                        change the source
+    ///                        nothing to take: done
+    ///                                                the cell lives: the old value, as fresh
+    ///   kill the cell
+    /// ```
+    fn kill(&mut self, dep: &Self::Dep) -> bool;
 }
 
-/// Begins a load: what each dep held before the source was asked.
+/// Begins a load: what each dep holds before the source is asked.
 pub fn capture<'d, C: Cells>(
     cells: &mut C,
     deps: impl IntoIterator<Item = &'d C::Dep>,
@@ -37,30 +54,16 @@ pub fn capture<'d, C: Cells>(
 where
     C::Dep: 'd,
 {
-    deps.into_iter()
-        .map(|dep| {
-            let cell = cells.open(dep);
-            let generation = cells.generation(&cell);
-            (cell, generation)
-        })
-        .collect()
+    deps.into_iter().map(|dep| cells.open(dep)).collect()
 }
 
-/// Whether what was captured still stands. A cell that was dead when it was captured never does.
+/// Whether what was captured still stands.
+#[must_use]
 pub fn is_current(captured: Generation, now: Generation) -> bool {
-    captured != Generation::DEAD && captured == now
+    captured.is_alive() && captured == now
 }
 
-/// Invalidates everything that depends on `dep`; whether there was a cell to kill.
-///
-/// The cell leaves the table *before* it dies: in the other order a load between the two steps would capture the dead
-/// cell, and its entry, though loaded after the invalidation, would never be served.
+/// Invalidates everything that depends on `dep`. Whether anything can have depended on it.
 pub fn invalidate<C: Cells>(cells: &mut C, dep: &C::Dep) -> bool {
-    match cells.take(dep) {
-        Some(cell) => {
-            cells.kill(&cell);
-            true
-        }
-        None => false,
-    }
+    cells.kill(dep)
 }

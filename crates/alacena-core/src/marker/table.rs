@@ -21,31 +21,52 @@ const SHARDS: usize = 16;
 /// The state of one dep.
 struct Cell {
     generation: AtomicU64,
-    /// Set when the cell is used, cleared when it is passed over by the hand of the clock.
+    /// Set when the cell is used, cleared when the hand of the clock passes over it.
     used: AtomicBool,
     dep: Dep,
 }
 
+impl Cell {
+    fn generation(&self) -> Generation {
+        // Acquire pairs with the release of whoever ends the cell: who learned that an invalidation has returned sees
+        // it here.
+        Generation(self.generation.load(Ordering::Acquire))
+    }
+
+    fn end(&self, with: Generation) {
+        self.generation.store(with.0, Ordering::Release);
+    }
+
+    /// Keeps the cell from being the next to leave. Written only where that changes something: the line is shared by
+    /// everyone who reads the generation.
+    fn touch(&self) {
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 /// What one dep held when a load began.
 #[derive(Clone)]
-pub struct Mark {
+struct Mark {
     cell: Arc<Cell>,
     captured: Generation,
 }
 
 impl Mark {
-    /// Whether the dep has not been invalidated since.
-    #[must_use]
-    pub fn is_current(&self) -> bool {
-        // Acquire pairs with the release of the kill. Whoever learned that the invalidation has returned sees it here.
-        protocol::is_current(self.captured, Generation(self.cell.generation.load(Ordering::Acquire)))
+    fn is_current(&self) -> bool {
+        self.cell.touch();
+        protocol::is_current(self.captured, self.cell.generation())
     }
+}
 
-    /// The dep.
-    #[must_use]
-    pub fn dep(&self) -> &Dep {
-        &self.cell.dep
-    }
+/// Why a token is no longer current.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Break<'t> {
+    /// This dep was invalidated.
+    Invalidated(&'t Dep),
+    /// The cell of this dep had to leave, so that nobody knows any more.
+    PushedOut(&'t Dep),
 }
 
 /// Everything that an entry depends on, as it stood when its load began. Cheap to clone.
@@ -59,10 +80,14 @@ impl Token {
         self.0.iter().all(Mark::is_current)
     }
 
-    /// The first dep that has been invalidated since.
+    /// The first dep that no longer stands, and why.
     #[must_use]
-    pub fn broken_by(&self) -> Option<&Dep> {
-        self.0.iter().find(|mark| !mark.is_current()).map(Mark::dep)
+    pub fn broken_by(&self) -> Option<Break<'_>> {
+        let mark = self.0.iter().find(|mark| !mark.is_current())?;
+        Some(match mark.cell.generation() {
+            Generation::PUSHED_OUT => Break::PushedOut(&mark.cell.dep),
+            _ => Break::Invalidated(&mark.cell.dep),
+        })
     }
 
     /// Bytes of memory that it takes beside the cells.
@@ -74,21 +99,21 @@ impl Token {
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|mark| (mark.dep(), mark.is_current()))).finish()
+        f.debug_list().entries(self.0.iter().map(|mark| (&mark.cell.dep, mark.is_current()))).finish()
     }
 }
 
 /// The cells of this process.
 ///
 /// ```
-/// use alacena_core::{dep::Dep, marker::Markers};
+/// use alacena_core::{dep::Dep, marker::{Break, Markers}};
 ///
 /// let markers = Markers::new(1024);
 /// let company = Dep::tag("shop", "company:42")?;
 /// let token = markers.capture([&company]);
 /// assert!(token.is_current());
 /// markers.invalidate(&company);
-/// assert_eq!(token.broken_by(), Some(&company));
+/// assert_eq!(token.broken_by(), Some(Break::Invalidated(&company)));
 /// assert!(markers.capture([&company]).is_current());
 /// # Ok::<(), alacena_core::error::Error>(())
 /// ```
@@ -101,9 +126,11 @@ pub struct Markers {
 
 struct Shard {
     cells: HashMap<Dep, Arc<Cell>>,
-    /// The cells that data, and not configuration, makes: they take turns to leave. A dep whose cell was taken is
-    /// skipped when its turn comes.
+    /// The cells that data, and not configuration, makes: they take turns to leave. Cells that were invalidated stand
+    /// here too until they are swept out.
     queue: VecDeque<Arc<Cell>>,
+    /// Those of them that are in the table.
+    held: usize,
     capacity: usize,
 }
 
@@ -113,7 +140,7 @@ impl Markers {
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.div_ceil(SHARDS).max(1);
-        let shard = || Mutex::new(Shard { cells: HashMap::new(), queue: VecDeque::new(), capacity });
+        let shard = || Mutex::new(Shard { cells: HashMap::new(), queue: VecDeque::new(), held: 0, capacity });
         Self {
             hasher: RandomState::new(),
             shards: (0..SHARDS).map(|_| shard()).collect(),
@@ -159,54 +186,60 @@ impl Cells for Steps<'_> {
     type Dep = Dep;
     type Cell = Arc<Cell>;
 
-    fn open(&mut self, dep: &Dep) -> Arc<Cell> {
+    fn open(&mut self, dep: &Dep) -> (Arc<Cell>, Generation) {
         let mut shard = self.0.shard(dep).lock();
         if let Some(cell) = shard.cells.get(dep) {
-            cell.used.store(true, Ordering::Relaxed);
-            return Arc::clone(cell);
+            cell.touch();
+            return (Arc::clone(cell), cell.generation());
         }
-        let generation = self.0.last_generation.fetch_add(1, Ordering::Relaxed) + 1;
+        let generation = Generation(self.0.last_generation.fetch_add(1, Ordering::Relaxed) + 1);
         let cell = Arc::new(Cell {
-            generation: AtomicU64::new(generation),
+            generation: AtomicU64::new(generation.0),
             used: AtomicBool::new(false),
             dep: dep.clone(),
         });
-        shard.cells.insert(dep.clone(), Arc::clone(&cell));
         if !dep.kind().is_structural() {
-            shard.queue.push_back(Arc::clone(&cell));
+            // Before it stands in the queue: a table full of used cells must not push out the one that is asked for.
             shard.make_room();
+            shard.held += 1;
+            shard.queue.push_back(Arc::clone(&cell));
         }
-        cell
+        shard.cells.insert(dep.clone(), Arc::clone(&cell));
+        (cell, generation)
     }
 
-    fn take(&mut self, dep: &Dep) -> Option<Arc<Cell>> {
-        self.0.shard(dep).lock().cells.remove(dep)
-    }
-
-    fn kill(&mut self, cell: &Arc<Cell>) {
-        cell.generation.store(Generation::DEAD.0, Ordering::Release);
-    }
-
-    fn generation(&self, cell: &Arc<Cell>) -> Generation {
-        Generation(cell.generation.load(Ordering::Acquire))
+    fn kill(&mut self, dep: &Dep) -> bool {
+        let mut shard = self.0.shard(dep).lock();
+        let Some(cell) = shard.cells.remove(dep) else { return false };
+        if !dep.kind().is_structural() {
+            shard.held -= 1;
+        }
+        // Still under the lock: out of the table and dead are one step for everyone who looks in the table.
+        cell.end(Generation::INVALIDATED);
+        true
     }
 }
 
 impl Shard {
-    /// Second chance: the oldest cell that nobody has used since its last turn leaves, and dies.
+    /// Makes room for one more. Second chance: the oldest cell that nobody has used since its last turn leaves, and
+    /// dies.
     fn make_room(&mut self) {
-        while self.queue.len() > self.capacity {
+        while self.held >= self.capacity {
             let Some(cell) = self.queue.pop_front() else { return };
-            let alive = cell.generation.load(Ordering::Acquire) != Generation::DEAD.0;
-            if alive && cell.used.swap(false, Ordering::Relaxed) {
+            if !cell.generation().is_alive() {
+                continue;
+            }
+            if cell.used.swap(false, Ordering::Relaxed) {
                 self.queue.push_back(cell);
                 continue;
             }
-            // A cell that was taken has already left the map, and its dep may have another one by now.
-            if self.cells.get(&cell.dep).is_some_and(|held| Arc::ptr_eq(held, &cell)) {
-                self.cells.remove(&cell.dep);
-            }
-            cell.generation.store(Generation::DEAD.0, Ordering::Release);
+            self.cells.remove(&cell.dep);
+            self.held -= 1;
+            cell.end(Generation::PUSHED_OUT);
+        }
+        // One tag that is invalidated and loaded over and over leaves dead cells behind.
+        if self.queue.len() > 2 * self.capacity {
+            self.queue.retain(|cell| cell.generation().is_alive());
         }
     }
 }
@@ -233,43 +266,55 @@ mod tests {
         markers.invalidate(&tag("c"));
         assert!(token.is_current());
         markers.invalidate(&b);
-        assert_eq!(token.broken_by(), Some(&b));
+        assert_eq!(token.broken_by(), Some(Break::Invalidated(&b)));
         assert!(!markers.invalidate(&b), "there is nothing left to kill");
     }
 
     #[test]
-    fn a_cell_that_is_pushed_out_takes_its_entries_with_it() {
+    fn a_cell_that_is_pushed_out_takes_its_entries_with_it_and_says_so() {
         let markers = Markers::new(SHARDS);
         let first = markers.capture([&tag("first")]);
         let class = markers.capture([&Dep::class("n", "c")]);
         for number in 0..1000 {
             let _ = markers.capture([&tag(&number.to_string())]);
         }
-        assert!(!first.is_current(), "fail closed");
+        assert_eq!(first.broken_by(), Some(Break::PushedOut(&tag("first"))), "fail closed");
         assert!(class.is_current(), "structural cells stay");
         assert!(markers.len() <= SHARDS + 1);
     }
 
     #[test]
-    fn cells_in_use_outlive_those_that_are_not() {
-        let markers = Markers::new(SHARDS * 8);
-        let hot = markers.capture([&tag("hot")]);
+    fn what_is_captured_is_alive_however_full_the_table_is() {
+        let markers = Markers::new(SHARDS * 4);
+        let hot: Vec<Dep> = (0..SHARDS * 4).map(|number| tag(&format!("hot{number}"))).collect();
         for number in 0..1000 {
-            let _ = markers.capture([&tag(&number.to_string())]);
-            let _ = markers.capture([&tag("hot")]);
+            let _ = markers.capture(&hot);
+            let token = markers.capture([&tag(&number.to_string())]);
+            assert!(token.is_current(), "capture {number} was dead at birth");
         }
-        assert!(hot.is_current());
     }
 
     #[test]
-    fn invalidating_over_and_over_does_not_fill_the_queue() {
-        let markers = Markers::new(SHARDS);
-        for _ in 0..1000 {
-            let token = markers.capture([&tag("t")]);
-            markers.invalidate(&tag("t"));
-            assert!(!token.is_current());
+    fn a_cell_that_validates_answers_outlives_those_that_nobody_looks_at() {
+        let markers = Markers::new(SHARDS * 8);
+        let hot = markers.capture([&tag("hot")]);
+        for number in 0..1000 {
+            assert!(hot.is_current(), "pushed out after {number} others");
+            let _ = markers.capture([&tag(&number.to_string())]);
         }
-        assert!(markers.is_empty());
-        assert!(markers.shards.iter().all(|shard| shard.lock().queue.len() <= 1));
+    }
+
+    #[test]
+    fn invalidating_one_tag_over_and_over_pushes_nobody_out() {
+        let markers = Markers::new(SHARDS * 8);
+        let others: Vec<Dep> = (0..16).map(|number| tag(&number.to_string())).collect();
+        let bystanders = markers.capture(&others);
+        for _ in 0..10_000 {
+            let token = markers.capture([&tag("t")]);
+            assert!(markers.invalidate(&tag("t")) && !token.is_current());
+        }
+        assert!(bystanders.is_current());
+        assert_eq!(markers.len(), others.len());
+        assert!(markers.shards.iter().all(|shard| shard.lock().queue.len() <= 17));
     }
 }

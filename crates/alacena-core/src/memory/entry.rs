@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use crate::{freshness::Lifetime, marker::Token, value::Value};
+use crate::{
+    freshness::Lifetime,
+    marker::Token,
+    value::{Body, Value},
+};
 
 /// What one key holds. Immutable: a refresh makes a new one.
 #[derive(Debug)]
@@ -19,9 +23,9 @@ pub struct Entry {
     pub changed: Option<bool>,
 }
 
-/// Bytes that an entry takes beside its key, its value and its deps: the entry itself, the two counts of its shared
-/// pointer, and its place in the table.
-const FIXED_BYTES: usize = size_of::<Entry>() + 2 * size_of::<usize>() + 48;
+/// Bytes that an entry takes beside its key, the contents of its value and its deps: the entry itself, its value's box,
+/// the counts of their shared pointers, and its place in the table.
+const FIXED_BYTES: usize = size_of::<Entry>() + size_of::<Body>() + 6 * size_of::<usize>() + 48;
 
 impl Entry {
     /// What it costs in memory under `key`, in bytes.

@@ -6,11 +6,16 @@ mod removals;
 
 pub use entry::Entry;
 pub use quick::QuickMemory;
+
 pub use removals::Removals;
 
 use std::sync::Arc;
 
 use crate::key::Key;
+
+/// Entries that gave way. Dropping them drops their values, which may take time or call back.
+#[derive(Debug, Default)]
+pub struct Victims(Vec<(Key, Arc<Entry>)>);
 
 /// Where entries are kept in this process.
 ///
@@ -21,13 +26,14 @@ pub trait L1: Send + Sync + 'static {
     /// The entry of a key, whatever its state.
     fn get(&self, key: &[u8]) -> Option<Arc<Entry>>;
 
-    /// Keeps an entry; false where it is too large to be kept at all.
-    fn put(&self, key: &Key, entry: Arc<Entry>) -> bool;
+    /// Keeps an entry, and hands out what gave way to it, so that the caller can drop that outside its locks; `None`
+    /// where the entry is too large to be kept at all.
+    fn put(&self, key: &Key, entry: Arc<Entry>) -> Option<Victims>;
 
     /// Takes an entry out.
     fn remove(&self, key: &Key) -> Option<Arc<Entry>>;
 
-    /// Takes every entry out.
+    /// Takes out every entry that there is when it is called.
     fn clear(&self);
 
     /// Entries held, those that nobody can be answered from included.

@@ -1,17 +1,11 @@
 //! The first-level cache on `quick_cache`: S3-FIFO, bounded by bytes, sharded.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{fmt, sync::Arc};
 
 use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter, sync::Cache};
 
-use super::{Entry, L1, Removals};
-use crate::{key::Key, outcome::MissReason};
+use super::{Entry, L1, Removals, Victims};
+use crate::{figures::Counter, key::Key, outcome::MissReason};
 
 /// The smallest part of the memory that one shard manages: a shard can hold no entry larger than itself.
 const SHARD_BYTES_MIN: u64 = 4 * 1024 * 1024;
@@ -20,8 +14,9 @@ const ENTRY_BYTES_GUESS: u64 = 1024;
 
 /// The default [`L1`].
 pub struct QuickMemory {
-    cache: Cache<Key, Arc<Entry>, ByBytes, DefaultHashBuilder, Evictions>,
-    evictions: Evictions,
+    cache: Cache<Key, Arc<Entry>, ByBytes, DefaultHashBuilder, CarryOut>,
+    removals: Arc<Removals>,
+    evictions: Counter,
     entry_bytes_max: u64,
 }
 
@@ -34,21 +29,15 @@ impl Weighter<Key, Arc<Entry>> for ByBytes {
     }
 }
 
-/// Counts what leaves, and remembers that it left.
+/// Carries what leaves out of the lock.
 #[derive(Clone)]
-struct Evictions {
-    count: Arc<AtomicU64>,
-    removals: Arc<Removals>,
-}
+struct CarryOut;
 
-impl Lifecycle<Key, Arc<Entry>> for Evictions {
-    /// Victims are carried out of the lock in here, and dropped after it.
-    type RequestState = Vec<(Key, Arc<Entry>)>;
+impl Lifecycle<Key, Arc<Entry>> for CarryOut {
+    type RequestState = Victims;
 
-    fn on_evict(&self, victims: &mut Self::RequestState, key: Key, entry: Arc<Entry>) {
-        self.removals.remember(&key, &MissReason::Evicted);
-        self.count.fetch_add(1, Ordering::Relaxed);
-        victims.push((key, entry));
+    fn on_evict(&self, victims: &mut Victims, key: Key, entry: Arc<Entry>) {
+        victims.0.push((key, entry));
     }
 }
 
@@ -56,19 +45,33 @@ impl QuickMemory {
     /// At most `bytes_max` bytes of entries; what leaves for want of space is told to `removals`.
     #[must_use]
     pub fn new(bytes_max: u64, removals: Arc<Removals>) -> Self {
-        let shards = (bytes_max / SHARD_BYTES_MIN).clamp(1, 16);
+        let entries = usize::try_from(bytes_max / ENTRY_BYTES_GUESS).unwrap_or(usize::MAX).max(16);
         let options = OptionsBuilder::new()
-            .estimated_items_capacity(
-                usize::try_from(bytes_max / ENTRY_BYTES_GUESS).unwrap_or(usize::MAX).max(16),
-            )
+            .estimated_items_capacity(entries)
             .weight_capacity(bytes_max)
-            .shards(usize::try_from(shards).expect("at most sixteen"))
+            .shards(usize::try_from(shards(bytes_max)).expect("at most sixteen"))
             .build()
             .expect("every option that is needed is given");
-        let evictions = Evictions { count: Arc::default(), removals };
-        let cache = Cache::with_options(options, ByBytes, DefaultHashBuilder::default(), evictions.clone());
-        Self { cache, evictions, entry_bytes_max: bytes_max / shards / 2 }
+        let cache = Cache::with_options(options, ByBytes, DefaultHashBuilder::default(), CarryOut);
+        Self {
+            cache,
+            removals,
+            evictions: Counter::default(),
+            entry_bytes_max: Self::entry_bytes_max(bytes_max),
+        }
     }
+
+    /// The heaviest entry that a memory of `bytes_max` bytes keeps: half of what one of its shards holds.
+    #[must_use]
+    pub fn entry_bytes_max(bytes_max: u64) -> u64 {
+        bytes_max / shards(bytes_max) / 2
+    }
+}
+
+/// How many parts a memory has, each with a lock and a share of the bytes: a power of two, as the cache wants it.
+fn shards(bytes_max: u64) -> u64 {
+    let most = (bytes_max / SHARD_BYTES_MIN).clamp(1, 16);
+    1 << most.ilog2()
 }
 
 impl L1 for QuickMemory {
@@ -76,12 +79,18 @@ impl L1 for QuickMemory {
         self.cache.get(key)
     }
 
-    fn put(&self, key: &Key, entry: Arc<Entry>) -> bool {
-        let fits = entry.weight(key.as_bytes()) as u64 <= self.entry_bytes_max;
-        if fits {
-            self.cache.insert(key.clone(), entry);
+    fn put(&self, key: &Key, entry: Arc<Entry>) -> Option<Victims> {
+        if entry.weight(key.as_bytes()) as u64 > self.entry_bytes_max {
+            return None;
         }
-        fits
+        let mut victims = Victims::default();
+        self.cache.insert_with_lifecycle(key.clone(), entry, &mut victims);
+        // What the new entry replaced leaves too, but it was not evicted.
+        for (evicted, _) in victims.0.iter().filter(|(victim, _)| victim != key) {
+            self.removals.remember(evicted, &MissReason::Evicted);
+            self.evictions.increment();
+        }
+        Some(victims)
     }
 
     fn remove(&self, key: &Key) -> Option<Arc<Entry>> {
@@ -89,7 +98,8 @@ impl L1 for QuickMemory {
     }
 
     fn clear(&self) {
-        self.cache.clear();
+        // One at a time, so that values are dropped outside the cache's locks. What comes in meanwhile may stay.
+        self.cache.drain().for_each(drop);
     }
 
     fn len(&self) -> u64 {
@@ -105,7 +115,7 @@ impl L1 for QuickMemory {
     }
 
     fn evictions(&self) -> u64 {
-        self.evictions.count.load(Ordering::Relaxed)
+        self.evictions.get()
     }
 }
 

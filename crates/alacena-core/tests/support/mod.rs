@@ -1,6 +1,10 @@
 //! An engine on a clock that the test holds, in front of a source that answers when the test says.
-#![expect(dead_code, reason = "each test file uses its own part")]
-#![expect(unreachable_pub, reason = "shared by several test files")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::allow_attributes,
+    reason = "shared by several test files, each of which uses its own part"
+)]
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -103,5 +107,10 @@ pub fn down() -> Error {
 /// Runs a test on one thread, where tasks take turns only when they wait: what happens between two steps is up to
 /// the test.
 pub fn on_one_thread(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test);
+    on_one_thread_returning(test);
+}
+
+/// The same for a test that goes on when the runtime is gone.
+pub fn on_one_thread_returning<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test)
 }
