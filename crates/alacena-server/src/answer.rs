@@ -1,5 +1,7 @@
 //! An outcome as an HTTP answer: status, validators, what the cache did.
 
+use std::time::Duration;
+
 use alacena::{
     Mode, Read,
     error::{Error, catalogue},
@@ -18,6 +20,8 @@ use crate::{cache_status::cache_status, problem::Problem};
 
 /// RFC 9211.
 static CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+/// How long the server took, in the terms of the W3C's Server Timing: browsers and tools show it beside the network.
+static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// Browsers may keep the answer and must ask again each time: with the ETag that costs a 304.
 static REVALIDATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
@@ -31,6 +35,8 @@ pub(crate) struct View<'a> {
     pub(crate) conditions: Option<&'a HeaderMap>,
     /// Whether the caller may learn what the cache did.
     pub(crate) sees_cache: bool,
+    /// How long making the answer has taken.
+    pub(crate) took: Duration,
 }
 
 /// The answer to a read.
@@ -54,6 +60,7 @@ pub(crate) fn answer(outcome: &Outcome<Body>, view: &View<'_>) -> Response {
             CACHE_STATUS.clone(),
             HeaderValue::try_from(line).expect("the words of the table are ASCII"),
         );
+        headers.insert(SERVER_TIMING.clone(), server_timing(view.took));
     }
     if let Ok(varies) = HeaderValue::try_from(view.read.credentials.join(", "))
         && !varies.is_empty()
@@ -61,6 +68,13 @@ pub(crate) fn answer(outcome: &Outcome<Body>, view: &View<'_>) -> Response {
         headers.append(VARY, varies);
     }
     response
+}
+
+/// The value of `Server-Timing`: milliseconds to the microsecond, so that a hit is not just "0".
+fn server_timing(took: Duration) -> HeaderValue {
+    let micros = took.as_micros();
+    let line = format!("alacena;dur={}.{:03}", micros / 1000, micros % 1000);
+    HeaderValue::try_from(line).expect("digits are ASCII")
 }
 
 fn found(body: &Body, conditions: Option<&HeaderMap>) -> Response {
@@ -109,5 +123,10 @@ mod tests {
             given(&etag) && given("*") && given(&format!("W/{etag}")) && given(&format!("\"a\", {etag}"))
         );
         assert!(!given("\"a\"") && !given(etag.trim_matches('"')) && !given(""));
+    }
+    #[test]
+    fn the_time_is_in_milliseconds_to_the_microsecond() {
+        assert_eq!(server_timing(Duration::from_nanos(41_999)), "alacena;dur=0.041");
+        assert_eq!(server_timing(Duration::from_micros(12_003_040)), "alacena;dur=12003.040");
     }
 }

@@ -27,7 +27,7 @@ use crate::{app::App, problem::Problem};
 /// How long a browser may remember a preflight, in seconds.
 const PREFLIGHT_SECONDS: &str = "600";
 /// What a page may read of an answer besides its body.
-const EXPOSED: &str = "age, alacena-level, cache-status, etag, retry-after";
+const EXPOSED: &str = "age, alacena-level, cache-status, etag, retry-after, server-timing";
 /// What a page may send besides the headers that reads pass through.
 const ACCEPTED: &str = "alacena-token, authorization, cache-control, content-type, if-none-match, mcp-method, mcp-name, \
                         mcp-protocol-version";

@@ -1,6 +1,6 @@
 //! `/reads`: asking declared reads.
 
-use alacena::{Ask, Read, declared::Parameters};
+use alacena::{Ask, Read, declared::Parameters, runtime::Moment};
 use axum::{
     Extension, Json,
     extract::{RawQuery, State},
@@ -30,11 +30,13 @@ pub(crate) async fn by_query(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let begun = app.alacena().runtime().now();
     let read = app.alacena().declared_read(&name)?;
     let pairs = query_pairs(query.as_deref().unwrap_or_default())?;
     let given = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let parameters = Parameters::from_text(&read.parameters, given)?;
-    ask(&app, &caller, read, parameters, &headers, true).await
+    let asked = Asked { read, parameters, begun, conditional: true };
+    asked.answer(&app, &caller, &headers).await
 }
 
 /// `POST /reads/{name}`: parameters as a JSON object.
@@ -45,22 +47,36 @@ pub(crate) async fn by_body(
     headers: HeaderMap,
     JsonBody(members): JsonBody<Members>,
 ) -> Result<Response, Problem> {
+    let begun = app.alacena().runtime().now();
     let read = app.alacena().declared_read(&name)?;
     let parameters = Parameters::from_json(&read.parameters, members.iter())?;
-    ask(&app, &caller, read, parameters, &headers, false).await
+    let asked = Asked { read, parameters, begun, conditional: false };
+    asked.answer(&app, &caller, &headers).await
 }
 
-async fn ask(
-    app: &App,
-    caller: &Caller,
-    read: &Read,
+/// A question as a request asks it.
+struct Asked<'a> {
+    read: &'a Read,
     parameters: Parameters,
-    headers: &HeaderMap,
+    /// When the server took the request up; a body had arrived by then.
+    begun: Moment,
+    /// Whether the request may be answered with "not modified".
     conditional: bool,
-) -> Result<Response, Problem> {
-    let mode = mode(headers, caller);
-    let ask = Ask { credentials: credentials(&read.credentials, headers)?, mode };
-    let outcome = app.alacena().ask(&read.name, parameters, ask).await?;
-    let view = View { mode, read, conditions: conditional.then_some(headers), sees_cache: caller.sees_cache };
-    Ok(answer(&outcome, &view))
+}
+
+impl Asked<'_> {
+    async fn answer(self, app: &App, caller: &Caller, headers: &HeaderMap) -> Result<Response, Problem> {
+        let Asked { read, parameters, begun, conditional } = self;
+        let mode = mode(headers, caller);
+        let ask = Ask { credentials: credentials(&read.credentials, headers)?, mode };
+        let outcome = app.alacena().ask(&read.name, parameters, ask).await?;
+        let view = View {
+            mode,
+            read,
+            conditions: conditional.then_some(headers),
+            sees_cache: caller.sees_cache,
+            took: app.alacena().runtime().now() - begun,
+        };
+        Ok(answer(&outcome, &view))
+    }
 }

@@ -66,6 +66,7 @@ Pages of `server.cors_origins` may ask and read answers. A `POST` from any other
 | `Age` | seconds since the value was loaded; absent where it was loaded for this answer |
 | `Cache-Control` | `private, no-cache`: browsers may keep the answer and ask again each time |
 | `Cache-Status` | what the cache did (RFC 9211); only for callers with a token or from this machine |
+| `Server-Timing` | `alacena;dur=` and the milliseconds that the server took, its source included, once the request had arrived; shown to whom `Cache-Status` is |
 | `Vary` | the headers that the read passes through to its source |
 
 A request with `Cache-Control: no-cache` asks the source and keeps the answer; `no-store` keeps nothing. Both work only

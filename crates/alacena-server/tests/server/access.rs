@@ -113,9 +113,11 @@ async fn a_public_read_needs_no_token_and_tells_strangers_little() {
     let path = "/reads/open_item?id=7";
     let near = server.get(path).await;
     assert_eq!((near.status, near.has("cache-status")), (200, true), "from this machine");
+    assert!(near.has("server-timing"));
     let far = server.send(get(path).with("x-forwarded-for", "203.0.113.9")).await;
     assert_eq!((far.status, far.has("cache-status")), (200, false), "through a proxy on this machine");
     assert!(far.has("etag") && far.has("age"));
+    assert!(!far.has("server-timing"), "the time tells a hit from a load");
     let known = server
         .send(get(path).with("x-forwarded-for", "203.0.113.9").with("alacena-token", &token("read")))
         .await;

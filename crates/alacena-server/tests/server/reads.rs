@@ -23,6 +23,23 @@ async fn a_miss_then_a_hit() {
 }
 
 #[tokio::test]
+async fn an_answer_says_how_long_the_server_took() {
+    let server = Running::start("").await;
+    server.upstream.hold(true);
+    let asking = tokio::spawn(get("/reads/item?id=7").send(server.address));
+    server.upstream.begun(1).await;
+    server.pass(1).await;
+    server.upstream.hold(false);
+    let miss = asking.await.unwrap();
+    assert_eq!(miss.header("server-timing"), "alacena;dur=1000.000", "the source is part of it");
+    let again = get("/reads/item?id=7").with("if-none-match", miss.header("etag"));
+    let hit = server.send(again).await;
+    assert_eq!((hit.status, hit.header("server-timing")), (304, "alacena;dur=0.000"));
+    let posted = server.post("/reads/item", r#"{"id": 404}"#).await;
+    assert_eq!((posted.status, posted.header("server-timing")), (404, "alacena;dur=0.000"));
+}
+
+#[tokio::test]
 async fn a_default_that_is_given_and_one_that_is_not_are_one_question() {
     let server = Running::start("").await;
     server.get("/reads/item?id=7").await;
