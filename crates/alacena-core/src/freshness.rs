@@ -55,6 +55,20 @@ pub enum Freshness {
     Dead,
 }
 
+impl Freshness {
+    /// The word used in logs and answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Freshness::Fresh => "fresh",
+            Freshness::Revalidate => "revalidate",
+            Freshness::StandIn => "stand-in",
+            Freshness::LastResort => "last-resort",
+            Freshness::Dead => "dead",
+        }
+    }
+}
+
 /// Judges an entry at `now`. `current` says that nothing which it depends on was invalidated.
 #[must_use]
 pub fn judge(lifetime: &Lifetime, current: bool, now: Moment) -> Freshness {

@@ -50,7 +50,7 @@ impl fmt::Debug for Principal {
 }
 
 /// The identity of one entry. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(Arc<[u8]>);
 
 impl Key {

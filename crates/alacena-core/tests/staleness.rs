@@ -10,6 +10,7 @@ use alacena_core::{
     dep::Dep,
     engine::Loaded,
     error::{Error, Kind, Retry, catalogue},
+    freshness::Freshness,
     outcome::{MissReason, Origin, StaleReason},
     value::Value,
 };
@@ -316,5 +317,51 @@ fn what_had_to_leave_is_counted_and_missed_as_evicted() {
         let question = world.question_about(&gone[0].to_string());
         let outcome = world.engine.get_or_fetch(question, heavy).await.unwrap();
         assert_eq!(outcome.miss, Some(MissReason::Evicted));
+    });
+}
+
+#[test]
+fn a_key_is_explained_without_its_value() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        let key = world.question().key;
+        assert!(world.engine.explain(&key).is_none());
+        world.fill(1).await;
+        world.after(20).await;
+        let fresh = world.engine.explain(&key).unwrap();
+        assert_eq!(
+            (fresh.freshness, fresh.age, fresh.fresh_for),
+            (Freshness::Fresh, seconds(20), seconds(40))
+        );
+        let tag = Dep::tag("shop", TAG).unwrap();
+        world.engine.invalidate(&tag);
+        let invalidated = world.engine.explain(&key).unwrap();
+        assert_eq!(invalidated.freshness, Freshness::LastResort);
+        let broken: Vec<_> = invalidated.deps.iter().filter(|(_, stands)| !stands).collect();
+        assert_eq!(broken, [&(tag, false)]);
+    });
+}
+
+#[test]
+fn keys_come_in_pages_and_each_once() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        for company in 0..25 {
+            let load = |_| async { Ok(Loaded::found(Value::new((), 1, 1))) };
+            world.engine.get_or_fetch(world.question_about(&company.to_string()), load).await.unwrap();
+        }
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = world.engine.keys(after.as_ref(), 10, |key| key.text() != "kpis:list:7");
+            assert!(page.entries.len() <= 10);
+            seen.extend(page.entries.iter().map(|entry| entry.key.text()));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 24);
     });
 }

@@ -8,6 +8,7 @@
 
 pub mod config;
 mod declared_reads;
+mod explain;
 mod figures;
 mod handle;
 mod keys;
@@ -22,8 +23,11 @@ mod writing;
 
 #[cfg(feature = "embedded")]
 pub use alacena_backends::embedded::{Owner, read_owner};
-pub use alacena_core::{class, declared, dep, error, key, ledger, outcome, runtime, secret, source, value};
+pub use alacena_core::{
+    class, declared, dep, error, freshness, key, ledger, outcome, runtime, secret, source, value,
+};
 pub use declared_reads::{Read, Write};
+pub use explain::{Explanation, KeyExplanation, KeyPage};
 pub use figures::{BreakerFigures, Figures, Health, ReadFigures, SourceFigures, Status};
 pub use handle::{Alacena, Ask, Invalidated, Level, Mode};
 pub use system::SystemRuntime;

@@ -4,12 +4,14 @@
 //! [`crate::freshness`] → [`crate::flight`] → [`load`] (breaker, bulkhead, time limit, the source, admission) →
 //! [`crate::outcome`]. [`invalidate`] is the other way in.
 
+mod explain;
 mod invalidate;
 mod load;
 mod question;
 mod read;
 mod running;
 
+pub use explain::{Explanation, KeyPage, PAGE_MAX};
 pub use load::Loaded;
 pub use question::{Mode, Question, Rules};
 

@@ -158,7 +158,8 @@ impl Engine {
                 Err(_) => Err(Error::new(&catalogue::CLOSED, "the load was given up")),
             }
         });
-        let Some(spare) = spare else { return landing.await };
+        // Whoever asks for the source waits for it.
+        let Some(spare) = spare.filter(|_| question.mode == Mode::Normal) else { return landing.await };
         let limit = self.0.runtime.sleep(question.rules.policy.soft_timeout);
         match select(landing, limit).await {
             Either::Left((result, _)) => result,

@@ -90,6 +90,11 @@ impl Token {
         })
     }
 
+    /// Every dep, and whether it still stands.
+    pub fn deps(&self) -> impl Iterator<Item = (&Dep, bool)> {
+        self.0.iter().map(|mark| (&mark.cell.dep, mark.is_current()))
+    }
+
     /// Bytes of memory that it takes beside the cells.
     #[must_use]
     pub fn weight(&self) -> usize {
@@ -99,7 +104,7 @@ impl Token {
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|mark| (&mark.cell.dep, mark.is_current()))).finish()
+        f.debug_list().entries(self.deps()).finish()
     }
 }
 

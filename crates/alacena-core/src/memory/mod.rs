@@ -36,6 +36,10 @@ pub trait L1: Send + Sync + 'static {
     /// Takes out every entry that there is when it is called.
     fn clear(&self);
 
+    /// Shows every entry to `visit`, one at a time and in no order; entries that come or go meanwhile may be missed.
+    /// For people who look on, not for answers: it takes time in proportion to the number of entries.
+    fn for_each(&self, visit: &mut dyn FnMut(&Key, &Arc<Entry>));
+
     /// Entries held, those that nobody can be answered from included.
     fn len(&self) -> u64;
 

@@ -102,6 +102,11 @@ impl L1 for QuickMemory {
         self.cache.drain().for_each(drop);
     }
 
+    fn for_each(&self, visit: &mut dyn FnMut(&Key, &Arc<Entry>)) {
+        // The iterator hands out copies, so that no lock is held during the visit.
+        self.cache.iter().for_each(|(key, entry)| visit(&key, &entry));
+    }
+
     fn len(&self) -> u64 {
         self.cache.len() as u64
     }
