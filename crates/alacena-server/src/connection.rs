@@ -27,14 +27,14 @@ pub(crate) const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a connection begins with: as many bytes as tell the versions of HTTP apart. No request is shorter.
 const OPENING_BYTES: usize = 24;
 /// How long the head of a request may take to arrive, and a connection may be idle between two requests.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest head of a request over HTTP/1, and what is held of an answer that is not taken, in bytes.
-const BUFFER_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// Requests at once on one HTTP/2 connection.
-const STREAMS_MAX: u32 = 100;
+pub(crate) const STREAMS_MAX: u32 = 100;
 /// How often the other side of an HTTP/2 connection must give a sign of life, and how long it may take to do so.
-const PING_INTERVAL: Duration = Duration::from_secs(20);
-const PING_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(20);
+pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Answers the requests of one connection until it ends: by itself, or once `stopping` says so and what has begun is
 /// answered.

@@ -1,10 +1,12 @@
 //! The reference pages that follow from the code: `docs/reference/{http,metrics,errors}.md`.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use alacena::error::catalogue;
 
-use crate::{cache_status, metrics::FAMILIES, problem, routes::ROUTES, token::Access};
+use crate::{
+    cache_status, connection, metrics::FAMILIES, problem, request, routes::ROUTES, settings, token::Access,
+};
 
 const GENERATED: &str =
     "<!-- Generated: `UPDATE=1 cargo test -p alacena-server --test reference` writes it. -->\n";
@@ -29,7 +31,42 @@ pub fn http_reference() -> String {
         row(&mut page, &[what, &format!("`{line}`")]);
     }
     page.push_str(PROSE_AFTER_CACHE_STATUS);
+    page.push_str(PROSE_BEFORE_LIMITS);
+    for (what, limit, beyond) in limits() {
+        row(&mut page, &[what, &limit, beyond]);
+    }
     page
+}
+
+/// What a connection and a request may cost: what, how much, and what happens to more.
+fn limits() -> [(&'static str, String, &'static str); 8] {
+    let seconds = |limit: Duration| format!("{} s", limit.as_secs());
+    [
+        ("connections at once", settings::CONNECTIONS_MAX.to_string(), "wait to be accepted until one ends"),
+        ("silence of a new connection", seconds(connection::OPENING_TIMEOUT), "it is closed"),
+        (
+            "arrival of a request's head, and idle time between two (HTTP/1)",
+            seconds(connection::HEADER_TIMEOUT),
+            "the connection is closed",
+        ),
+        (
+            "head of a request (HTTP/1)",
+            format!("{} KiB", connection::BUFFER_BYTES_MAX / 1024),
+            "431, and the connection is closed",
+        ),
+        ("arrival of a request's body", seconds(request::BODY_TIMEOUT), "400 `body-invalid`"),
+        ("body of a request", "`server.request_bytes_max`".to_owned(), "413 `body-too-large`"),
+        ("requests at once on one HTTP/2 connection", connection::STREAMS_MAX.to_string(), "are refused"),
+        (
+            "sign of life of an HTTP/2 connection",
+            format!(
+                "asked for every {}, within {}",
+                seconds(connection::PING_INTERVAL),
+                seconds(connection::PING_TIMEOUT)
+            ),
+            "the connection is closed",
+        ),
+    ]
 }
 
 fn role_cell(role: &str) -> &'static str {
@@ -56,7 +93,9 @@ Alacena's own token in `Alacena-Token`. Alacena never sends its own token on. On
 Alacena's: the protocol forbids handing it on.
 
 Pages of `server.cors_origins` may ask and read answers. A `POST` from any other page is refused, and every body must be
-`application/json`.
+`application/json`. Where no token is needed, a page of another site may not load anything in the background either,
+pictures and scripts included: a request with `Sec-Fetch-Site: cross-site` is refused unless somebody followed a link
+(`Sec-Fetch-Mode: navigate`).
 
 ## What a read answers
 
@@ -96,6 +135,16 @@ under `dev.alacena/cache`: `origin`, `ageMs`, `freshForMs`, `stale`, `miss`, `co
 answers `{\"level\": \"applied\", \"dropped\": n}` once no read that begins afterwards can return what was loaded before.
 `dropped` counts markers and keys, not entries. `pattern`, `dryRun` and `wait` other than `applied` are refused as not
 built yet.
+";
+
+const PROSE_BEFORE_LIMITS: &str = "
+## Limits
+
+What a caller may cost is bounded before anything is known about it. A stop lets no request that has arrived go
+unanswered, for at most `server.drain`.
+
+| of | at most | more |
+|---|---|---|
 ";
 
 /// `docs/reference/metrics.md`.

@@ -27,7 +27,7 @@ use serde_json::Value as Json;
 use crate::{app::App, problem::Problem, token::Caller};
 
 /// How long the body of a request may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The `{name}` of the path.
 pub(crate) struct Name(pub(crate) String);

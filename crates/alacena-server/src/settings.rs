@@ -9,7 +9,7 @@ use std::{
 use alacena::config::{Config, Role};
 
 /// Connections at once where nobody says otherwise: some tens of kilobytes each. The configuration has no setting yet.
-const CONNECTIONS_MAX: u32 = 10_000;
+pub(crate) const CONNECTIONS_MAX: u32 = 10_000;
 
 /// How the server is reached and by whom.
 ///
