@@ -19,13 +19,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{
-    app::App,
-    display::display,
-    problem::Problem,
-    request::{JsonBody, query_pairs},
-    token::Caller,
-};
+use crate::{app::App, display::display, problem::Problem, query::Query, request::JsonBody, token::Caller};
 
 /// Most targets of one call.
 const TARGETS_MAX: usize = 1000;
@@ -49,14 +43,7 @@ fn health_shape(health: &Health, figures: &Figures) -> Value {
 
 /// `GET /cache/stats`: counts since the start.
 pub(crate) async fn stats(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let mut as_text = false;
-    for (name, value) in query_pairs(query.as_deref().unwrap_or_default())? {
-        match (name.as_str(), value.as_str()) {
-            ("format", "display") => as_text = true,
-            ("format", _) => return Err(refuse("`format` must be display, or left out").into()),
-            _ => return Err(refuse("the only parameter here is `format`").into()),
-        }
-    }
+    let as_text = Query::read(query.as_deref(), &["format"])?.as_text()?;
     let stats = stats_shape(&app.alacena().figures());
     Ok(Json(if as_text { display(stats) } else { stats }).into_response())
 }

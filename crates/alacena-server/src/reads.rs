@@ -13,7 +13,8 @@ use crate::{
     app::App,
     listing,
     problem::Problem,
-    request::{JsonBody, Members, Name, credentials, mode, query_pairs},
+    query::query_pairs,
+    request::{JsonBody, Members, Name, credentials, mode},
     token::Caller,
 };
 

@@ -135,6 +135,12 @@ under `dev.alacena/cache`: `origin`, `ageMs`, `freshForMs`, `stale`, `miss`, `co
 answers `{\"level\": \"applied\", \"dropped\": n}` once no read that begins afterwards can return what was loaded before.
 `dropped` counts markers and keys, not entries. `pattern`, `dryRun` and `wait` other than `applied` are refused as not
 built yet.
+
+`GET /cache/invalidations` answers what has been invalidated, over restarts where there is a store: a list of `at`
+(milliseconds since 1970), `who` (`api` and the name of the token, `write` and its name, …), `patterns` (what was named),
+`level`, and `event`, `resource`, `id`, `entries` and `lagMs`, which are null: there are no events yet, and an
+invalidation visits no entries. `GET /cache/invalidations/stats` answers `count`, `oldest`, `newest`, `byWho`, `byLevel`
+and `byTarget`.
 ";
 
 const PROSE_BEFORE_LIMITS: &str = "

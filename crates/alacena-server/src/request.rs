@@ -1,6 +1,6 @@
-//! What a request says: the name in its path, its parameters, its body, its wishes about the cache.
+//! What a request says: the name in its path, its body, its wishes about the cache.
 
-use std::{borrow::Cow, fmt, pin::pin, str::Utf8Error, sync::Arc, time::Duration};
+use std::{fmt, pin::pin, sync::Arc, time::Duration};
 
 use alacena::{
     Mode,
@@ -17,7 +17,6 @@ use axum::{
     },
 };
 use futures_util::future::{Either, select};
-use percent_encoding::percent_decode_str;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, MapAccess, Visitor},
@@ -42,25 +41,6 @@ impl FromRequestParts<App> for Name {
         let name = path.iter().find_map(|(key, value)| (key == "name").then(|| value.to_owned()));
         Ok(Self(name.expect("a handler that takes a name stands on a route with one")))
     }
-}
-
-/// The pairs of a query string, decoded.
-///
-/// # Errors
-/// `Invalid` where a name or a value is not UTF-8.
-pub(crate) fn query_pairs(query: &str) -> Result<Vec<(String, String)>, Error> {
-    let decode = |text: &str| -> Result<String, Utf8Error> {
-        let spaced: Cow<'_, str> =
-            if text.contains('+') { text.replace('+', " ").into() } else { text.into() };
-        percent_decode_str(&spaced).decode_utf8().map(Cow::into_owned)
-    };
-    let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        Ok((decode(name)?, decode(value)?))
-    });
-    pairs.collect::<Result<_, Utf8Error>>().map_err(|_| {
-        Error::new(&catalogue::PARAMETER_INVALID, "the query is not valid UTF-8 once its %XX are decoded")
-    })
 }
 
 /// A JSON body. An empty one stands for `{}`.
@@ -205,14 +185,6 @@ pub(crate) fn mode(headers: &HeaderMap, caller: &Caller) -> Mode {
 mod tests {
     use super::*;
     use axum::http::{HeaderName, HeaderValue};
-
-    #[test]
-    fn a_query_is_decoded_and_must_be_text() {
-        let pairs = query_pairs("a=1&b=x+y%20z&&c&d=%C3%A1=").unwrap();
-        let shown: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        assert_eq!(shown, [("a", "1"), ("b", "x y z"), ("c", ""), ("d", "á=")]);
-        assert_eq!(query_pairs("a=%ff").unwrap_err().code(), &catalogue::PARAMETER_INVALID);
-    }
 
     #[test]
     fn what_is_wrong_in_a_body_is_named_with_its_place() {

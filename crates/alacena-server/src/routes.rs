@@ -17,7 +17,7 @@ use crate::{
     admin,
     app::App,
     edge::edge,
-    health, listing, metrics,
+    health, history, listing, metrics,
     problem::Problem,
     reads,
     token::{Access, authorise},
@@ -121,6 +121,21 @@ pub(crate) static ROUTES: &[Route] = &[
         access: Access::Role(Role::Operate),
         what: "Forgets everything and frees its memory; answers `{level, dropped}`.",
         handler: || post(admin::clear),
+    },
+    Route {
+        method: "GET",
+        path: "/cache/invalidations",
+        access: Access::Role(Role::Operate),
+        what: "What has been invalidated, newest first: `since` (milliseconds since 1970), `limit` (1 to 1000, else \
+               100), `format=display`.",
+        handler: || get(history::page),
+    },
+    Route {
+        method: "GET",
+        path: "/cache/invalidations/stats",
+        access: Access::Role(Role::Operate),
+        what: "Who invalidated how often, and what, among the newest 1000: `since`, `format=display`.",
+        handler: || get(history::stats),
     },
     Route {
         method: "GET",

@@ -202,6 +202,14 @@ impl Alacena {
         Ok(Invalidated::applied(dropped))
     }
 
+    /// The newest `limit` invalidations, newest first. The store keeps 10,000 of them, over restarts.
+    ///
+    /// # Errors
+    /// `Unavailable` where the store cannot be read.
+    pub async fn history(&self, limit: usize) -> Result<Vec<Invalidation>, Error> {
+        self.inner.store.ledger.history(limit).await
+    }
+
     /// Takes no new loads and writes, waits until the running ones are over, at most `grace`, and gives the store
     /// back. What is in memory is still answered.
     pub async fn close(&self, grace: Duration) {

@@ -15,6 +15,8 @@ const NEEDS: &[(&str, &str, &str)] = &[
     ("GET", "/cache/stats", "operate"),
     ("POST", "/cache/invalidate", "operate"),
     ("POST", "/cache/clear", "operate"),
+    ("GET", "/cache/invalidations", "operate"),
+    ("GET", "/cache/invalidations/stats", "operate"),
     ("GET", "/metrics", "operate"),
     ("GET", "/health", "nothing"),
     ("GET", "/health/ready", "nothing"),

@@ -96,6 +96,47 @@ async fn what_is_named_is_forgotten_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn what_was_invalidated_is_remembered_in_pages() {
+    let server = Running::start("").await;
+    assert_eq!(server.get("/cache/invalidations").await.json(), json!([]));
+    let nothing = server.get("/cache/invalidations/stats").await.json();
+    assert_eq!((&nothing["count"], &nothing["oldest"]), (&json!(0), &json!(null)));
+    server.post("/cache/invalidate", r#"{"tags": ["item:7", "item:8"], "prefix": "items:one"}"#).await;
+    server.pass(10).await;
+    server.post("/writes/order", r#"{"company": 42, "amount": 7}"#).await;
+    server.pass(10).await;
+    server.post("/cache/clear", "").await;
+
+    let row = |at: u64, who: &str, patterns: &[&str]| {
+        json!({"at": 1_795_132_800_000_u64 + at, "who": who, "event": null, "resource": null, "id": null,
+               "patterns": patterns, "entries": null, "level": "applied", "lagMs": null})
+    };
+    let all = [
+        row(20_000, "api", &["everything"]),
+        row(10_000, "write order", &["tag company:42"]),
+        row(0, "api", &["tag item:7", "tag item:8", "prefix items:one"]),
+    ];
+    let page = async |query: &str| server.get(&format!("/cache/invalidations{query}")).await.json();
+    assert_eq!(page("").await, json!(all));
+    assert_eq!(page("?limit=2").await, json!(all[..2]));
+    assert_eq!(page("?since=1795132810000&limit=1000").await, json!(all[..2]));
+    assert_eq!(page("?since=1795132820001").await, json!([]));
+    assert_eq!(page("?limit=1&format=display").await[0]["at"], "2026-11-20T00:00:20.000Z");
+    assert_eq!(
+        server.get("/cache/invalidations/stats").await.json(),
+        json!({
+            "count": 3, "oldest": 1_795_132_800_000_u64, "newest": 1_795_132_820_000_u64,
+            "byWho": {"api": 2, "write order": 1}, "byLevel": {"applied": 3},
+            "byTarget": {"all": 1, "prefix": 1, "tags": 3}, "entries": null, "lagMs": null,
+        })
+    );
+    for wrong in ["limit=1001", "limit=0", "since=yesterday", "sincee=1", "limit=1&limit=2", "format=csv"] {
+        let answer = server.get(&format!("/cache/invalidations?{wrong}")).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (400, "parameter-invalid"), "{wrong}");
+    }
+}
+
+#[tokio::test]
 async fn stopping_answers_what_is_running() {
     let mut server = Running::start("").await;
     server.upstream.hold(true);
