@@ -1,8 +1,8 @@
 //! The engine: questions in, outcomes out.
 //!
-//! The path of a read, one file a step: [`read`] (this is where to begin) → [`crate::key`] → [`crate::memory`] →
-//! [`crate::freshness`] → [`crate::flight`] → [`load`] (breaker, bulkhead, time limit, the source, admission) →
-//! [`crate::outcome`]. [`invalidate`] is the other way in.
+//! The path of a read, one file a step: `read.rs` (this is where to begin) → [`crate::key`] → [`crate::memory`] →
+//! [`crate::freshness`] → [`crate::flight`] → `load.rs` (breaker, bulkhead, time limit, the source, admission) →
+//! [`crate::outcome`]. `invalidate.rs` is the other way in.
 
 mod explain;
 mod invalidate;

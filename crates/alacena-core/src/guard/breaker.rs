@@ -15,7 +15,7 @@
 //! The plain rule that most teams write, 5 failures in 120 s, holds exactly while there are fewer than 20 calls in
 //! that time; above that it would switch off a busy source at an error rate of a few in a million, so there the rate
 //! decides. Failures of the plain rule are timed to the nanosecond (as many moments as the rule counts), rates by
-//! [buckets](super::window): nothing grows with the traffic.
+//! buckets (`window.rs`): nothing grows with the traffic.
 
 use std::{collections::VecDeque, time::Duration};
 
