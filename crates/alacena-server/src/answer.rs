@@ -43,10 +43,7 @@ pub(crate) struct View<'a> {
 pub(crate) fn answer(outcome: &Outcome<Body>, view: &View<'_>) -> Response {
     let mut response = match &outcome.value {
         Some(body) => found(body, view.conditions),
-        None => {
-            let detail = format!("the source of `{}` has nothing under these parameters", view.read.name);
-            Problem(Error::new(&catalogue::ABSENT, detail).with("read", &view.read.name)).into_response()
-        }
+        None => Problem(absent(view.read)).into_response(),
     };
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, REVALIDATE.clone());
@@ -70,6 +67,12 @@ pub(crate) fn answer(outcome: &Outcome<Body>, view: &View<'_>) -> Response {
     response
 }
 
+/// What is said of a read whose source has nothing.
+pub(crate) fn absent(read: &Read) -> Error {
+    let detail = format!("the source of `{}` has nothing under these parameters", read.name);
+    Error::new(&catalogue::ABSENT, detail).with("read", &read.name)
+}
+
 /// The value of `Server-Timing`: milliseconds to the microsecond, so that a hit is not just "0".
 fn server_timing(took: Duration) -> HeaderValue {
     let micros = took.as_micros();
@@ -91,7 +94,7 @@ fn header(etag: &str) -> HeaderValue {
 }
 
 /// The strong entity tag of a body.
-fn etag(body: &Body) -> String {
+pub(crate) fn etag(body: &Body) -> String {
     format!("\"{:032x}\"", u128::from_be_bytes(body.etag()))
 }
 

@@ -30,6 +30,7 @@ mod token;
 mod query;
 mod request;
 mod reads;
+mod batch;
 mod answer;
 mod cache_status;
 mod listing;
@@ -44,6 +45,9 @@ mod problem;
 mod reference;
 
 pub use reference::{errors_reference, http_reference, metrics_reference};
+#[cfg(feature = "mcp")]
+#[doc(hidden)]
+pub use serve::serve_mcp_handler;
 pub use serve::{bind, serve};
 pub use settings::{ServerSettings, Token};
 #[cfg(feature = "mcp")]

@@ -20,6 +20,7 @@ static EXCEPTIONS: &[(&Code, StatusCode)] = &[
     (&catalogue::NOT_FOUND, StatusCode::NOT_FOUND),
     (&catalogue::METHOD_NOT_ALLOWED, StatusCode::METHOD_NOT_ALLOWED),
     (&catalogue::BODY_TOO_LARGE, StatusCode::PAYLOAD_TOO_LARGE),
+    (&catalogue::BATCH_TOO_LARGE, StatusCode::PAYLOAD_TOO_LARGE),
     (&catalogue::MEDIA_TYPE_REFUSED, StatusCode::UNSUPPORTED_MEDIA_TYPE),
     (&catalogue::TOKEN_REQUIRED, StatusCode::UNAUTHORIZED),
     (&catalogue::CREDENTIAL_REQUIRED, StatusCode::UNAUTHORIZED),
@@ -58,10 +59,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let Problem(error) = self;
         let status = status(error.code());
-        if error.kind() == Kind::Internal {
-            // The answer says no more than the catalogue; the cause is for those who run the server.
-            tracing::error!(?error, "internal error");
-        }
+        log_mistake(&error);
         let mut response = (status, document(&error).to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -75,6 +73,13 @@ impl IntoResponse for Problem {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(realm));
         }
         response
+    }
+}
+
+/// Logs `error` where it is a mistake of ours: the answer does not say the cause, which is for those who run the server.
+pub(crate) fn log_mistake(error: &Error) {
+    if error.kind() == Kind::Internal {
+        tracing::error!(?error, "internal error");
     }
 }
 

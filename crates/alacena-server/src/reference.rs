@@ -5,7 +5,8 @@ use std::{fmt::Write as _, time::Duration};
 use alacena::error::catalogue;
 
 use crate::{
-    cache_status, connection, metrics::FAMILIES, problem, request, routes::ROUTES, settings, token::Access,
+    batch, cache_status, connection, metrics::FAMILIES, problem, request, routes::ROUTES, settings,
+    token::Access,
 };
 
 const GENERATED: &str =
@@ -39,7 +40,7 @@ pub fn http_reference() -> String {
 }
 
 /// What a connection and a request may cost: what, how much, and what happens to more.
-fn limits() -> [(&'static str, String, &'static str); 8] {
+fn limits() -> [(&'static str, String, &'static str); 10] {
     let seconds = |limit: Duration| format!("{} s", limit.as_secs());
     [
         ("connections at once", settings::CONNECTIONS_MAX.to_string(), "wait to be accepted until one ends"),
@@ -56,6 +57,8 @@ fn limits() -> [(&'static str, String, &'static str); 8] {
         ),
         ("arrival of a request's body", seconds(request::BODY_TIMEOUT), "400 `body-invalid`"),
         ("body of a request", "`server.request_bytes_max`".to_owned(), "413 `body-too-large`"),
+        ("calls of a batch", batch::CALLS_MAX.to_string(), "413 `batch-too-large`"),
+        ("calls of a batch asked at once", batch::RUNNING_MAX.to_string(), "wait for those before them"),
         ("requests at once on one HTTP/2 connection", connection::STREAMS_MAX.to_string(), "are refused"),
         (
             "sign of life of an HTTP/2 connection",
@@ -117,6 +120,13 @@ is no such thing the answer is a 404 problem `absent`, kept for `negative_ttl`.
 ";
 
 const PROSE_AFTER_CACHE_STATUS: &str = "
+## What a batch answers
+
+`POST /reads/{name}/batch` answers 200 with one answer per call, in the order of the calls. Each has its `status`; with
+200 the `body` and its `etag`, else the `problem` document. `age` and `cacheStatus` say what the headers of a single
+answer say. A call that fails, or whose parameters are wrong, leaves the others alone. Some are asked at once; the answer
+is sent while the rest is still being asked.
+
 ## What a write answers
 
 What the source said, once the invalidation has been applied, with `Alacena-Level: applied`; 204 where the source said

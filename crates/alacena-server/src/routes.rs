@@ -16,6 +16,7 @@ use axum::{
 use crate::{
     admin,
     app::App,
+    batch,
     edge::edge,
     health, history, listing, metrics,
     problem::Problem,
@@ -70,6 +71,14 @@ pub(crate) static ROUTES: &[Route] = &[
         access: Access::Public,
         what: "The same; parameters as a JSON object.",
         handler: || post(reads::by_body),
+    },
+    Route {
+        method: "POST",
+        path: "/reads/{name}/batch",
+        access: Access::Public,
+        what: "Many answers of one read: `{\"calls\": [{…parameters…}, …]}` in, `{\"answers\": [{\"status\", …}, …]}` out, \
+               in the same order.",
+        handler: || post(batch::by_bodies),
     },
     Route {
         method: "POST",

@@ -89,6 +89,9 @@ catalogue! {
     /// The request's body is larger than allowed.
     BODY_TOO_LARGE = "body-too-large", Invalid, "request body too large",
         "Send less at once, or raise request_bytes_max of [server].";
+    /// A batch holds more calls than allowed.
+    BATCH_TOO_LARGE = "batch-too-large", Invalid, "batch too large",
+        "Send the calls in several batches, each within the limit that the answer names.";
     /// The request's body is of a type that is not read here.
     MEDIA_TYPE_REFUSED = "media-type-refused", Invalid, "media type not accepted",
         "Send JSON with Content-Type: application/json.";

@@ -8,6 +8,7 @@ const NEEDS: &[(&str, &str, &str)] = &[
     ("GET", "/reads", "read"),
     ("GET", "/reads/{name}", "public"),
     ("POST", "/reads/{name}", "public"),
+    ("POST", "/reads/{name}/batch", "public"),
     ("POST", "/writes/{name}", "load"),
     ("POST", "/mcp/tools/call", "read"),
     ("POST", "/mcp", "read"),
@@ -50,6 +51,7 @@ fn routes() -> Vec<(String, String, String)> {
 }
 
 fn request(method: &str, path: &str) -> Request {
+    let path = path.replace("/reads/{name}/batch", "/reads/item/batch");
     let path = path.replace("/reads/{name}", "/reads/item?id=7").replace("/writes/{name}", "/writes/order");
     match (method, path.as_str()) {
         ("GET", path) => get(path),
@@ -57,6 +59,7 @@ fn request(method: &str, path: &str) -> Request {
         (_, path @ "/mcp") => post(path, r#"{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}"#)
             .with("accept", "application/json, text/event-stream"),
         (_, path @ "/cache/invalidate") => post(path, r#"{"all": true}"#),
+        (_, path @ "/reads/item/batch") => post(path, r#"{"calls": [{"id": 7}]}"#),
         (_, path @ "/cache/clear") => post(path, ""),
         (_, path @ "/writes/order") => post(path, r#"{"company": 1, "amount": 1}"#),
         (_, _) => post("/reads/item", r#"{"id": 7}"#),

@@ -9,6 +9,7 @@
 mod support;
 
 mod reads;
+mod batch;
 mod problems;
 mod access;
 mod mcp;

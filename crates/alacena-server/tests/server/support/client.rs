@@ -95,7 +95,11 @@ impl Answer {
                 .or_insert_with(|| value.to_owned());
         }
         let raw = String::from_utf8_lossy(bytes).into_owned();
-        Self { status, headers, body: bytes[end + 4..].to_vec(), raw }
+        let mut body = bytes[end + 4..].to_vec();
+        if headers.get("transfer-encoding").is_some_and(|coding| coding == "chunked") {
+            body = joined(&body);
+        }
+        Self { status, headers, body, raw }
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
@@ -125,5 +129,19 @@ impl Answer {
         assert_eq!(document["status"], self.status, "{}", self.raw);
         assert!(document["remedy"].as_str().is_some_and(|remedy| remedy.ends_with('.')), "{}", self.raw);
         document["type"].as_str().unwrap().strip_prefix("urn:alacena:error:").unwrap().to_owned()
+    }
+}
+
+/// A body that came in chunks, up to the one that says it is whole.
+fn joined(mut rest: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    loop {
+        let line = rest.windows(2).position(|window| window == b"\r\n").expect("a chunk says its size");
+        let size = usize::from_str_radix(std::str::from_utf8(&rest[..line]).unwrap(), 16).unwrap();
+        if size == 0 {
+            return whole;
+        }
+        whole.extend(&rest[line + 2..line + 2 + size]);
+        rest = &rest[line + 2 + size + 2..];
     }
 }
