@@ -31,6 +31,7 @@ pub(crate) enum Command {
     Serve(Serve),
     Mcp(Mcp),
     Check(Check),
+    Config(Config),
     Init(Init),
     Call(Call),
     Invalidate(Invalidate),
@@ -78,6 +79,40 @@ Examples:
   alacena check
   alacena check --config shop.toml --json   for editors and continuous integration: exit code 2 when it is not right")]
 pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Look into the configuration
+#[derive(Debug, Args)]
+pub(crate) struct Config {
+    #[command(subcommand)]
+    pub(crate) what: ConfigWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigWhat {
+    Explain(ConfigExplain),
+}
+
+/// Say where each value came from: the default, the file, the environment or a flag
+///
+/// Shows what was written: a name of the environment stays a name, and secrets are not shown.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  alacena config explain                    every value that is in force
+  alacena config explain classes.jobs       those of one section
+  alacena config explain server.listen --json")]
+pub(crate) struct ConfigExplain {
+    /// A value, or the section that it is in
+    #[arg(value_name = "PATH")]
+    pub(crate) path: Option<String>,
+    /// As `serve` with this flag would see it
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) config: ConfigFile,
     #[command(flatten)]

@@ -108,14 +108,10 @@ impl From<Problems> for Failure {
 
 /// One problem of a configuration, for programs.
 pub(crate) fn described(problem: &Problem) -> Json {
-    let (file, line, column) = match problem.origin() {
-        Origin::File { name, line, column } if *line > 0 => (Some(name), Some(line), Some(column)),
-        Origin::File { name, .. } => (Some(name), None, None),
-        _ => (None, None, None),
-    };
+    let (file, line, column) = place(problem.origin());
     json!({
         "origin": problem.origin().to_string(),
-        "file": file.map(|name| name.to_string()),
+        "file": file,
         "line": line,
         "column": column,
         "path": problem.path(),
@@ -123,6 +119,15 @@ pub(crate) fn described(problem: &Problem) -> Json {
         "remedy": problem.remedy(),
         "type": format!("{TYPE_PREFIX}{}", problem.code().slug),
     })
+}
+
+/// The file, the line and the column that something stands in, as far as it does.
+pub(crate) fn place(origin: &Origin) -> (Option<&str>, Option<usize>, Option<usize>) {
+    match origin {
+        Origin::File { name, line, column } if *line > 0 => (Some(name), Some(*line), Some(*column)),
+        Origin::File { name, .. } => (Some(name), None, None),
+        _ => (None, None, None),
+    }
 }
 
 impl From<std::io::Error> for Failure {

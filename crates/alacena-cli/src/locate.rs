@@ -54,9 +54,14 @@ pub(crate) fn file_required(given: &ConfigFile) -> Result<PathBuf, Error> {
 /// # Errors
 /// `Invalid`, with every problem.
 pub(crate) fn load(file: &Path, listen: Option<SocketAddr>) -> Result<Config, Problems> {
+    Config::load(&layers(file, listen))
+}
+
+/// What a configuration is made of in this process: the file, the environment, and the flags that were typed.
+pub(crate) fn layers(file: &Path, listen: Option<SocketAddr>) -> Layers {
     let mut layers = Layers::of_process(Some(file.to_owned()));
     layers.flags.extend(listen.map(|listen| ("server.listen".to_owned(), listen.to_string())));
-    Config::load(&layers)
+    layers
 }
 
 /// Finds who can answer: the server that was named, that of the configuration, the example's, or nobody.

@@ -3,6 +3,7 @@
 mod call;
 mod check;
 mod completions;
+mod config;
 mod init;
 mod invalidate;
 mod mcp;
@@ -17,6 +18,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Mcp(arguments) => mcp::run(arguments).await,
         Command::Check(arguments) => check::run(arguments).await,
+        Command::Config(arguments) => config::run(arguments),
         Command::Init(arguments) => init::run(arguments).await,
         Command::Call(arguments) => call::run(arguments).await,
         Command::Invalidate(arguments) => invalidate::run(arguments).await,
@@ -29,6 +31,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
 pub(crate) fn answers_json(command: &Command) -> bool {
     match command {
         Command::Check(arguments) => arguments.output.json,
+        Command::Config(arguments) => config::answers_json(arguments),
         Command::Init(arguments) => arguments.output.json,
         Command::Call(arguments) => arguments.output.json,
         Command::Invalidate(arguments) => arguments.output.json,

@@ -9,6 +9,7 @@
 mod process;
 mod quickstart;
 mod commands;
+mod config;
 mod mcp;
 mod owner;
 mod stop;

@@ -53,12 +53,7 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, in the order of the lines.
     pub fn load(layers: &Layers) -> Result<Config, Problems> {
-        let Some(file) = &layers.file else { return assemble("alacena.toml", "", layers) };
-        let name = file.display().to_string();
-        match read(file, &name) {
-            Ok(text) => assemble(&name, &text, layers),
-            Err(problem) => Err(Problems::found(vec![problem]).expect("one problem is some")),
-        }
+        read(layers).map(|(config, _)| config)
     }
 
     /// The configuration that `text` describes; problems call it `name`. `layers.file` is not read: its folder is
@@ -79,11 +74,21 @@ impl Config {
     /// ));
     /// ```
     pub fn parse(text: &str, name: &str, layers: &Layers) -> Result<Config, Problems> {
-        assemble(name, text, layers)
+        assemble(name, text, layers).map(|(config, _)| config)
     }
 }
 
-fn assemble(name: &str, text: &str, layers: &Layers) -> Result<Config, Problems> {
+/// The configuration that the layers make, and what was written in them.
+pub(super) fn read(layers: &Layers) -> Result<(Config, Table), Problems> {
+    let Some(file) = &layers.file else { return assemble("alacena.toml", "", layers) };
+    let name = file.display().to_string();
+    match text_of(file, &name) {
+        Ok(text) => assemble(&name, &text, layers),
+        Err(problem) => Err(Problems::found(vec![problem]).expect("one problem is some")),
+    }
+}
+
+fn assemble(name: &str, text: &str, layers: &Layers) -> Result<(Config, Table), Problems> {
     let mut problems = Vec::new();
     let mut warnings = Vec::new();
     let tree = document::parse(name, text, &mut problems);
@@ -108,11 +113,11 @@ fn assemble(name: &str, text: &str, layers: &Layers) -> Result<Config, Problems>
     config.cache_enabled = cache_enabled.unwrap_or(true);
     match Problems::found(problems) {
         Some(problems) => Err(problems),
-        None => Ok(config),
+        None => Ok((config, tree)),
     }
 }
 
-fn read(file: &Path, name: &str) -> Result<String, Problem> {
+fn text_of(file: &Path, name: &str) -> Result<String, Problem> {
     let origin = Origin::whole(name);
     let problem = |message: String, remedy: &str| Problem::new(&origin, "", message, remedy);
     let unreadable = |error: std::io::Error| {

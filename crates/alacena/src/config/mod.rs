@@ -23,7 +23,9 @@ mod model;
 mod origin;
 mod problem;
 mod reference;
+mod explain;
 
+pub use explain::Explained;
 pub use load::Layers;
 pub use model::{
     Config, EmbeddedConfig, GuardConfig, HttpConfig, HttpQuestion, LogFormat, MemoryConfig, Question,

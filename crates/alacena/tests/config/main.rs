@@ -1,6 +1,7 @@
 //! The configuration, as somebody who writes one meets it.
 
 mod example;
+mod explain;
 mod layers;
 mod meaning;
 mod problems;

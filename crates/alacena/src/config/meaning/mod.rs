@@ -126,6 +126,7 @@ impl Meaning<'_> {
             soft_timeout,
             hard_timeout,
             item_bytes_max: settings.size("item_max"),
+            ..Policy::default()
         }
     }
 
