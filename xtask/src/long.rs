@@ -1,5 +1,7 @@
 //! `cargo xtask long`: what takes too long for every change and is run by hand before a release.
 
+mod hit;
+
 use std::fmt::Write as _;
 
 use crate::{
@@ -11,38 +13,57 @@ use crate::{
 struct Long {
     name: &'static str,
     about: &'static str,
-    run: fn() -> Result,
+    /// What may stand after the name.
+    options: &'static [&'static str],
+    /// Told what stands there.
+    run: fn(&[&str]) -> Result,
 }
 
 const LONG: &[Long] = &[
     Long {
         name: "first-minute",
         about: "a clean clone: cold build, warm start, first answers",
-        run: first_minute::measure,
+        options: &[],
+        run: |_| first_minute::measure(),
     },
     Long {
         name: "instructions",
         about: "one invalidation with a thousand and with a million entries, optimised",
-        run: instructions::measure,
+        options: &[],
+        run: |_| instructions::measure(),
     },
-    Long { name: "deny", about: "cargo-deny on deny.toml: licences, bans, sources", run: deny },
+    Long {
+        name: "bench-hit",
+        about: "a hit of the library against the bare table: ratios, allocations, memory, instructions",
+        options: &[],
+        run: hit::measure,
+    },
+    Long {
+        name: "deny",
+        about: "cargo-deny on deny.toml: licences, bans, sources",
+        options: &[],
+        run: |_| deny(),
+    },
 ];
 
 /// The names, one per line, for `--help`.
 pub(crate) fn list() -> String {
     LONG.iter().fold(String::new(), |mut text, long| {
-        let _ = writeln!(text, "  {:<13} {}", long.name, long.about);
+        let call = [&[long.name], long.options].concat().join(" ");
+        let _ = writeln!(text, "  {call:<15} {}", long.about);
         text
     })
 }
 
-/// Runs the one called `name`.
-pub(crate) fn run_named(name: &str) -> Result {
-    let long = LONG.iter().find(|long| long.name == name);
-    long.map_or_else(
-        || Err(format!("there is no `long {name}`; there are:\n{}", list())),
-        |long| (long.run)(),
-    )
+/// Runs the one called `name` with what stands after its name.
+pub(crate) fn run_named(name: &str, options: &[&str]) -> Result {
+    match LONG.iter().find(|long| long.name == name) {
+        None => Err(format!("there is no `long {name}`; there are:\n{}", list())),
+        Some(long) if options.len() > long.options.len() => {
+            Err(format!("`long {name}` knows nothing of `{}`", options.join(" ")))
+        }
+        Some(long) => (long.run)(options),
+    }
 }
 
 fn deny() -> Result {

@@ -30,7 +30,7 @@ Usage: cargo xtask <command>
         asked whether to install it, with --install (or CI=true) it is installed, with --no-install the steps
         that need it are skipped. With CI=true a skipped step is a failure.
   docs  Writes the generated pages of docs/reference anew.
-  long NAME
+  long NAME [OPTION]...
         Runs one of the long measurements by hand; its line goes to benches/RESULTS.md.";
 
 fn main() -> ExitCode {
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         }
         ["test", options @ ..] => test::run(options),
         ["docs"] => docs::write(),
-        ["long", name] => long::run_named(name),
+        ["long", name, options @ ..] => long::run_named(name, options),
         _ => Err(format!("`cargo xtask {}` is not a command; see `cargo xtask --help`", words.join(" "))),
     };
     match done {

@@ -1,0 +1,63 @@
+//! What a hit costs beside the bare table that the memory is made of.
+//!
+//! The bench `hit` of the core does the work; here it is built with the profile of what is shipped, run part by part, each
+//! in a process of its own, and its instructions are counted.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::Value;
+
+use crate::command::{Result, cargo, program, read, run, target};
+
+/// Hits that are counted, so many that what surrounds the loop does not show.
+const HITS: u64 = 10_000;
+/// The cases of the bench that callgrind is shown; the others differ from them by the clock only.
+const COUNTED: &[&str] = &["bare", "get", "get_or_fetch", "key, then get_or_fetch"];
+
+/// Ratios, allocations, memory, instructions.
+pub(super) fn measure(_: &[&str]) -> Result {
+    let bench = build()?;
+    for part in [&["allocations"][..], &["times"], &["times", "131072"]] {
+        run(program(&bench).args(part))?;
+    }
+    for kind in ["bare", "typed", "body"] {
+        run(program(&bench).args(["memory", kind]))?;
+    }
+    let counts = COUNTED.iter().map(|case| count(&bench, case)).collect::<Result<Vec<u64>>>()?;
+    for (case, instructions) in COUNTED.iter().zip(&counts) {
+        let ratio = *instructions as f64 / counts[0] as f64;
+        println!("{case:<24} {instructions:>6} instructions {ratio:>7.2}x");
+    }
+    Ok(())
+}
+
+/// Builds the bench and answers where it is: its name ends in a hash.
+fn build() -> Result<PathBuf> {
+    let messages = read(&mut cargo(&[
+        "build",
+        "--profile=dist",
+        "--package=alacena-core",
+        "--bench=hit",
+        "--message-format=json-render-diagnostics",
+    ]))?;
+    let mut built = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let bench = built.rfind(|message| message["target"]["name"] == "hit");
+    let path = bench.as_ref().and_then(|message| message["executable"].as_str());
+    path.map(PathBuf::from).ok_or_else(|| "cargo names no bench `hit`".to_owned())
+}
+
+fn count(bench: &PathBuf, case: &str) -> Result<u64> {
+    let folder = target().join("callgrind");
+    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let report = folder.join("hit");
+    let mut valgrind = program("valgrind");
+    valgrind.args(["--tool=callgrind", "--quiet", "--collect-atstart=no", "--toggle-collect=*measured_*"]);
+    valgrind.arg(format!("--callgrind-out-file={}", report.display())).arg(bench);
+    read(valgrind.args(["count", case]).arg(HITS.to_string()))?;
+    let text = fs::read_to_string(&report).map_err(|error| format!("{}: {error}", report.display()))?;
+    let total = text.lines().find_map(|line| line.strip_prefix("totals: "));
+    match total.and_then(|total| total.trim().parse::<u64>().ok()) {
+        Some(total) if total > HITS => Ok(total / HITS),
+        _ => Err("callgrind counted nothing; have the functions called measured_… been renamed?".to_owned()),
+    }
+}
