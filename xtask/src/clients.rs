@@ -2,12 +2,21 @@
 
 use crate::{
     command::{Result, build_all, program, root, run, target},
-    needs::python,
+    needs::{node_tools, python},
 };
 
 /// Speaks MCP with the official client.
 pub(crate) fn mcp() -> Result {
     client("mcp_client.py", python().into_os_string())
+}
+
+/// Has the transport of MCP judged by the conformance suite.
+pub(crate) fn conformance() -> Result {
+    build_all()?;
+    let debug = target().join("debug");
+    let mut script = program("python3");
+    script.arg("-u").arg(root().join("tests/clients/conformance.py"));
+    run(script.arg(debug.join("alacena")).arg(debug.join("examples/mcp_conformance")).arg(node_tools()))
 }
 
 /// Shows the metrics to promtool.

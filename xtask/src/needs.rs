@@ -15,6 +15,10 @@ pub(crate) enum Need {
     Python,
     /// The official MCP client.
     McpClient,
+    /// Fetches packages of Node.
+    Npm,
+    /// The conformance suite of MCP, with a Node that is new enough for it.
+    McpSuite,
     /// Prometheus' own checker of metrics.
     Promtool,
     /// Counts instructions.
@@ -23,6 +27,10 @@ pub(crate) enum Need {
 
 /// Pinned, so that a release of theirs cannot turn our tests red.
 const MCP_CLIENT: &str = "mcp==2.3.0";
+/// Pinned for the same reason, and because the tag `latest` is older than the revision that it judges.
+const MCP_SUITE: &str = "0.2.0-alpha.12";
+/// Its own requirement: Debian's is older.
+const NODE: &str = "22";
 
 /// What to do about what is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +49,8 @@ impl Need {
         match self {
             Need::Python => "python3",
             Need::McpClient => "mcp",
+            Need::Npm => "npm",
+            Need::McpSuite => "mcp-suite",
             Need::Promtool => "promtool",
             Need::Valgrind => "valgrind",
         }
@@ -50,6 +60,8 @@ impl Need {
         match self {
             Need::Python => "runs the client tests (Debian: python3 python3-venv)",
             Need::McpClient => "the official MCP client that talks to the server (PyPI, kept under target/)",
+            Need::Npm => "brings the conformance suite of MCP (Debian: npm)",
+            Need::McpSuite => "judges /mcp, with the Node it wants (npm, kept under target/)",
             Need::Promtool => "checks /metrics as Prometheus would read it (Debian: prometheus)",
             Need::Valgrind => "counts the instructions of an invalidation (Debian: valgrind)",
         }
@@ -58,7 +70,8 @@ impl Need {
     const fn debian(self) -> &'static [&'static str] {
         match self {
             Need::Python => &["python3", "python3-venv"],
-            Need::McpClient => &[],
+            Need::McpClient | Need::McpSuite => &[],
+            Need::Npm => &["npm"],
             Need::Promtool => &["prometheus"],
             Need::Valgrind => &["valgrind"],
         }
@@ -73,6 +86,12 @@ impl Need {
                     "import importlib.metadata as m, mcp; assert 'mcp==' + m.version('mcp') == '{MCP_CLIENT}'"
                 ),
             ])),
+            Need::Npm => works(program("npm").arg("--version")),
+            Need::McpSuite => works(program(node_tools().join("node")).arg("-e").arg(format!(
+                "const suite = require({:?}); process.exit(suite.version === '{MCP_SUITE}' && \
+                 process.versions.node.startsWith('{NODE}.') ? 0 : 1)",
+                node_folder().join("node_modules/@modelcontextprotocol/conformance/package.json")
+            ))),
             Need::Promtool => works(program("promtool").arg("--version")),
             Need::Valgrind => works(program("valgrind").arg("--version")),
         }
@@ -82,6 +101,15 @@ impl Need {
 /// The interpreter that has the Python packages of the tests.
 pub(crate) fn python() -> PathBuf {
     target().join("tools/python/bin/python")
+}
+
+/// The programs that came with Node packages, and Node itself.
+pub(crate) fn node_tools() -> PathBuf {
+    node_folder().join("node_modules/.bin")
+}
+
+fn node_folder() -> PathBuf {
+    target().join("tools/node")
 }
 
 /// Lists what is missing of `needs`, installs it if that is wanted, and answers what is missing still.
@@ -141,6 +169,13 @@ fn install_all(missing: &[Need]) -> Result {
             "--disable-pip-version-check",
             MCP_CLIENT,
         ]))?;
+    }
+    if missing.contains(&Need::McpSuite) {
+        let node = format!("node@{NODE}");
+        let suite = format!("@modelcontextprotocol/conformance@{MCP_SUITE}");
+        let mut npm = program("npm");
+        npm.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"]).arg(node_folder());
+        run(npm.args([node, suite]))?;
     }
     debian
 }

@@ -38,6 +38,12 @@ pub(crate) const STEPS: &[Step] = &[
         run: clients::mcp,
     },
     Step {
+        name: "conformance",
+        about: "the conformance suite of MCP passes, both revisions",
+        needs: &[Need::Python, Need::Npm, Need::McpSuite],
+        run: clients::conformance,
+    },
+    Step {
         name: "metrics",
         about: "promtool accepts /metrics",
         needs: &[Need::Python, Need::Promtool],

@@ -43,6 +43,13 @@ impl App {
         }))
     }
 
+    /// The same with another endpoint at `/mcp`. Nobody may hold a clone yet.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn with_mcp(mut self, mcp: crate::tools::McpService) -> Self {
+        Arc::get_mut(&mut self.0).expect("nobody holds a clone of what has just been made").mcp = mcp;
+        self
+    }
+
     pub(crate) fn alacena(&self) -> &Alacena {
         &self.0.alacena
     }

@@ -176,6 +176,13 @@ pub(crate) fn router(app: App) -> Router {
         let gate = from_fn_with_state((app.clone(), route.access), authorise);
         router = router.route(route.path, (route.handler)().route_layer(gate));
     }
+    #[cfg(feature = "mcp")]
+    if app.mcp().has_sessions() {
+        // What a session adds for MCP clients before 2026-07-28: a stream of their own, and a way to leave.
+        let gate = from_fn_with_state((app.clone(), Access::Role(Role::Read)), authorise);
+        let session = get(tools::streamable_http).delete(tools::streamable_http);
+        router = router.route("/mcp", session.route_layer(gate));
+    }
     router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

@@ -60,14 +60,38 @@ pub async fn serve(
     settings: ServerSettings,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
+    let app = open(&listener, alacena, settings)?;
+    serve_app(listener, app, shutdown).await
+}
+
+/// Like [`serve`], with `handler` at `/mcp` in the place of the declared reads. For the conformance suite of MCP, which
+/// wants tools of its own behind the very transport that it judges.
+#[doc(hidden)]
+#[cfg(feature = "mcp")]
+pub async fn serve_mcp_handler(
+    listener: TcpListener,
+    alacena: Alacena,
+    settings: ServerSettings,
+    handler: impl rmcp::ServerHandler + Clone,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    let mcp = crate::tools::McpService::with_sessions(handler, &settings);
+    let app = open(&listener, alacena, settings)?.with_mcp(mcp);
+    serve_app(listener, app, shutdown).await
+}
+
+fn open(listener: &TcpListener, alacena: Alacena, settings: ServerSettings) -> Result<App, Error> {
     let address = listener.local_addr().map_err(|cause| {
         Error::new(&catalogue::LISTEN_FAILED, "the socket has no address").caused_by(cause)
     })?;
     refuse_open_door(address, &settings)?;
+    Ok(App::new(alacena, settings, address))
+}
 
+async fn serve_app(listener: TcpListener, app: App, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    let alacena = app.alacena().clone();
     let runtime = alacena.runtime().clone();
-    let drain = settings.drain;
-    let app = App::new(alacena.clone(), settings, address);
+    let drain = app.settings().drain;
     let door =
         Door::new(listener, routes::router(app.clone()), &runtime, app.settings().connections_max.max(1));
     let connections = door.admit_until(shutdown).await;

@@ -1,17 +1,13 @@
 //! MCP: the protocol of both eras, spoken by rmcp, over Streamable HTTP and over stdio.
 //!
-//! Stateless in both: what the revisions before 2026-07-28 call a session holds nothing here that a later request
-//! needs, so none is begun. Host and origin have been checked by [`crate::edge`] before a request comes here.
+//! [`Handler`] answers what rmcp asks; [`transport`] is how a request of HTTP gets to it.
+
+mod transport;
 
 use std::sync::Arc;
 
 use alacena::error::{Error, Kind, catalogue};
-use axum::{
-    body::Body,
-    extract::{Request, State},
-    http::request::Parts,
-    response::Response,
-};
+use axum::http::request::Parts;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler, ServiceExt,
     model::{
@@ -20,18 +16,15 @@ use rmcp::{
         ServerConfig, Tool as McpTool, ToolAnnotations,
     },
     service::{RequestContext, ServerInitializeError},
-    transport::{
-        stdio_pipes,
-        streamable_http_server::{
-            StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
-        },
-    },
+    transport::stdio_pipes,
 };
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Tool, ToolCall, ToolResult, Tools, http::credentials_for};
-use crate::{app::App, problem::Problem, request, settings::ServerSettings};
+use crate::{app::App, settings::ServerSettings};
+
+pub(crate) use transport::{McpService, streamable_http};
 
 /// How long a client may remember the list of tools: it changes only with the configuration.
 const LIST_TTL_MS: u64 = 60_000;
@@ -39,28 +32,9 @@ const LIST_TTL_MS: u64 = 60_000;
 /// Where 2026-07-28 wants to read who answers.
 const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
 
-/// The endpoint.
-pub(crate) type McpService = StreamableHttpService<Handler, NeverSessionManager>;
-
 /// The endpoint over `tools`.
 pub(crate) fn mcp_service(tools: Arc<dyn Tools>, settings: &ServerSettings) -> McpService {
-    let config = StreamableHttpServerConfig::default()
-        .with_legacy_session_mode(false)
-        .with_json_response(true)
-        .with_max_request_body_bytes(settings.request_bytes_max)
-        // `edge` has done it, by the same rules as for every other path.
-        .disable_allowed_hosts();
-    let handler = Handler { tools, version: settings.version.as_str().into() };
-    StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(NeverSessionManager::default()), config)
-}
-
-/// `POST /mcp`.
-pub(crate) async fn streamable_http(State(app): State<App>, request: Request) -> Result<Response, Problem> {
-    let (mut parts, body) = request.into_parts();
-    let body = request::body(Request::from_parts(parts.clone(), body), &app).await?;
-    parts.extensions.insert(app.clone());
-    let request = Request::from_parts(parts, Body::from(body));
-    Ok(app.mcp().handle(request).await.map(Body::new))
+    McpService::stateless(Handler { tools, version: settings.version.as_str().into() }, settings)
 }
 
 /// Serves MCP over standard input and output until the client closes them. Nothing else may write there meanwhile.
