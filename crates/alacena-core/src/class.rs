@@ -26,6 +26,12 @@ pub struct Policy {
     /// How long after the TTL a value is still answered, labelled stale, when its source fails. Default 24 hours.
     /// Zero: off.
     pub stale_if_error: Duration,
+    /// Whether a fresh value is refreshed shortly before its end, if it is likely to be asked for again, so that nobody
+    /// waits for the source. Default true.
+    pub refresh_ahead: bool,
+    /// The absolute age up to which each hit begins the TTL anew; `None`: hits extend nothing. Not for data that its
+    /// source changes unasked. Default `None`.
+    pub sliding_max: Option<Duration>,
     /// How long a caller waits for the source before it gets the expired value that is at hand; the load goes on and
     /// is stored. Does not apply to an invalidated entry. Default 2 seconds.
     pub soft_timeout: Duration,
@@ -43,6 +49,8 @@ impl Default for Policy {
             negative_ttl: Duration::from_secs(30),
             stale_while_revalidate: Duration::ZERO,
             stale_if_error: Duration::from_secs(24 * 3600),
+            refresh_ahead: true,
+            sliding_max: None,
             soft_timeout: Duration::from_secs(2),
             hard_timeout: Duration::from_secs(10),
             item_bytes_max: 512 * 1024,

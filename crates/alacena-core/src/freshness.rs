@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     class::Policy,
+    marker::Validity,
     runtime::{Moment, unit_interval},
 };
 
@@ -11,6 +12,9 @@ use crate::{
 const TTL_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// The widest jitter.
 const JITTER_MAX: f64 = 0.5;
+
+/// How many loads' time before its end an entry can be refreshed ahead at the earliest.
+const REFRESH_AHEAD_LOADS: f64 = 16.0;
 
 /// Until when an entry is what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +30,17 @@ pub struct Lifetime {
 }
 
 impl Lifetime {
+    /// The same lifetime, all of it later by `by`.
+    #[must_use]
+    pub fn later_by(self, by: Duration) -> Self {
+        Self {
+            loaded_at: self.loaded_at,
+            fresh_until: self.fresh_until + by,
+            revalidate_until: self.revalidate_until + by,
+            stand_in_until: self.stand_in_until + by,
+        }
+    }
+
     /// The lifetime of an entry that was loaded at `now` and is fresh for about `ttl`; `random` places it within the
     /// class's jitter.
     #[must_use]
@@ -55,6 +70,31 @@ pub enum Freshness {
     Dead,
 }
 
+/// Whether a fresh entry is to be refreshed now, so that nobody has to wait when its time is over.
+///
+/// XFetch (Vattani, Chierichetti and Lowenstein, *Optimal Probabilistic Cache Stampede Prevention*, 2015) with beta 1:
+/// the chance is e^(-left/load), so that a key which takes long to load is begun early, and a key that is asked for
+/// often is all but sure to be begun in time. It is worth a load only if somebody is likely to ask again within the
+/// next TTL: at the rate of the `hits` of this one, more likely than not.
+#[must_use]
+pub fn refresh_ahead(
+    lifetime: &Lifetime,
+    load_took: Duration,
+    hits: u32,
+    now: Moment,
+    random: impl FnOnce() -> u64,
+) -> bool {
+    let (left, load) = ((lifetime.fresh_until - now).as_secs_f64(), load_took.as_secs_f64());
+    // Beyond this the chance is under one in ten million; nothing is computed for nearly every hit.
+    if load == 0.0 || left > REFRESH_AHEAD_LOADS * load {
+        return false;
+    }
+    let (age, ttl) = (now - lifetime.loaded_at, lifetime.fresh_until - lifetime.loaded_at);
+    let expected = f64::from(hits) * ttl.as_secs_f64() / age.as_secs_f64().max(f64::MIN_POSITIVE);
+    let likely = 1.0 - (-expected).exp() > 0.5;
+    likely && unit_interval(random()) < (-left / load).exp()
+}
+
 impl Freshness {
     /// The word used in logs and answers.
     #[must_use]
@@ -69,10 +109,13 @@ impl Freshness {
     }
 }
 
-/// Judges an entry at `now`. `current` says that nothing which it depends on was invalidated.
+/// Judges an entry at `now`, whose deps stand as `validity` says.
 #[must_use]
-pub fn judge(lifetime: &Lifetime, current: bool, now: Moment) -> Freshness {
-    if !current {
+pub fn judge(lifetime: &Lifetime, validity: Validity, now: Moment) -> Freshness {
+    if validity == Validity::BrokenForGood {
+        return Freshness::Dead;
+    }
+    if validity == Validity::Broken {
         // Where nothing may stand in for a failing source, nothing that was invalidated may either.
         let allowed = lifetime.stand_in_until > lifetime.fresh_until && now < lifetime.stand_in_until;
         return if allowed { Freshness::LastResort } else { Freshness::Dead };
@@ -97,6 +140,10 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
+    fn standing(current: bool) -> Validity {
+        if current { Validity::Current } else { Validity::Broken }
+    }
+
     fn policy() -> Policy {
         Policy {
             jitter: 0.0,
@@ -109,7 +156,7 @@ mod tests {
     #[test]
     fn every_boundary_belongs_to_the_later_state() {
         let lifetime = Lifetime::new(&policy(), seconds(10), Moment::ORIGIN, 0);
-        let at = |second, current| judge(&lifetime, current, Moment::ORIGIN + seconds(second));
+        let at = |second, current| judge(&lifetime, standing(current), Moment::ORIGIN + seconds(second));
         assert_eq!(at(9, true), Freshness::Fresh);
         assert_eq!(at(10, true), Freshness::Revalidate);
         assert_eq!(at(15, true), Freshness::StandIn);
@@ -122,7 +169,7 @@ mod tests {
     fn where_nothing_may_stand_in_an_invalidated_entry_is_dead_at_once() {
         let policy = Policy { stale_if_error: Duration::ZERO, ..policy() };
         let lifetime = Lifetime::new(&policy, seconds(10), Moment::ORIGIN, 0);
-        assert_eq!(judge(&lifetime, false, Moment::ORIGIN), Freshness::Dead);
+        assert_eq!(judge(&lifetime, Validity::Broken, Moment::ORIGIN), Freshness::Dead);
     }
 
     #[test]
@@ -130,8 +177,50 @@ mod tests {
         for jitter in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0] {
             let policy = Policy { jitter, stale_if_error: Duration::MAX, ..Policy::default() };
             let lifetime = Lifetime::new(&policy, Duration::MAX, Moment::ORIGIN + seconds(1), u64::MAX);
-            assert_eq!(judge(&lifetime, true, Moment::ORIGIN + seconds(1)), Freshness::Fresh, "{jitter}");
+            assert_eq!(
+                judge(&lifetime, Validity::Current, Moment::ORIGIN + seconds(1)),
+                Freshness::Fresh,
+                "{jitter}"
+            );
         }
+    }
+
+    /// A key that is asked `rate` times a second: how long before its end it is refreshed.
+    fn refreshed_before_end(rate: u32, load: Duration, seed: u64) -> Option<Duration> {
+        let lifetime = Lifetime::new(&policy(), seconds(60), Moment::ORIGIN, 0);
+        let mut random = seed;
+        (1..60 * rate).find_map(|hits| {
+            let now = Moment::ORIGIN + seconds(1) * hits / rate;
+            // SplitMix64, as the testkit draws it.
+            random = random.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut z = random;
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            let early = refresh_ahead(&lifetime, load, hits, now, || z ^ (z >> 31));
+            early.then(|| lifetime.fresh_until - now)
+        })
+    }
+
+    #[test]
+    fn hot_keys_are_refreshed_in_time_for_their_load_and_not_much_earlier() {
+        let load = Duration::from_millis(500);
+        let mut early: Vec<_> = (0..200).filter_map(|seed| refreshed_before_end(50, load, seed)).collect();
+        early.sort();
+        assert_eq!(early.len(), 200, "nobody waits for the end");
+        assert!(early[2] >= load, "one in a hundred begins less than a load's time before: {:?}", early[2]);
+        assert!(early[199] <= 16 * load, "the earliest: {:?}", early[199]);
+    }
+
+    #[test]
+    fn a_key_that_nobody_asks_for_again_is_not_worth_a_load() {
+        let lifetime = Lifetime::new(&policy(), seconds(60), Moment::ORIGIN, 0);
+        let end = Moment::ORIGIN + seconds(60);
+        assert!(!refresh_ahead(&lifetime, seconds(1), 0, end, || 0));
+        assert!(refresh_ahead(&lifetime, seconds(1), 1, end, || 0));
+        assert!(
+            !refresh_ahead(&lifetime, Duration::ZERO, 1, end, || 0),
+            "what costs nothing is not begun early"
+        );
     }
 
     proptest! {
@@ -145,7 +234,8 @@ mod tests {
             };
             let lifetime = Lifetime::new(&policy, seconds(ttl), Moment::ORIGIN, random);
             let now = Moment::ORIGIN + seconds(at);
-            let freshness = judge(&lifetime, current, now);
+            let freshness = judge(&lifetime, standing(current), now);
+            prop_assert_eq!(judge(&lifetime, Validity::BrokenForGood, now), Freshness::Dead);
             let fresh_for = (lifetime.fresh_until - Moment::ORIGIN).as_secs_f64();
             prop_assert!((fresh_for - ttl as f64).abs() <= ttl as f64 * policy.jitter + 1e-6);
             if !current {

@@ -3,13 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::Engine;
-use crate::{
-    dep::Dep,
-    freshness::{Freshness, judge},
-    key::Key,
-    memory::Entry,
-    runtime::Moment,
-};
+use crate::{dep::Dep, freshness::Freshness, key::Key, memory::Entry, runtime::Moment};
 
 /// Most keys of one page.
 pub const PAGE_MAX: usize = 1000;
@@ -83,10 +77,10 @@ impl Engine {
 }
 
 fn explain(key: &Key, entry: &Entry, now: Moment) -> Explanation {
-    let lifetime = &entry.lifetime;
+    let lifetime = entry.lifetime();
     Explanation {
         key: key.clone(),
-        freshness: judge(lifetime, entry.token.is_current(), now),
+        freshness: entry.judge(now),
         age: now - lifetime.loaded_at,
         fresh_for: lifetime.fresh_until - now,
         stale_for: now - lifetime.fresh_until,

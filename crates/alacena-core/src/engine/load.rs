@@ -74,7 +74,7 @@ impl Engine {
     /// Loads for one caller only; nothing is shared, nothing is kept. The load ends when the caller goes away.
     pub(super) async fn load_alone(&self, question: &Question, load: Load) -> Result<Settled, Error> {
         let _work = self.0.running.enter()?;
-        let token = self.0.markers.capture(question.deps());
+        let token = question.capture(&self.0.markers);
         let (loaded, took) = self
             .fetch(question, load, self.must_look_again(question), Urgency::Foreground)
             .await
@@ -170,7 +170,7 @@ impl Engine {
     ) -> Entry {
         let (now, random) = (self.0.runtime.now(), self.0.runtime.random());
         let lifetime = Lifetime::new(&question.rules.policy, ttl, now, random);
-        Entry { value, token, lifetime, load_took: took, changed: None }
+        Entry::new(value, token, lifetime, took)
     }
 }
 

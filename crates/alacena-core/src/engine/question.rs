@@ -9,6 +9,7 @@ use crate::{
     figures::Counters,
     guard::Guard,
     key::{Key, KeySpace},
+    marker::{Markers, Token},
 };
 
 /// Whether the cache may answer.
@@ -62,6 +63,9 @@ pub struct Question {
     /// What the answer depends on besides the key space. A tag that only the value shows cannot be here, since deps
     /// are captured before the load.
     pub tags: Arc<[Dep]>,
+    /// What the answer depends on so strictly that, once it is invalidated, nobody may see the answer again, whatever
+    /// becomes of the source: permissions, deletions.
+    pub hard_tags: Arc<[Dep]>,
     /// Whether the cache may answer.
     pub mode: Mode,
 }
@@ -72,14 +76,32 @@ impl Question {
     /// # Errors
     /// `Invalid` when the answer would have more than [`DEPS_MAX`] deps.
     pub fn new(rules: &Arc<Rules>, key: Key, tags: impl Into<Arc<[Dep]>>) -> Result<Self, Error> {
-        let tags = tags.into();
-        let room = DEPS_MAX - rules.space.deps().len();
-        if tags.len() > room {
-            let detail =
-                format!("an entry of this read has at most {room} tags, this one has {}", tags.len());
+        let question = Self {
+            rules: Arc::clone(rules),
+            key,
+            tags: tags.into(),
+            hard_tags: Arc::default(),
+            mode: Mode::Normal,
+        };
+        question.checked()
+    }
+
+    /// The same question, whose answer also depends on `hard_tags`.
+    ///
+    /// # Errors
+    /// `Invalid` when the answer would have more than [`DEPS_MAX`] deps.
+    pub fn with_hard_tags(self, hard_tags: impl Into<Arc<[Dep]>>) -> Result<Self, Error> {
+        Self { hard_tags: hard_tags.into(), ..self }.checked()
+    }
+
+    fn checked(self) -> Result<Self, Error> {
+        let (room, given) =
+            (DEPS_MAX - self.rules.space.deps().len(), self.tags.len() + self.hard_tags.len());
+        if given > room {
+            let detail = format!("an entry of this read has at most {room} tags, this one has {given}");
             return Err(Error::new(&catalogue::KEY_INVALID, detail));
         }
-        Ok(Self { rules: Arc::clone(rules), key, tags, mode: Mode::Normal })
+        Ok(self)
     }
 
     /// The same question in another mode.
@@ -90,6 +112,15 @@ impl Question {
 
     /// Everything that the answer depends on.
     pub(super) fn deps(&self) -> impl Iterator<Item = &Dep> {
+        self.soft_deps().chain(self.hard_tags.iter())
+    }
+
+    fn soft_deps(&self) -> impl Iterator<Item = &Dep> {
         self.rules.space.deps().iter().chain(self.tags.iter())
+    }
+
+    /// What all of it holds now.
+    pub(super) fn capture(&self, markers: &Markers) -> Token {
+        markers.capture_with_hard(self.soft_deps(), self.hard_tags.iter())
     }
 }

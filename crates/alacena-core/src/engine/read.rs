@@ -5,14 +5,13 @@ use std::{future::Future, sync::Arc, time::Duration};
 use futures_util::future::{Either, select};
 
 use super::{
-    Engine, Loaded, Mode, Question,
+    Engine, Loaded, Mode, Question, Rules,
     load::{self, Load},
 };
 use crate::{
-    dep::DepKind,
     error::{Error, Kind, Retry, catalogue},
     flight::{Landed, Look, Settled, Turn},
-    freshness::{Freshness, judge},
+    freshness::{Freshness, refresh_ahead},
     guard::Urgency,
     marker::Break,
     memory::Entry,
@@ -70,9 +69,15 @@ impl Engine {
     {
         let now = self.0.runtime.now();
         let (reason, spare) = match self.look(&question, now) {
-            Found::Fresh(entry) => return Ok(hit(&question, &entry, now)),
+            Found::Fresh(entry) => {
+                let outcome = hit(&question, &entry, now);
+                if self.is_due_ahead(&question, &entry, now) {
+                    self.revalidate(&question, load::boxed(load), Some(&entry));
+                }
+                return Ok(outcome);
+            }
             Found::Revalidate(entry) => {
-                self.revalidate(&question, load::boxed(load));
+                self.revalidate(&question, load::boxed(load), None);
                 return Ok(hit(&question, &entry, now));
             }
             Found::Missing(reason, spare) => (reason, spare),
@@ -108,16 +113,17 @@ impl Engine {
             };
             return Found::Missing(reason, None);
         };
-        let broken = entry.token.broken_by();
-        let freshness = judge(&entry.lifetime, broken.is_none(), now);
-        let reason = match (question.mode, broken) {
+        let freshness = entry.judge(now);
+        if freshness == Freshness::Fresh && question.mode == Mode::Normal {
+            return Found::Fresh(entry);
+        }
+        let reason = match (question.mode, entry.token.broken_by()) {
             (Mode::Refresh | Mode::Bypass, _) => MissReason::Bypass,
             (Mode::Normal, Some(Break::Invalidated(dep))) => MissReason::Invalidated(dep.clone()),
             (Mode::Normal, Some(Break::PushedOut(_))) => MissReason::Evicted,
             (Mode::Normal, None) => MissReason::Expired,
         };
         match (freshness, question.mode) {
-            (Freshness::Fresh, Mode::Normal) => Found::Fresh(entry),
             (Freshness::Revalidate, Mode::Normal) => Found::Revalidate(entry),
             // Whoever asks past the cache is not answered out of it, whatever becomes of the source.
             (_, Mode::Bypass) => Found::Missing(reason, None),
@@ -126,21 +132,37 @@ impl Engine {
     }
 
     fn turn(&self, question: &Question) -> Turn {
+        self.turn_unless_fresh(question, None)
+    }
+
+    /// A turn at the flight of the key. None is needed where there is a fresh entry, other than `ahead`.
+    fn turn_unless_fresh(&self, question: &Question, ahead: Option<&Arc<Entry>>) -> Turn {
         if question.mode == Mode::Bypass {
             return Turn::Alone;
         }
         let look = || match self.look(question, self.0.runtime.now()) {
+            Found::Fresh(entry) if ahead.is_some_and(|ahead| Arc::ptr_eq(ahead, &entry)) => {
+                Look::Missing(Some(entry))
+            }
             Found::Fresh(entry) => Look::Fresh(entry),
             Found::Revalidate(entry) => Look::Missing(Some(entry)),
             Found::Missing(_, entry) => Look::Missing(entry),
         };
-        let capture = || self.0.markers.capture(question.deps());
+        let capture = || question.capture(&self.0.markers);
         self.0.flights.ask(&question.key, question.mode == Mode::Refresh, look, capture)
     }
 
-    /// Refreshes behind the caller's back, unless somebody already does.
-    fn revalidate(&self, question: &Question, load: Load) {
-        if let Turn::Lead(landing, _) = self.turn(question) {
+    /// Whether a fresh entry that has just been hit is to be refreshed before its time is over.
+    fn is_due_ahead(&self, question: &Question, entry: &Entry, now: Moment) -> bool {
+        let hits = entry.count_hit();
+        question.rules.policy.refresh_ahead
+            && refresh_ahead(&entry.lifetime(), entry.load_took, hits, now, || self.0.runtime.random())
+    }
+
+    /// Refreshes behind the caller's back, unless somebody already does, or has. `ahead` is the entry that is to be
+    /// replaced although it is still fresh.
+    fn revalidate(&self, question: &Question, load: Load, ahead: Option<&Arc<Entry>>) {
+        if let Turn::Lead(landing, _) = self.turn_unless_fresh(question, ahead) {
             self.launch(question.clone(), landing, load, Urgency::Background);
         }
     }
@@ -210,11 +232,7 @@ impl Engine {
     }
 
     fn judge_now(&self, entry: &Entry) -> Freshness {
-        // Whoever invalidates a key has said that its entry is wrong, and nobody may see it again.
-        match entry.token.broken_by() {
-            Some(Break::Invalidated(dep)) if dep.kind() == DepKind::Key => Freshness::Dead,
-            broken => judge(&entry.lifetime, broken.is_none(), self.0.runtime.now()),
-        }
+        entry.judge(self.0.runtime.now())
     }
 }
 
@@ -242,9 +260,12 @@ fn resting(error: Error, pause: Duration) -> Error {
 
 /// An answer out of the memory.
 fn hit(question: &Question, entry: &Entry, now: Moment) -> Outcome {
-    let counters = &question.rules.counters;
+    let Rules { counters, policy, .. } = &*question.rules;
     counters.hits.increment();
-    let stale = (now >= entry.lifetime.fresh_until).then_some(StaleReason::Revalidating);
+    if let Some(age_max) = policy.sliding_max {
+        entry.slide(now, age_max);
+    }
+    let stale = (now >= entry.lifetime().fresh_until).then_some(StaleReason::Revalidating);
     if let Some(why) = stale {
         counters.stale(why);
     }
@@ -258,12 +279,13 @@ fn may_stand_in_for(error: &Error) -> bool {
 }
 
 fn outcome(entry: &Entry, now: Moment, miss: Option<MissReason>, stale: Option<StaleReason>) -> Outcome {
+    let lifetime = entry.lifetime();
     Outcome {
         value: entry.value.clone(),
         origin: if stale.is_some() { Origin::Stale } else { Origin::L1 },
-        age: now - entry.lifetime.loaded_at,
-        fresh_for: if stale.is_some() { Duration::ZERO } else { entry.lifetime.fresh_until - now },
-        stale_for: now - entry.lifetime.fresh_until,
+        age: now - lifetime.loaded_at,
+        fresh_for: if stale.is_some() { Duration::ZERO } else { lifetime.fresh_until - now },
+        stale_for: now - lifetime.fresh_until,
         miss,
         stale,
         collapsed: false,

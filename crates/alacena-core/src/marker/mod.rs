@@ -29,5 +29,5 @@ pub mod protocol;
 mod table;
 mod trail;
 
-pub use table::{Break, Markers, Token};
+pub use table::{Break, Markers, Token, Validity};
 pub use trail::Trail;

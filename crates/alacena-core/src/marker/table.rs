@@ -13,7 +13,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::protocol::{self, Cells, Generation};
-use crate::dep::Dep;
+use crate::dep::{Dep, DepKind};
 
 /// Shards of the table: enough that loads on different tags rarely meet.
 const SHARDS: usize = 16;
@@ -60,7 +60,18 @@ impl Mark {
     }
 }
 
-/// Why a token is no longer current.
+/// Whether what an entry depends on still stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Validity {
+    /// All of it.
+    Current,
+    /// Not all of it; the entry may stand in for a source that fails.
+    Broken,
+    /// Not all of it, and the entry must not be seen again.
+    BrokenForGood,
+}
+
+/// What a token broke by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Break<'t> {
     /// This dep was invalidated.
@@ -71,19 +82,35 @@ pub enum Break<'t> {
 
 /// Everything that an entry depends on, as it stood when its load began. Cheap to clone.
 #[derive(Clone)]
-pub struct Token(Arc<[Mark]>);
+pub struct Token {
+    marks: Arc<[Mark]>,
+    /// Marks from this one on are hard: once one is broken, the entry must not be seen again.
+    hard_from: usize,
+}
 
 impl Token {
     /// Whether nothing that it depends on has been invalidated since.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        self.0.iter().all(Mark::is_current)
+        self.marks.iter().all(Mark::is_current)
+    }
+
+    /// Whether what it depends on still stands.
+    #[must_use]
+    pub fn validity(&self) -> Validity {
+        let Some(first) = self.marks.iter().position(|mark| !mark.is_current()) else {
+            return Validity::Current;
+        };
+        let for_good = |mark: &Mark| mark.cell.dep.kind() == DepKind::Key;
+        let hard = self.marks[first.max(self.hard_from)..].iter().any(|mark| !mark.is_current());
+        let named = self.marks[first..].iter().any(|mark| for_good(mark) && !mark.is_current());
+        if hard || named { Validity::BrokenForGood } else { Validity::Broken }
     }
 
     /// The first dep that no longer stands, and why.
     #[must_use]
     pub fn broken_by(&self) -> Option<Break<'_>> {
-        let mark = self.0.iter().find(|mark| !mark.is_current())?;
+        let mark = self.marks.iter().find(|mark| !mark.is_current())?;
         Some(match mark.cell.generation() {
             Generation::PUSHED_OUT => Break::PushedOut(&mark.cell.dep),
             _ => Break::Invalidated(&mark.cell.dep),
@@ -92,13 +119,13 @@ impl Token {
 
     /// Every dep, and whether it still stands.
     pub fn deps(&self) -> impl Iterator<Item = (&Dep, bool)> {
-        self.0.iter().map(|mark| (&mark.cell.dep, mark.is_current()))
+        self.marks.iter().map(|mark| (&mark.cell.dep, mark.is_current()))
     }
 
     /// Bytes of memory that it takes beside the cells.
     #[must_use]
     pub fn weight(&self) -> usize {
-        2 * size_of::<usize>() + size_of_val(&*self.0)
+        2 * size_of::<usize>() + size_of_val(&*self.marks)
     }
 }
 
@@ -156,8 +183,21 @@ impl Markers {
     /// What each dep holds now. To be called before the source is asked.
     #[must_use]
     pub fn capture<'d>(&self, deps: impl IntoIterator<Item = &'d Dep>) -> Token {
-        let marks = protocol::capture(&mut Steps(self), deps);
-        Token(marks.into_iter().map(|(cell, captured)| Mark { cell, captured }).collect())
+        self.capture_with_hard(deps, [])
+    }
+
+    /// What each dep holds now; once one of `hard` is broken, the entry must not be seen again.
+    #[must_use]
+    pub fn capture_with_hard<'d>(
+        &self,
+        soft: impl IntoIterator<Item = &'d Dep>,
+        hard: impl IntoIterator<Item = &'d Dep>,
+    ) -> Token {
+        let mut marks = protocol::capture(&mut Steps(self), soft);
+        let hard_from = marks.len();
+        marks.extend(protocol::capture(&mut Steps(self), hard));
+        let marks = marks.into_iter().map(|(cell, captured)| Mark { cell, captured }).collect();
+        Token { marks, hard_from }
     }
 
     /// Invalidates everything that depends on `dep`, whatever the number of entries. When it returns, no entry that
@@ -273,6 +313,21 @@ mod tests {
         markers.invalidate(&b);
         assert_eq!(token.broken_by(), Some(Break::Invalidated(&b)));
         assert!(!markers.invalidate(&b), "there is nothing left to kill");
+    }
+
+    #[test]
+    fn a_hard_dep_breaks_a_token_for_good_whatever_else_is_broken() {
+        let markers = Markers::new(64);
+        let (soft, hard, key) = (tag("soft"), tag("hard"), Dep::key("n", "k"));
+        let token = || markers.capture_with_hard([&soft], [&hard]);
+        let (first, second, named) = (token(), token(), markers.capture([&key, &soft]));
+        assert_eq!(first.validity(), Validity::Current);
+        markers.invalidate(&soft);
+        assert_eq!((first.validity(), named.validity()), (Validity::Broken, Validity::Broken));
+        markers.invalidate(&hard);
+        assert_eq!(second.validity(), Validity::BrokenForGood);
+        markers.invalidate(&key);
+        assert_eq!(named.validity(), Validity::BrokenForGood, "who names a key says that its entry is wrong");
     }
 
     #[test]
