@@ -5,7 +5,10 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::simulate::{Failure, KEY_DEFAULT, Latency};
+use crate::{
+    header::Header,
+    simulate::{Failure, KEY_DEFAULT, Latency},
+};
 
 /// Declare your slow reads once. Alacena answers them fast, keeps them right, and shows you what it did.
 #[derive(Debug, Parser)]
@@ -144,7 +147,10 @@ pub(crate) struct Init {
 Examples:
   alacena call get_jobs size=10
   alacena call ticket id=7 --json           the answer with what the cache did
-  alacena call get_jobs --no-cache          ask the source, and keep its answer")]
+  alacena call get_jobs --no-cache          ask the source, and keep its answer
+  alacena call mine --header \"authorization=Bearer $KEY\"
+
+Whoever may list the processes of this machine can see what a header says.")]
 pub(crate) struct Call {
     /// The read's name
     pub(crate) read: String,
@@ -154,6 +160,8 @@ pub(crate) struct Call {
     /// Ask the source although the cache has an answer
     #[arg(long)]
     pub(crate) no_cache: bool,
+    #[command(flatten)]
+    pub(crate) headers: Headers,
     #[command(flatten)]
     pub(crate) config: ConfigFile,
     #[command(flatten)]
@@ -271,6 +279,13 @@ pub(crate) struct ServerAddress {
     /// The server to ask, instead of the one of the configuration; its token comes from ALACENA_TOKEN
     #[arg(long, value_name = "URL")]
     pub(crate) server: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Headers {
+    /// A header of the caller that the read passes through to its source
+    #[arg(long = "header", value_name = "NAME=VALUE", value_parser = Header::parse)]
+    pub(crate) headers: Vec<Header>,
 }
 
 #[derive(Clone, Copy, Debug, Args)]

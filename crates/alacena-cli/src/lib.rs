@@ -4,6 +4,7 @@ mod args;
 mod chance;
 mod commands;
 mod failure;
+mod header;
 mod init;
 mod locate;
 mod log;

@@ -14,7 +14,7 @@ use rustix::{
 };
 use serde_json::Value as Json;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, header::Header};
 
 /// The environment variable that holds the token for a server.
 const TOKEN: &str = "ALACENA_TOKEN";
@@ -89,13 +89,26 @@ impl Remote {
     }
 
     /// Asks a read.
-    pub(crate) fn get_read(&self, name: &str, parameters: &[(String, String)]) -> RequestBuilder {
+    pub(crate) fn get_read(
+        &self,
+        name: &str,
+        parameters: &[(String, String)],
+        headers: &[Header],
+    ) -> RequestBuilder {
+        let request = self.with_token(self.client.get(self.read_url(name, parameters)));
+        headers.iter().fold(request, |request, header| request.header(&header.name, &header.value))
+    }
+
+    /// Where a read is asked.
+    pub(crate) fn read_url(&self, name: &str, parameters: &[(String, String)]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(["reads", name]);
         }
-        url.query_pairs_mut().extend_pairs(parameters);
-        self.with_token(self.client.get(url))
+        if !parameters.is_empty() {
+            url.query_pairs_mut().extend_pairs(parameters);
+        }
+        url
     }
 
     /// Sends a JSON document to `path`.

@@ -17,6 +17,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     args::Call,
     failure::Failure,
+    header::Header,
     locate::{self, Found},
     log,
     remote::{self, Remote},
@@ -43,7 +44,7 @@ pub(super) async fn run(arguments: Call) -> Result<(), Failure> {
 }
 
 async fn ask_server(remote: &Remote, arguments: &Call, runtime: &dyn Runtime) -> Result<Answer, Failure> {
-    let mut request = remote.get_read(&arguments.read, &arguments.parameters);
+    let mut request = remote.get_read(&arguments.read, &arguments.parameters, &arguments.headers.headers);
     if arguments.no_cache {
         request = request.header(CACHE_CONTROL, "no-cache");
     }
@@ -88,7 +89,21 @@ async fn ask(alacena: &Alacena, arguments: &Call) -> Result<Outcome<Body>, Error
     };
     let given = arguments.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let parameters = Parameters::from_text(&read.parameters, given)?;
-    alacena.ask(&read.name, parameters, Ask { mode: Mode::Refresh, ..Ask::default() }).await
+    let headers = &arguments.headers.headers;
+    let is_passed_on = |header: &&Header| read.credentials.iter().any(|name| *name == header.name.as_str());
+    if let Some(header) = headers.iter().find(|header| !is_passed_on(header)) {
+        let passed_on = match read.credentials.as_slice() {
+            [] => "none is: the source declares no `credentials`".to_owned(),
+            names => format!("these are: {}", names.join(", ")),
+        };
+        let detail = format!(
+            "the header `{}` is not passed on to the source of `{}`; {passed_on}",
+            header.name, read.name
+        );
+        return Err(Error::new(&catalogue::PARAMETER_INVALID, detail).with("header", &header.name));
+    }
+    let credentials = headers.iter().map(Header::credential).collect();
+    alacena.ask(&read.name, parameters, Ask { mode: Mode::Refresh, credentials }).await
 }
 
 fn print(answer: &Answer) -> Result<(), Failure> {

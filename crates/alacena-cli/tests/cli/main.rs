@@ -10,6 +10,7 @@ mod process;
 mod quickstart;
 mod commands;
 mod config;
+mod call;
 mod mcp;
 mod owner;
 mod stop;
