@@ -18,7 +18,7 @@ use crate::{app::App, display::display, problem::Problem, query::Query};
 /// Invalidations of one page, and the newest ones that the statistics are made of.
 pub(crate) const PAGE_MAX: u64 = 1000;
 /// Invalidations of a page where nobody says otherwise.
-const PAGE: u64 = 100;
+pub(crate) const PAGE: u64 = 100;
 
 /// `GET /cache/invalidations`: the newest ones, newest first.
 pub(crate) async fn page(State(app): State<App>, RawQuery(raw): RawQuery) -> Result<Response, Problem> {

@@ -41,6 +41,7 @@ mod display;
 mod health;
 mod metrics;
 mod tools;
+mod openapi;
 mod problem;
 mod reference;
 

@@ -82,7 +82,7 @@ pub(crate) fn index(app: &App) -> String {
     let open = if app.is_open() { "" } else { "; every path but /health needs a token" };
     write!(
         page,
-        "\nMore\n  {base}/reads              what each read accepts, as JSON\n  {base}/cache/stats        what the cache did\n  \
+        "\nMore\n  {base}/reads              what each read accepts, as JSON\n  {base}/openapi.json       the same as OpenAPI\n  {base}/cache/stats        what the cache did\n  \
          {base}/metrics            the same for Prometheus\n  {base}/mcp                the reads as tools, for MCP clients (Streamable HTTP){open}\n"
     )
     .expect("writing to a String cannot fail");

@@ -133,6 +133,12 @@ What the source said, once the invalidation has been applied, with `Alacena-Leve
 nothing. What the write invalidates is recorded durably before it is sent: a source that may have done it counts as one
 that did, and only a definite refusal invalidates nothing.
 
+## OpenAPI
+
+`GET /openapi.json` describes all of this for the running configuration: one operation for each declared read and write,
+with the input schema of its tool, what it needs by way of tokens, and the problem documents. What is left out is listed
+under `x-alacena-left-out` with the reason.
+
 ## Tools
 
 Every read is an MCP tool of the same name; its input schema is what `GET /reads` shows. A tool that fails answers

@@ -1,4 +1,5 @@
-//! What is served where, and who may ask: one table for the router, the reference page and the tests.
+//! What is served where, and who may ask: one table for the router, the reference page, OpenAPI and
+//! the tests.
 
 use alacena::{
     config::Role,
@@ -19,6 +20,7 @@ use crate::{
     batch,
     edge::edge,
     health, history, listing, metrics,
+    openapi::{self, Operation, describe},
     problem::Problem,
     reads,
     token::{Access, authorise},
@@ -35,6 +37,8 @@ pub(crate) struct Route {
     pub(crate) access: Access,
     /// What it answers, for the reference.
     pub(crate) what: &'static str,
+    /// How it is described to machines.
+    pub(crate) operation: Operation,
     handler: fn() -> MethodRouter<App>,
 }
 
@@ -49,6 +53,7 @@ pub(crate) static ROUTES: &[Route] = &[
         path: "/",
         access: Access::Role(Role::Read),
         what: "What is served, with commands to try, as text.",
+        operation: Operation::One("index", describe::index),
         handler: || get(index),
     },
     Route {
@@ -56,6 +61,7 @@ pub(crate) static ROUTES: &[Route] = &[
         path: "/reads",
         access: Access::Role(Role::Read),
         what: "The declared reads: parameters, input schema, class, TTL, key, tags and a command to try.",
+        operation: Operation::One("reads", describe::reads),
         handler: || get(reads::list),
     },
     Route {
@@ -63,6 +69,7 @@ pub(crate) static ROUTES: &[Route] = &[
         path: "/reads/{name}",
         access: Access::Public,
         what: "The answer of one read; parameters in the query.",
+        operation: Operation::EachRead("read", describe::read_by_query),
         handler: || get(reads::by_query),
     },
     Route {
@@ -70,6 +77,7 @@ pub(crate) static ROUTES: &[Route] = &[
         path: "/reads/{name}",
         access: Access::Public,
         what: "The same; parameters as a JSON object.",
+        operation: Operation::EachRead("readByBody", describe::read_by_body),
         handler: || post(reads::by_body),
     },
     Route {
@@ -78,6 +86,7 @@ pub(crate) static ROUTES: &[Route] = &[
         access: Access::Public,
         what: "Many answers of one read: `{\"calls\": [{…parameters…}, …]}` in, `{\"answers\": [{\"status\", …}, …]}` out, \
                in the same order.",
+        operation: Operation::EachRead("readBatch", describe::read_batch),
         handler: || post(batch::by_bodies),
     },
     Route {
@@ -86,6 +95,7 @@ pub(crate) static ROUTES: &[Route] = &[
         access: Access::Role(Role::Load),
         what: "Passes a declared write through to its source and invalidates; parameters as a JSON object. Answers \
                what the source said, with `Alacena-Level`.",
+        operation: Operation::EachWrite("write", describe::write),
         handler: || post(writes::send),
     },
     Route {
@@ -93,6 +103,7 @@ pub(crate) static ROUTES: &[Route] = &[
         path: "/mcp/tools/call",
         access: Access::Role(Role::Read),
         what: "One tool call as plain JSON: `{\"name\", \"arguments\"}` in, a CallToolResult out.",
+        operation: Operation::One("callTool", describe::tool_call),
         handler: || post(tools::call_plain),
     },
     #[cfg(feature = "mcp")]
@@ -101,6 +112,7 @@ pub(crate) static ROUTES: &[Route] = &[
         path: "/mcp",
         access: Access::Role(Role::Read),
         what: "MCP over Streamable HTTP, stateless; revisions 2026-07-28 to 2024-11-05. Every read is a tool.",
+        operation: Operation::LeftOut("it speaks MCP, which describes itself: ask it for `tools/list`"),
         handler: || post(tools::streamable_http),
     },
     Route {
@@ -108,6 +120,7 @@ pub(crate) static ROUTES: &[Route] = &[
         path: "/cache/health",
         access: Access::Role(Role::Operate),
         what: "Whether everything configured is there; 503 once nothing can be answered.",
+        operation: Operation::One("cacheHealth", describe::cache_health),
         handler: || get(admin::health),
     },
     Route {
@@ -115,6 +128,7 @@ pub(crate) static ROUTES: &[Route] = &[
         path: "/cache/stats",
         access: Access::Role(Role::Operate),
         what: "Counts since the start; `?format=display` gives the numbers as text.",
+        operation: Operation::One("cacheStats", describe::cache_stats),
         handler: || get(admin::stats),
     },
     Route {
@@ -122,6 +136,7 @@ pub(crate) static ROUTES: &[Route] = &[
         path: "/cache/invalidate",
         access: Access::Role(Role::Operate),
         what: "Forgets what `{key, tags, prefix, class, namespace, all}` name; answers `{level, dropped}`.",
+        operation: Operation::One("invalidate", describe::invalidate),
         handler: || post(admin::invalidate),
     },
     Route {
@@ -129,6 +144,7 @@ pub(crate) static ROUTES: &[Route] = &[
         path: "/cache/clear",
         access: Access::Role(Role::Operate),
         what: "Forgets everything and frees its memory; answers `{level, dropped}`.",
+        operation: Operation::One("clear", describe::clear),
         handler: || post(admin::clear),
     },
     Route {
@@ -137,6 +153,7 @@ pub(crate) static ROUTES: &[Route] = &[
         access: Access::Role(Role::Operate),
         what: "What has been invalidated, newest first: `since` (milliseconds since 1970), `limit` (1 to 1000, else \
                100), `format=display`.",
+        operation: Operation::One("invalidations", describe::invalidations),
         handler: || get(history::page),
     },
     Route {
@@ -144,6 +161,7 @@ pub(crate) static ROUTES: &[Route] = &[
         path: "/cache/invalidations/stats",
         access: Access::Role(Role::Operate),
         what: "Who invalidated how often, and what, among the newest 1000: `since`, `format=display`.",
+        operation: Operation::One("invalidationStats", describe::invalidation_stats),
         handler: || get(history::stats),
     },
     Route {
@@ -151,13 +169,23 @@ pub(crate) static ROUTES: &[Route] = &[
         path: "/metrics",
         access: Access::Role(Role::Operate),
         what: "The figures for Prometheus, text format 0.0.4.",
+        operation: Operation::One("metrics", describe::metrics),
         handler: || get(metrics::metrics),
+    },
+    Route {
+        method: "GET",
+        path: "/openapi.json",
+        access: Access::Role(Role::Read),
+        what: "All of this as OpenAPI 3.1, with one operation for each declared read and write.",
+        operation: Operation::One("openapi", describe::openapi),
+        handler: || get(openapi::openapi),
     },
     Route {
         method: "GET",
         path: "/health",
         access: Access::Open,
         what: "The process answers.",
+        operation: Operation::One("alive", describe::alive),
         handler: || get(health::alive),
     },
     Route {
@@ -165,6 +193,7 @@ pub(crate) static ROUTES: &[Route] = &[
         path: "/health/ready",
         access: Access::Open,
         what: "It should be sent requests; 503 while it drains or nothing can be answered.",
+        operation: Operation::One("ready", describe::ready),
         handler: || get(health::ready),
     },
 ];

@@ -19,6 +19,7 @@ const NEEDS: &[(&str, &str, &str)] = &[
     ("GET", "/cache/invalidations", "operate"),
     ("GET", "/cache/invalidations/stats", "operate"),
     ("GET", "/metrics", "operate"),
+    ("GET", "/openapi.json", "read"),
     ("GET", "/health", "nothing"),
     ("GET", "/health/ready", "nothing"),
 ];

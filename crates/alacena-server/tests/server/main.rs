@@ -14,5 +14,6 @@ mod problems;
 mod access;
 mod mcp;
 mod operations;
+mod openapi;
 mod connections;
 mod load;

@@ -1,0 +1,172 @@
+//! What each route takes and answers.
+
+use alacena::{Read, Write};
+use serde_json::{Value as Json, json};
+
+use super::{read_schema, write_schema};
+use crate::{batch, history};
+
+/// An operation that takes nothing and answers `media` of this schema.
+fn answers(what: &str, media: &str, schema: &Json) -> Json {
+    json!({ "responses": { "200": content(what, media, schema) } })
+}
+
+fn json_of(what: &str, component: &str) -> Json {
+    answers(what, "application/json", &reference(component))
+}
+
+fn content(what: &str, media: &str, schema: &Json) -> Json {
+    json!({ "description": what, "content": { media: { "schema": schema } } })
+}
+
+fn reference(component: &str) -> Json {
+    json!({ "$ref": format!("#/components/schemas/{component}") })
+}
+
+fn body(schema: &Json) -> Json {
+    json!({ "required": true, "content": { "application/json": { "schema": schema } } })
+}
+
+fn in_query(name: &str, what: &str, schema: &Json) -> Json {
+    json!({ "name": name, "in": "query", "description": what, "schema": schema })
+}
+
+fn as_text() -> Json {
+    in_query("format", "`display`: the numbers as text for people.", &json!({ "const": "display" }))
+}
+
+fn with(mut operation: Json, member: &str, value: Json) -> Json {
+    operation[member] = value;
+    operation
+}
+
+pub(crate) fn index() -> Json {
+    answers("What is served, with commands to try.", "text/plain", &json!({ "type": "string" }))
+}
+
+pub(crate) fn openapi() -> Json {
+    answers("This document.", "application/json", &json!({ "type": "object" }))
+}
+
+pub(crate) fn reads() -> Json {
+    json_of("The declared reads.", "Reads")
+}
+
+/// What a read answers: any JSON; only its source knows more.
+fn found() -> Json {
+    let headers = ["ETag", "Age", "Cache-Status", "Server-Timing"];
+    let headers = headers.map(|name| (name, json!({ "$ref": format!("#/components/headers/{name}") })));
+    let mut found = content("The answer.", "application/json", &json!({}));
+    found["headers"] = headers.into_iter().map(|(name, header)| (name.to_owned(), header)).collect();
+    found
+}
+
+pub(crate) fn read_by_query(read: &Read) -> Json {
+    let schema = read_schema(&read.name);
+    let parameter = |parameter: &alacena::declared::Parameter| {
+        json!({
+            "name": parameter.name,
+            "in": "query",
+            "required": parameter.required,
+            "description": parameter.description,
+            "schema": reference(&format!("{schema}/properties/{}", parameter.name)),
+        })
+    };
+    json!({
+        "summary": read.title,
+        "parameters": read.parameters.iter().map(parameter).collect::<Vec<_>>(),
+        "responses": {
+            "200": found(),
+            "304": { "description": "Nothing has changed since the answer with the ETag that `If-None-Match` names." },
+        },
+    })
+}
+
+pub(crate) fn read_by_body(read: &Read) -> Json {
+    let schema = reference(&read_schema(&read.name));
+    json!({ "summary": read.title, "requestBody": body(&schema), "responses": { "200": found() } })
+}
+
+pub(crate) fn read_batch(read: &Read) -> Json {
+    let calls = json!({
+        "type": "object",
+        "properties": {
+            "calls": { "type": "array", "maxItems": batch::CALLS_MAX, "items": reference(&read_schema(&read.name)) },
+        },
+        "required": ["calls"],
+        "additionalProperties": false,
+    });
+    let operation = json_of("One answer per call, in the order of the calls.", "BatchAnswers");
+    with(with(operation, "requestBody", body(&calls)), "summary", read.title.as_str().into())
+}
+
+pub(crate) fn write(write: &Write) -> Json {
+    let level = json!({ "Alacena-Level": { "$ref": "#/components/headers/Alacena-Level" } });
+    let mut answered = content("What the source said.", "application/json", &json!({}));
+    answered["headers"] = level.clone();
+    json!({
+        "requestBody": body(&reference(&write_schema(&write.name))),
+        "responses": { "200": answered, "204": { "description": "The source said nothing.", "headers": level } },
+    })
+}
+
+pub(crate) fn tool_call() -> Json {
+    let call = json!({
+        "type": "object",
+        "properties": { "name": { "type": "string" }, "arguments": { "type": "object" } },
+        "required": ["name"],
+        "additionalProperties": false,
+    });
+    with(json_of("A CallToolResult of MCP.", "CallToolResult"), "requestBody", body(&call))
+}
+
+pub(crate) fn cache_health() -> Json {
+    let mut operation = json_of("Answers come.", "CacheHealth");
+    // The only answer besides problems with a status of its own.
+    operation["responses"]["503"] =
+        content("No answer can come.", "application/json", &reference("CacheHealth"));
+    operation
+}
+
+pub(crate) fn cache_stats() -> Json {
+    with(json_of("Counts since the start.", "CacheStats"), "parameters", json!([as_text()]))
+}
+
+pub(crate) fn invalidate() -> Json {
+    with(json_of("It is forgotten.", "Invalidated"), "requestBody", body(&reference("Invalidation")))
+}
+
+pub(crate) fn clear() -> Json {
+    json_of("Everything is forgotten.", "Invalidated")
+}
+
+fn since() -> Json {
+    let moment = json!({ "type": "integer", "minimum": 0 });
+    in_query("since", "Leave out what is older: milliseconds since 1970.", &moment)
+}
+
+pub(crate) fn invalidations() -> Json {
+    let limit = json!({
+        "type": "integer", "minimum": 1, "maximum": history::PAGE_MAX, "default": history::PAGE,
+    });
+    let parameters = [since(), in_query("limit", "At most so many.", &limit), as_text()];
+    with(json_of("What was invalidated, newest first.", "Invalidations"), "parameters", json!(parameters))
+}
+
+pub(crate) fn invalidation_stats() -> Json {
+    with(json_of("Counts of them.", "InvalidationStats"), "parameters", json!([since(), as_text()]))
+}
+
+pub(crate) fn metrics() -> Json {
+    answers("The figures.", "text/plain", &json!({ "type": "string" }))
+}
+
+pub(crate) fn alive() -> Json {
+    json_of("It is alive.", "Alive")
+}
+
+pub(crate) fn ready() -> Json {
+    let mut operation = json_of("It is ready.", "Ready");
+    operation["responses"]["503"] = content("It is not.", "application/json", &reference("Ready"));
+    operation
+}

@@ -1,0 +1,205 @@
+//! The shapes that operations share.
+
+use serde_json::{Map, Value as Json, json};
+
+/// An object that has each of these members, and may have others once a later version knows more.
+fn object(members: Json) -> Json {
+    let names: Vec<String> =
+        members.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    json!({ "type": "object", "properties": members, "required": names })
+}
+
+fn integer() -> Json {
+    json!({ "type": "integer", "minimum": 0 })
+}
+
+fn text() -> Json {
+    json!({ "type": "string" })
+}
+
+/// Null while it is not known, or not built yet; text with `format=display`.
+fn figure() -> Json {
+    json!({ "type": ["number", "string", "null"] })
+}
+
+fn text_or_null() -> Json {
+    json!({ "type": ["string", "null"] })
+}
+
+fn figures(names: &[&str]) -> Json {
+    object(names.iter().map(|name| ((*name).to_owned(), figure())).collect::<Map<_, _>>().into())
+}
+
+fn counts() -> Json {
+    json!({ "type": "object", "additionalProperties": figure() })
+}
+
+fn one_of(words: &[&str]) -> Json {
+    json!({ "enum": words })
+}
+
+/// The schemas that do not depend on what is declared.
+pub(super) fn fixed() -> Map<String, Json> {
+    let mut schemas = Map::new();
+    let mut say = |name: &str, schema: Json| schemas.insert(name.to_owned(), schema);
+    say("Problem", problem());
+    say("Reads", object(json!({ "reads": { "type": "array", "items": { "type": "object" } } })));
+    say("BatchAnswers", batch_answers());
+    say(
+        "CallToolResult",
+        object(json!({
+            "content": { "type": "array", "items": { "type": "object" } },
+            "isError": { "type": "boolean" },
+        })),
+    );
+    say("CacheHealth", cache_health());
+    say("CacheStats", cache_stats());
+    say("Invalidation", invalidation());
+    say("Invalidated", object(json!({ "level": one_of(&["applied"]), "dropped": integer() })));
+    say("Invalidations", invalidations());
+    say("InvalidationStats", invalidation_stats());
+    say("Alive", object(json!({ "status": one_of(&["alive"]) })));
+    let words = one_of(&["healthy", "degraded", "down", "draining"]);
+    say("Ready", object(json!({ "ready": { "type": "boolean" }, "status": words })));
+    schemas
+}
+
+fn problem() -> Json {
+    json!({
+        "description": "What went wrong and what to do about it (RFC 9457).",
+        "type": "object",
+        "properties": {
+            "type": {
+                "type": "string",
+                "pattern": "^urn:alacena:error:[a-z-]+$",
+                "description": "Its stable name. docs/reference/errors.md lists them.",
+            },
+            "title": text(),
+            "status": { "type": "integer", "minimum": 400, "maximum": 599 },
+            "detail": text(),
+            "remedy": text(),
+            "retryAfter": { "type": "integer", "minimum": 1, "description": "Seconds." },
+            "context": { "type": "object", "additionalProperties": text() },
+        },
+        "required": ["type", "title", "status", "detail", "remedy"],
+    })
+}
+
+fn batch_answers() -> Json {
+    let answer = json!({
+        "type": "object",
+        "properties": {
+            "status": integer(),
+            "etag": text(),
+            "age": { "type": "integer", "minimum": 0, "description": "Seconds." },
+            "cacheStatus": { "type": "string", "description": "As the header `Cache-Status`." },
+            "body": {},
+            "problem": { "$ref": "#/components/schemas/Problem" },
+        },
+        "required": ["status"],
+        "oneOf": [{ "required": ["body", "etag"] }, { "required": ["problem"] }],
+    });
+    object(json!({ "answers": { "type": "array", "items": answer } }))
+}
+
+fn cache_health() -> Json {
+    object(json!({
+        "status": one_of(&["healthy", "degraded", "down"]),
+        "connected": { "type": ["boolean", "null"] },
+        "circuitState": text_or_null(),
+        "mode": one_of(&["redis", "embedded", "memory"]),
+        "missing": { "type": "array", "items": text() },
+    }))
+}
+
+fn cache_stats() -> Json {
+    let redis = [
+        "connected",
+        "keys",
+        "averageTtl",
+        "usedMemory",
+        "peakMemory",
+        "maxMemory",
+        "evictions",
+        "connections",
+        "commandsToday",
+    ];
+    object(json!({
+        "metrics": figures(&["hits", "misses", "writes", "errors", "stale", "l1Hits", "l2Hits", "hitRate"]),
+        "redis": figures(&redis),
+        "queue": figures(&["length"]),
+        "circuitBreaker": figures(&["state", "failures", "lastFailure", "successRate"]),
+    }))
+}
+
+/// The body of `POST /cache/invalidate`.
+fn invalidation() -> Json {
+    json!({
+        "type": "object",
+        "properties": {
+            "key": text(),
+            "tags": { "type": "array", "items": text() },
+            "prefix": text(),
+            "class": text(),
+            "namespace": text(),
+            "all": { "type": "boolean" },
+            "wait": one_of(&["applied"]),
+        },
+        "additionalProperties": false,
+        "minProperties": 1,
+    })
+}
+
+fn invalidations() -> Json {
+    let row = object(json!({
+        "at": { "type": ["integer", "string"], "description": "Milliseconds since 1970." },
+        "who": text(),
+        "event": text_or_null(),
+        "resource": text_or_null(),
+        "id": text_or_null(),
+        "patterns": { "type": "array", "items": text() },
+        "entries": figure(),
+        "level": text(),
+        "lagMs": figure(),
+    }));
+    json!({ "type": "array", "items": row })
+}
+
+fn invalidation_stats() -> Json {
+    object(json!({
+        "count": figure(),
+        "oldest": figure(),
+        "newest": figure(),
+        "byWho": counts(),
+        "byLevel": counts(),
+        "byTarget": counts(),
+        "entries": figure(),
+        "lagMs": figure(),
+    }))
+}
+
+/// The answers of whatever fails.
+pub(super) fn problems() -> Json {
+    let of = |what: &str| {
+        let schema = json!({ "$ref": "#/components/schemas/Problem" });
+        json!({
+            "description": what,
+            "headers": { "Retry-After": { "$ref": "#/components/headers/Retry-After" } },
+            "content": { "application/problem+json": { "schema": schema } },
+        })
+    };
+    json!({ "Refused": of("The request cannot be answered as it is."), "Failed": of("Alacena or a source failed.") })
+}
+
+/// The headers of answers.
+pub(super) fn headers() -> Json {
+    let of = |what: &str, schema: Json| json!({ "description": what, "schema": schema });
+    json!({
+        "ETag": of("A strong validator, for `If-None-Match`.", text()),
+        "Age": of("Seconds since the value was loaded; absent where it was loaded for this answer.", integer()),
+        "Cache-Status": of("What the cache did (RFC 9211); only for callers who may know.", text()),
+        "Server-Timing": of("How long the server took; only for callers who may know.", text()),
+        "Alacena-Level": of("How far the invalidation has gone.", one_of(&["applied"])),
+        "Retry-After": of("Seconds after which trying again can help.", integer()),
+    })
+}
