@@ -34,7 +34,7 @@ impl App {
         let tools: Arc<dyn Tools> = Arc::new(LocalTools::new(alacena.clone()));
         Self(Arc::new(Inner {
             #[cfg(feature = "mcp")]
-            mcp: crate::tools::mcp_service(Arc::clone(&tools), &settings),
+            mcp: crate::tools::mcp_service(Arc::clone(&tools), &settings, alacena.runtime()),
             alacena,
             settings,
             address,

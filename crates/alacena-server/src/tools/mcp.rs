@@ -2,18 +2,24 @@
 //!
 //! [`Handler`] answers what rmcp asks; [`transport`] is how a request of HTTP gets to it.
 
+mod pages;
+mod progress;
 mod transport;
 
 use std::sync::Arc;
 
-use alacena::error::{Error, Kind, catalogue};
+use alacena::{
+    SystemRuntime,
+    error::{Error, Kind, catalogue},
+    runtime::SharedRuntime,
+};
 use axum::http::request::Parts;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler, ServiceExt,
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
-        ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion, ServerCapabilities,
-        ServerConfig, Tool as McpTool, ToolAnnotations,
+        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult,
+        Implementation, ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion,
+        ServerCapabilities, ServerConfig, Tool as McpTool, ToolAnnotations,
     },
     service::{RequestContext, ServerInitializeError},
     transport::stdio_pipes,
@@ -26,15 +32,20 @@ use crate::{app::App, settings::ServerSettings};
 
 pub(crate) use transport::{McpService, streamable_http};
 
-/// How long a client may remember the list of tools: it changes only with the configuration.
+/// How long a client may remember what is offered: it changes only with the configuration.
 const LIST_TTL_MS: u64 = 60_000;
 
 /// Where 2026-07-28 wants to read who answers.
 const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
 
 /// The endpoint over `tools`.
-pub(crate) fn mcp_service(tools: Arc<dyn Tools>, settings: &ServerSettings) -> McpService {
-    McpService::stateless(Handler { tools, version: settings.version.as_str().into() }, settings)
+pub(crate) fn mcp_service(
+    tools: Arc<dyn Tools>,
+    settings: &ServerSettings,
+    runtime: &SharedRuntime,
+) -> McpService {
+    let handler = Handler { tools, version: settings.version.as_str().into(), runtime: runtime.clone() };
+    McpService::stateless(handler, settings)
 }
 
 /// Serves MCP over standard input and output until the client closes them. Nothing else may write there meanwhile.
@@ -42,7 +53,8 @@ pub(crate) fn mcp_service(tools: Arc<dyn Tools>, settings: &ServerSettings) -> M
 /// # Errors
 /// `Invalid` where what comes is not the protocol.
 pub async fn mcp_stdio(tools: Arc<dyn Tools>, version: &str) -> Result<(), Error> {
-    over(stdio_pipes(), Handler { tools, version: version.into() }).await
+    let handler = Handler { tools, version: version.into(), runtime: SystemRuntime::shared() };
+    over(stdio_pipes(), handler).await
 }
 
 async fn over<R, W>(streams: (R, W), handler: Handler) -> Result<(), Error>
@@ -69,6 +81,8 @@ where
 pub(crate) struct Handler {
     tools: Arc<dyn Tools>,
     version: Arc<str>,
+    /// Its clock says when a call takes long.
+    runtime: SharedRuntime,
 }
 
 impl Handler {
@@ -96,16 +110,27 @@ impl ServerHandler for Handler {
             )
     }
 
+    async fn discover(&self, context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        let versions = self.supported_protocol_versions().into_owned();
+        Ok(DiscoverResult::from_server_info(versions, self.get_info())
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(scope(&context)))
+    }
+
     async fn list_tools(
         &self,
-        _request: Option<PaginatedRequestParams>,
+        request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools = self.tools.list().await.map_err(|error| protocol_error(&error))?;
+        let cursor = request.and_then(|request| request.cursor);
+        let tools = self.tools.list().await;
+        let page = tools.and_then(|tools| pages::page(tools, cursor.as_deref()));
+        let (tools, next) = page.map_err(|error| protocol_error(&error))?;
         let mut list = ListToolsResult::with_all_items(tools.into_iter().map(listed).collect());
+        list.next_cursor = next;
         if is_modern(&context) {
             list.ttl_ms = Some(LIST_TTL_MS);
-            list.cache_scope = Some(CacheScope::Private);
+            list.cache_scope = Some(scope(&context));
             list.meta = Some(self.introduce(MetaObject::new()));
         }
         Ok(list)
@@ -118,23 +143,40 @@ impl ServerHandler for Handler {
     ) -> Result<CallToolResponse, ErrorData> {
         let name = request.name.into_owned();
         // Over stdio there are no headers, and with them no credentials of a caller.
-        let credentials = context.extensions.get::<Parts>().and_then(|parts| {
-            let app = parts.extensions.get::<App>()?;
-            Some(credentials_for(app, &name, &parts.headers))
-        });
-        let credentials = credentials.transpose().map_err(|error| protocol_error(&error))?;
+        let credentials = http(&context)
+            .map_or(Ok(Arc::default()), |(app, parts)| credentials_for(app, &name, &parts.headers));
         let call = ToolCall {
             name,
             arguments: request.arguments.unwrap_or_default().into_iter().collect(),
-            credentials: credentials.unwrap_or_default(),
+            credentials: credentials.map_err(|error| protocol_error(&error))?,
         };
-        let result = self.tools.call(call).await.map_err(|error| protocol_error(&error))?;
-        let mut answer = answered(result);
-        if is_modern(&context) {
+        let calling = self.tools.call(call);
+        let result = match context.meta.get_progress_token() {
+            None => calling.await,
+            Some(token) => progress::reported(calling, token, &context.peer, &*self.runtime).await,
+        };
+        let result = result.map_err(|error| protocol_error(&error))?;
+        let modern = is_modern(&context);
+        let mut answer = answered(result, modern);
+        if modern {
             answer.meta = Some(self.introduce(answer.meta.take().unwrap_or_default()));
         }
         Ok(answer.into())
     }
+}
+
+/// The request of HTTP behind this one; over stdio there is none.
+fn http(context: &RequestContext<RoleServer>) -> Option<(&App, &Parts)> {
+    let parts = context.extensions.get::<Parts>()?;
+    Some((parts.extensions.get::<App>()?, parts))
+}
+
+/// Who may share what a client remembers of the offer: everybody, where everybody may ask and gets the same answers.
+fn scope(context: &RequestContext<RoleServer>) -> CacheScope {
+    let shared = http(context).is_some_and(|(app, _)| {
+        app.is_open() && app.alacena().reads().iter().all(|read| read.credentials.is_empty())
+    });
+    if shared { CacheScope::Public } else { CacheScope::Private }
 }
 
 /// Whether the caller speaks 2026-07-28 or later, which asks for cache hints.
@@ -154,11 +196,12 @@ fn listed(tool: Tool) -> McpTool {
         .with_annotations(annotations)
 }
 
-fn answered(result: ToolResult) -> CallToolResult {
+fn answered(result: ToolResult, modern: bool) -> CallToolResult {
     let content = vec![ContentBlock::text(result.text)];
     let mut answer =
         if result.is_error { CallToolResult::error(content) } else { CallToolResult::success(content) };
-    answer.structured_content = result.structured;
+    // Before 2026-07-28 it had to be an object.
+    answer.structured_content = result.structured.filter(|json| modern || json.is_object());
     answer.meta = (!result.meta.is_empty()).then(|| MetaObject(result.meta));
     answer
 }

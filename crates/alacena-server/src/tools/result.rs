@@ -8,7 +8,7 @@ use crate::problem;
 /// Where our own facts about an answer stand in its `_meta`.
 const META_KEY: &str = "dev.alacena/cache";
 
-/// The answer of a tool: text for every client, the same as JSON where it is an object, and what the cache did.
+/// The answer of a tool: text for every client, the same as JSON, and what the cache did.
 ///
 /// JSON that holds a number which no 64-bit integer or double can hold is there as text only: another number in its
 /// place would be a wrong answer.
@@ -16,7 +16,7 @@ const META_KEY: &str = "dev.alacena/cache";
 pub struct ToolResult {
     /// The answer as text: the JSON that the read answers, or what went wrong.
     pub text: String,
-    /// The answer as JSON, where it is an object and nothing is lost.
+    /// The answer as JSON, where nothing is lost.
     pub structured: Option<Json>,
     /// Whether the tool failed.
     pub is_error: bool,
@@ -27,8 +27,7 @@ pub struct ToolResult {
 impl ToolResult {
     pub(crate) fn found(body: &Body, outcome: &Outcome<Body>) -> Self {
         let text = String::from_utf8_lossy(body.bytes()).into_owned();
-        let as_json = text.trim_ascii_start().starts_with('{') && numbers_survive(&text);
-        let structured = as_json.then(|| serde_json::from_str(&text).ok()).flatten();
+        let structured = numbers_survive(&text).then(|| serde_json::from_str(&text).ok()).flatten();
         Self { text, structured, is_error: false, meta: meta(outcome) }
     }
 

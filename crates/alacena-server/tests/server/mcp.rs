@@ -1,18 +1,20 @@
 //! Reads as MCP tools over Streamable HTTP, in both eras of the protocol, by requests as they go over the wire.
 
-use crate::support::{Answer, Running, post};
+use crate::support::{Answer, Request, Running, post};
 use serde_json::{Value as Json, json};
 
 const MODERN: &str = "2026-07-28";
 const LEGACY: &str = "2025-11-25";
 
 /// A request of 2026-07-28: stateless, the version in header and `_meta`.
-async fn modern(server: &Running, method: &str, mut params: Json) -> Answer {
-    params["_meta"] = json!({
-        "io.modelcontextprotocol/protocolVersion": MODERN,
-        "io.modelcontextprotocol/clientCapabilities": {},
-        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-    });
+async fn modern(server: &Running, method: &str, params: Json) -> Answer {
+    server.send(modern_request(method, params)).await
+}
+
+fn modern_request(method: &str, mut params: Json) -> Request {
+    params["_meta"]["io.modelcontextprotocol/protocolVersion"] = MODERN.into();
+    params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+    params["_meta"]["io.modelcontextprotocol/clientInfo"] = json!({"name": "test", "version": "1"});
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
     let mut request = post("/mcp", body)
         .with("accept", "application/json, text/event-stream")
@@ -21,7 +23,7 @@ async fn modern(server: &Running, method: &str, mut params: Json) -> Answer {
     if let Some(name) = params["name"].as_str() {
         request = request.with("mcp-name", name);
     }
-    server.send(request).await
+    request
 }
 
 /// A request after the handshake of 2025-11-25.
@@ -115,6 +117,62 @@ async fn a_client_of_2025_shakes_hands_lists_and_calls() {
     let result = legacy(&server, call).await.json()["result"].clone();
     assert_eq!(result["content"][0]["text"], "[{\"amount\":5}]");
     assert!(result.get("structuredContent").is_none(), "a list is not an object");
+    let list = json!({"name": "list", "arguments": {"company": 42}});
+    let result = modern(&server, "tools/call", list).await.json()["result"].clone();
+    assert_eq!(result["structuredContent"], json!([{"amount": 5}]), "but since 2026-07-28 it may be one");
+}
+
+#[tokio::test]
+async fn a_client_that_asks_for_progress_hears_that_a_slow_call_goes_on() {
+    let server = Running::start("").await;
+    server.upstream.hold(true);
+    let call = json!({"name": "item", "arguments": {"id": 7}, "_meta": {"progressToken": "p1"}});
+    let (answer, ()) = tokio::join!(modern(&server, "tools/call", call.clone()), async {
+        server.upstream.begun(1).await;
+        server.pass(1).await;
+        server.pass(1).await;
+        server.upstream.hold(false);
+    });
+    assert_eq!((answer.status, answer.header("content-type")), (200, "text/event-stream"));
+    let messages: Vec<Json> = answer
+        .text()
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .map(|data| serde_json::from_str(data).unwrap())
+        .collect();
+    let [first, second, last] = messages.as_slice() else { panic!("{messages:?}") };
+    let progress = |message: &Json| {
+        assert_eq!(message["method"], "notifications/progress");
+        assert_eq!(message["params"]["progressToken"], "p1");
+        message["params"]["progress"].as_f64().unwrap()
+    };
+    assert_eq!((progress(first), progress(second)), (1.0, 2.0));
+    assert_eq!(last["result"]["structuredContent"]["id"], 7);
+
+    let hit = modern(&server, "tools/call", call).await;
+    assert_eq!(hit.header("content-type"), "application/json", "what is fast says nothing on the way");
+}
+
+#[tokio::test]
+async fn what_is_offered_may_be_shared_only_where_everybody_gets_the_same() {
+    let offers = async |server: &Running, token: &str| {
+        let mut scopes = Vec::new();
+        for method in ["server/discover", "tools/list"] {
+            let request = modern_request(method, json!({})).with("alacena-token", token);
+            let result = server.send(request).await.json()["result"].clone();
+            assert_eq!(result["ttlMs"], 60_000);
+            scopes.push(result["cacheScope"].as_str().unwrap().to_owned());
+        }
+        scopes
+    };
+    let alike = Running::start_only("").await;
+    assert_eq!(offers(&alike, "").await, ["public", "public"]);
+    let personal = Running::start("").await;
+    assert_eq!(offers(&personal, "").await, ["private", "private"], "some reads pass credentials on");
+    let hash = blake3::hash(b"token-one");
+    let guarded =
+        Running::start_only(&format!("[tokens.one]\nhash = \"blake3:{hash}\"\nrole = \"read\"")).await;
+    assert_eq!(offers(&guarded, "token-one").await, ["private", "private"], "there are tokens");
 }
 
 #[tokio::test]

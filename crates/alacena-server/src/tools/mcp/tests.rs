@@ -49,7 +49,8 @@ impl Client {
 /// Serves `Echo` to a conversation and returns how that ended.
 async fn converse(conversation: impl AsyncFnOnce(Client)) -> Result<(), Error> {
     let (near, far) = duplex(64 * 1024);
-    let handler = Handler { tools: Arc::new(Echo), version: "1.2.3".into() };
+    let handler =
+        Handler { tools: Arc::new(Echo), version: "1.2.3".into(), runtime: SystemRuntime::shared() };
     let (ended, ()) = tokio::join!(over(split(far), handler), conversation(Client(BufReader::new(near))));
     ended
 }

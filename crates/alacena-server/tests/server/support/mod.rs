@@ -39,6 +39,15 @@ impl Running {
     }
 
     pub(crate) async fn start_with(extra: &str, change: impl FnOnce(&mut ServerSettings)) -> Self {
+        Self::start_as(&format!("{CONFIGURATION}\n{extra}"), change).await
+    }
+
+    /// A server with this configuration and a store, but none of the usual reads.
+    pub(crate) async fn start_only(configuration: &str) -> Self {
+        Self::start_as(&format!("[embedded]\npath = \"{{folder}}/store\"\n{configuration}"), |_| {}).await
+    }
+
+    async fn start_as(configuration: &str, change: impl FnOnce(&mut ServerSettings)) -> Self {
         let upstream = Upstream::start().await;
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("app.db");
@@ -49,7 +58,7 @@ impl Running {
             )
             .unwrap();
         drop(connection);
-        let text = format!("{CONFIGURATION}\n{extra}")
+        let text = configuration
             .replace("{upstream}", &upstream.address.to_string())
             .replace("{folder}", folder.path().to_str().unwrap());
         let environment = [("CRM_SECRET".to_owned(), CANARY.to_owned())].into();
