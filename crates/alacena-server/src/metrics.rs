@@ -1,19 +1,23 @@
-//! `/metrics`: the figures in the text format of Prometheus (0.0.4).
+//! `/metrics`: the figures in the text format of Prometheus (0.0.4), or as OpenMetrics (1.0) for whoever asks for that.
 //!
-//! One table of families; exposition and reference page are two views of it. Labels are names out of the
+//! One table of families; both formats and the reference page are views of it. Labels are names out of the
 //! configuration and reasons out of our own enums: never a key, a tag or anything else that callers choose, because
 //! every new value of a label is a series for ever.
 
-use std::fmt::{Display, Write as _};
+mod text;
 
 use alacena::{Figures, ReadFigures};
 use axum::{
     extract::State,
-    http::{HeaderValue, header::CONTENT_TYPE},
+    http::{
+        HeaderMap, HeaderValue,
+        header::{CONTENT_TYPE, VARY},
+    },
     response::{IntoResponse, Response},
 };
 
 use crate::app::App;
+use text::{Format, Samples, exposition};
 
 /// A metric with all its series.
 pub(crate) struct Family {
@@ -253,56 +257,14 @@ fn per_reason(
     }
 }
 
-/// The series of one family, on their way into the text.
-struct Samples<'a> {
-    text: &'a mut String,
-    family: &'static Family,
-}
-
-impl Samples<'_> {
-    /// One series: the values of the family's labels, in their order, and the number.
-    fn add(&mut self, values: &[&str], number: impl Display) {
-        debug_assert_eq!(values.len(), self.family.labels.len(), "{}", self.family.name);
-        self.text.push_str(self.family.name);
-        for (at, (label, value)) in self.family.labels.iter().zip(values).enumerate() {
-            self.text.push(if at == 0 { '{' } else { ',' });
-            self.text.push_str(label);
-            self.text.push_str("=\"");
-            escape_into(self.text, value);
-            self.text.push('"');
-        }
-        self.text.push_str(if values.is_empty() { " " } else { "} " });
-        writeln!(self.text, "{number}").expect("writing to a String cannot fail");
-    }
-}
-
-fn escape_into(text: &mut String, value: &str) {
-    for character in value.chars() {
-        match character {
-            '\\' => text.push_str(r"\\"),
-            '"' => text.push_str("\\\""),
-            '\n' => text.push_str("\\n"),
-            other => text.push(other),
-        }
-    }
-}
-
-/// The whole exposition.
-pub(crate) fn exposition(figures: &Figures) -> String {
-    let mut text = String::with_capacity(8 * 1024);
-    for family in FAMILIES {
-        let Family { name, kind, help, .. } = family;
-        write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n")
-            .expect("writing to a String cannot fail");
-        (family.samples)(figures, &mut Samples { text: &mut text, family });
-    }
-    text
-}
-
 /// `GET /metrics`.
-pub(crate) async fn metrics(State(app): State<App>) -> Response {
-    let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    ([(CONTENT_TYPE, content_type)], exposition(&app.alacena().figures())).into_response()
+pub(crate) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
+    let format = Format::accepted(&headers);
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(format.content_type())),
+        (VARY, HeaderValue::from_static("accept")),
+    ];
+    (headers, exposition(&app.alacena().figures(), format)).into_response()
 }
 
 #[cfg(test)]

@@ -173,7 +173,8 @@ unanswered, for at most `server.drain`.
 #[must_use]
 pub fn metrics_reference() -> String {
     let mut page = format!(
-        "# Metrics\n\n{GENERATED}\n`GET /metrics` answers them in the text format of Prometheus (0.0.4). Counters count \
+        "# Metrics\n\n{GENERATED}\n`GET /metrics` answers them in the text format of Prometheus (0.0.4), or as \
+         OpenMetrics 1.0 where `Accept` names `application/openmetrics-text`: the same series, with their units. Counters count \
          since the start. Labels are names out of the configuration and reasons out of Alacena's own lists, never keys or \
          tags.\n\n| name | type | labels | means |\n|---|---|---|---|\n"
     );

@@ -168,7 +168,8 @@ pub(crate) static ROUTES: &[Route] = &[
         method: "GET",
         path: "/metrics",
         access: Access::Role(Role::Operate),
-        what: "The figures for Prometheus, text format 0.0.4.",
+        what: "The figures for Prometheus, text format 0.0.4; as OpenMetrics 1.0 with `Accept: \
+               application/openmetrics-text`.",
         operation: Operation::One("metrics", describe::metrics),
         handler: || get(metrics::metrics),
     },

@@ -33,7 +33,7 @@ fn figures() -> Figures {
 
 #[test]
 fn a_series_carries_its_labels_escaped() {
-    let text = exposition(&figures());
+    let text = exposition(&figures(), Format::Prometheus);
     assert!(
         text.contains("alacena_read_hits_total{read=\"kpis\",class=\"a\\\\b\\\"c\\nd\",source=\"db\"} 7\n")
     );
@@ -52,7 +52,7 @@ fn a_series_carries_its_labels_escaped() {
 /// What `promtool check metrics` looks at, as far as our names could fail it.
 #[test]
 fn the_text_is_as_prometheus_wants_it() {
-    let text = exposition(&figures());
+    let text = exposition(&figures(), Format::Prometheus);
     let mut lines = text.lines();
     let mut seen = HashSet::new();
     for family in FAMILIES {
@@ -81,4 +81,74 @@ fn the_text_is_as_prometheus_wants_it() {
     }
     assert_eq!(lines.next(), None);
     assert!(text.ends_with('\n'));
+}
+
+/// The rules of OpenMetrics 1.0 that our families could break.
+#[test]
+fn the_text_is_as_openmetrics_wants_it() {
+    let text = exposition(&figures(), Format::OpenMetrics);
+    let body = text.strip_suffix("# EOF\n").expect("it says where it is whole");
+    assert!(!body.contains("# EOF") && !body.contains("\n\n"));
+    let mut families = HashSet::new();
+    let mut lines = body.lines().peekable();
+    while let Some(line) = lines.next() {
+        let (name, kind) = line.strip_prefix("# TYPE ").unwrap().split_once(' ').unwrap();
+        assert!(families.insert(name) && !name.ends_with("_total"), "{name}");
+        assert!(["counter", "gauge"].contains(&kind));
+        let unit = lines.next_if(|line| line.starts_with("# UNIT "));
+        if let Some(unit) = unit {
+            let (named, unit) = unit.strip_prefix("# UNIT ").unwrap().split_once(' ').unwrap();
+            assert_eq!((named, name.ends_with(&format!("_{unit}"))), (name, true));
+        }
+        assert_eq!(unit.is_some(), name.contains("seconds") || name.contains("bytes"), "{name}");
+        let help = lines.next().unwrap().strip_prefix(&format!("# HELP {name} ")).unwrap();
+        assert!(!help.contains(['"', '\\']), "quotes would have to be escaped here and not in 0.0.4");
+        let sample = if kind == "counter" { format!("{name}_total") } else { name.to_owned() };
+        while let Some(line) = lines.next_if(|line| !line.starts_with('#')) {
+            let (identity, number) = line.rsplit_once(' ').unwrap();
+            assert!(identity == sample || identity.starts_with(&format!("{sample}{{")), "{line}");
+            assert!(number.parse::<f64>().unwrap().is_finite());
+        }
+    }
+    assert_eq!(families.len(), FAMILIES.len());
+    let samples = |text: &str| -> Vec<String> {
+        text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+    };
+    assert_eq!(
+        samples(&text),
+        samples(&exposition(&figures(), Format::Prometheus)),
+        "the same series in both"
+    );
+}
+
+#[test]
+fn openmetrics_is_for_those_who_ask_for_it() {
+    let accepted = |accept: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert("accept", HeaderValue::try_from(accept).unwrap());
+        Format::accepted(&headers)
+    };
+    assert_eq!(Format::accepted(&HeaderMap::new()), Format::Prometheus);
+    for plain in [
+        "*/*",
+        "",
+        "text/plain",
+        "application/*",
+        "application/openmetrics-text;q=0",
+        "application/openmetrics-text;version=0.0.1",
+        "application/openmetrics-text;q=0.4,text/plain;q=0.5",
+        "application/openmetrics-text;q=x",
+    ] {
+        assert_eq!(accepted(plain), Format::Prometheus, "{plain}");
+    }
+    for open in [
+        "application/openmetrics-text",
+        "Application/OpenMetrics-Text; Version=\"1.0.0\"; charset=utf-8",
+        "text/plain, application/openmetrics-text",
+        // What Prometheus sends.
+        "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+         application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=0.0.4;q=0.4,*/*;q=0.2",
+    ] {
+        assert_eq!(accepted(open), Format::OpenMetrics, "{open}");
+    }
 }

@@ -158,7 +158,10 @@ pub(crate) fn invalidation_stats() -> Json {
 }
 
 pub(crate) fn metrics() -> Json {
-    answers("The figures.", "text/plain", &json!({ "type": "string" }))
+    let schema = json!({ "type": "string" });
+    let mut operation = answers("The figures.", "text/plain", &schema);
+    operation["responses"]["200"]["content"]["application/openmetrics-text"] = json!({ "schema": schema });
+    operation
 }
 
 pub(crate) fn alive() -> Json {

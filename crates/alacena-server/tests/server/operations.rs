@@ -44,6 +44,16 @@ async fn the_figures_are_there_for_prometheus() {
     assert!(metrics.text().contains("alacena_loads_total{read=\"item\",class=\"plain\",source=\"crm\"} 1\n"));
     assert!(metrics.text().contains("alacena_source_breaker_state{source=\"crm\",state=\"CLOSED\"} 1\n"));
     assert!(!metrics.text().contains("item:7"), "no key and no tag is a label");
+    assert!(!metrics.text().contains("# EOF"));
+
+    let open =
+        server.send(get("/metrics").with("accept", "application/openmetrics-text;version=1.0.0")).await;
+    assert_eq!(open.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert_eq!((open.header("vary"), metrics.header("vary")), ("accept", "accept"));
+    assert!(
+        open.text().contains("# TYPE alacena_load_seconds counter\n# UNIT alacena_load_seconds seconds\n")
+    );
+    assert!(open.text().ends_with("# EOF\n"));
 }
 
 #[tokio::test]
