@@ -13,7 +13,7 @@ use alacena_core::{dep::Dep, engine::Loaded};
 use alacena_testkit::ScriptedSource;
 use support::{TAG, World, exact, number};
 
-const WRITES: u64 = 20_000;
+const WRITES: u64 = 1_000;
 const READERS: usize = 6;
 
 #[test]
