@@ -1,13 +1,13 @@
 //! What can be typed: commands, flags, and the help that teaches them.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
 use clap_complete::Shell;
 
 use crate::{
     header::Header,
-    simulate::{Failure, KEY_DEFAULT, Latency},
+    simulate::{Failure, KEY_DEFAULT, Latency, duration},
 };
 
 /// Declare your slow reads once. Alacena answers them fast, keeps them right, and shows you what it did.
@@ -37,6 +37,7 @@ pub(crate) enum Command {
     Config(Config),
     Init(Init),
     Call(Call),
+    Bench(Bench),
     Invalidate(Invalidate),
     Simulate(Simulate),
     Completions(Completions),
@@ -160,6 +161,51 @@ pub(crate) struct Call {
     /// Ask the source although the cache has an answer
     #[arg(long)]
     pub(crate) no_cache: bool,
+    #[command(flatten)]
+    pub(crate) headers: Headers,
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    #[command(flatten)]
+    pub(crate) server: ServerAddress,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Measure what a read takes, without the cache and with it
+///
+/// Asks the server of the configuration where one is running, or one of its own. The source is spared: it is asked as
+/// often as --source-calls says, evenly, whatever the cache is asked.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  alacena bench get_jobs size=10
+  alacena bench ticket id=7 --rate 5000 --connections 64
+  alacena bench ticket id=7 --closed        as fast as it goes: how much the server bears
+  alacena bench ticket id=7 --source-calls 0 --json
+
+At a rate, latency counts from when a question was due, not from when a connection was free for it: a server that
+stops for a second is late for everything that was due in that second.")]
+pub(crate) struct Bench {
+    /// The read's name
+    pub(crate) read: String,
+    /// Its parameters
+    #[arg(value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) parameters: Vec<(String, String)>,
+    /// How many times a second the cache is asked, at most 100000
+    #[arg(long, default_value_t = 200, value_name = "N", value_parser = value_parser!(u32).range(1..=100_000))]
+    pub(crate) rate: u32,
+    /// Ask again as soon as there is an answer, instead of at a rate
+    #[arg(long, conflicts_with = "rate")]
+    pub(crate) closed: bool,
+    /// How long each half takes, at most 600s
+    #[arg(long, default_value = "10s", value_parser = bench_duration)]
+    pub(crate) duration: Duration,
+    /// How many connections ask, at most 1000
+    #[arg(long, default_value_t = 16, value_name = "N", value_parser = connections)]
+    pub(crate) connections: usize,
+    /// How many questions go past the cache to the source, at most 10000; 0: none
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = value_parser!(u32).range(0..=10_000))]
+    pub(crate) source_calls: u32,
     #[command(flatten)]
     pub(crate) headers: Headers,
     #[command(flatten)]
@@ -298,6 +344,17 @@ pub(crate) struct Output {
 fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("a parameter is written name=value")?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+fn bench_duration(text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    let accepted = Duration::from_millis(100)..=Duration::from_secs(600);
+    if accepted.contains(&duration) { Ok(duration) } else { Err("it is between 100ms and 600s".to_owned()) }
+}
+
+fn connections(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=1000).contains(number));
+    number.ok_or_else(|| "it is between 1 and 1000".to_owned())
 }
 
 fn share(text: &str) -> Result<f64, String> {

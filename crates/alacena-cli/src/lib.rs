@@ -1,6 +1,7 @@
 //! The one binary `alacena`: parse, call, print. A library only so that tests can start the CRM simulator.
 
 mod args;
+mod bench;
 mod chance;
 mod commands;
 mod failure;

@@ -69,6 +69,17 @@ impl Remote {
         Self::named(&format!("http://{address}")).expect("an address makes a URL")
     }
 
+    /// The same without a token.
+    pub(crate) fn anonymous(mut self) -> Self {
+        self.token = None;
+        self
+    }
+
+    /// The token that it is asked with.
+    pub(crate) fn token(&self) -> Option<&Secret> {
+        self.token.as_ref()
+    }
+
     /// Whether an Alacena answers there.
     pub(crate) async fn is_alive(&self) -> bool {
         let answer = match self.client.get(self.url("/health")).timeout(CONNECT_TIMEOUT).send().await {

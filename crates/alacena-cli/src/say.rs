@@ -22,6 +22,15 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
+/// Shows how far something is, in place of what it showed before; nothing where nobody watches. An empty text takes it
+/// away.
+pub(crate) fn progress(text: &str) {
+    let mut err = std::io::stderr().lock();
+    if err.is_terminal() {
+        let _ = write!(err, "\r\u{1b}[2K{text}").and_then(|()| err.flush());
+    }
+}
+
 /// `1 read`, `2 reads`.
 pub(crate) fn count(number: usize, one: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };

@@ -1,5 +1,6 @@
 //! One file a command: take what was typed, call the library, print.
 
+mod bench;
 mod call;
 mod check;
 mod completions;
@@ -21,6 +22,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
         Command::Config(arguments) => config::run(arguments),
         Command::Init(arguments) => init::run(arguments).await,
         Command::Call(arguments) => call::run(arguments).await,
+        Command::Bench(arguments) => bench::run(arguments).await,
         Command::Invalidate(arguments) => invalidate::run(arguments).await,
         Command::Simulate(arguments) => simulate::run(arguments).await,
         Command::Completions(arguments) => completions::run(&arguments),
@@ -34,6 +36,7 @@ pub(crate) fn answers_json(command: &Command) -> bool {
         Command::Config(arguments) => config::answers_json(arguments),
         Command::Init(arguments) => arguments.output.json,
         Command::Call(arguments) => arguments.output.json,
+        Command::Bench(arguments) => arguments.output.json,
         Command::Invalidate(arguments) => arguments.output.json,
         Command::Serve(_) | Command::Mcp(_) | Command::Simulate(_) | Command::Completions(_) => false,
     }

@@ -35,6 +35,7 @@ use books::Books;
 use switch::{Behaviour, Switch};
 use wire::{Cut, Wires};
 
+pub(crate) use switch::duration;
 pub use switch::{Failure, Latency};
 
 /// The key that the simulator accepts unless told otherwise.

@@ -55,7 +55,8 @@ impl fmt::Display for Latency {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// Reads a duration: `500ms`, `2s`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("a duration is written 500ms or 2s, not `{text}`");
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?);
     let number: u64 = number.parse().map_err(|_| wrong())?;
