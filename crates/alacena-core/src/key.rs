@@ -60,6 +60,20 @@ impl Key {
         &self.0
     }
 
+    /// The key of this tuple: what [`as_bytes`](Key::as_bytes) gave. `None` where no key has these bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (schema, mut rest) = bytes.split_first()?;
+        let mut parts = 0;
+        while let Some((length, tail)) = rest.split_first_chunk::<2>() {
+            rest = tail.get(usize::from(u16::from_be_bytes(*length))..)?;
+            parts += 1;
+        }
+        // Namespace, principal and class come before the segments.
+        let whole = *schema == SCHEMA && rest.is_empty() && (3..=3 + SEGMENTS_MAX).contains(&parts);
+        (whole && bytes.len() <= KEY_BYTES_MAX).then(|| Self(bytes.into()))
+    }
+
     /// The segments as people write them: `jobs:list:all:0:50`.
     #[must_use]
     pub fn text(&self) -> String {
@@ -260,6 +274,19 @@ mod tests {
             let mut expected = vec!["r".to_owned()];
             expected.extend(a.iter().cloned());
             prop_assert_eq!(split_text(&space.key(None, &a).unwrap().text()), expected);
+        }
+
+        #[test]
+        fn bytes_are_a_key_or_none(a in prop::collection::vec("[a-c:%|]{0,3}", 0..4), cut in 1_usize..12) {
+            let key = KeySpace::new("n", "c", &["r"]).unwrap().key(None, &a).unwrap();
+            prop_assert_eq!(Key::from_bytes(key.as_bytes()), Some(key.clone()));
+            let cut = &key.as_bytes()[..key.as_bytes().len().saturating_sub(cut)];
+            prop_assert!(Key::from_bytes(cut).is_none_or(|shorter| shorter.as_bytes() == cut));
+        }
+
+        #[test]
+        fn no_bytes_are_too_wild(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            prop_assert!(Key::from_bytes(&bytes).is_none_or(|key| key.text().len() <= 6 * bytes.len()));
         }
     }
 

@@ -19,7 +19,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{app::App, display::display, problem::Problem, query::Query, request::JsonBody, token::Caller};
+use crate::{app::App, display, problem::Problem, query::Query, request::JsonBody, token::Caller};
 
 /// Most targets of one call.
 const TARGETS_MAX: usize = 1000;
@@ -43,9 +43,8 @@ fn health_shape(health: &Health, figures: &Figures) -> Value {
 
 /// `GET /cache/stats`: counts since the start.
 pub(crate) async fn stats(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let as_text = Query::read(query.as_deref(), &["format"])?.as_text()?;
-    let stats = stats_shape(&app.alacena().figures());
-    Ok(Json(if as_text { display(stats) } else { stats }).into_response())
+    let query = Query::read(query.as_deref(), &["format"])?;
+    display::answer(&query, stats_shape(&app.alacena().figures()))
 }
 
 fn refuse(detail: &str) -> Error {

@@ -1,9 +1,20 @@
 //! The figures of an answer as people read them: `?format=display`.
 
+use axum::response::{IntoResponse, Response};
 use serde_json::Value as Json;
 
+use crate::{problem::Problem, query::Query};
+
+/// The answer with these figures, as `query` wants to see them.
+///
+/// # Errors
+/// `Invalid` where it wants them in a way that is not known.
+pub(crate) fn answer(query: &Query, figures: Json) -> Result<Response, Problem> {
+    Ok(axum::Json(if query.as_text()? { display(figures) } else { figures }).into_response())
+}
+
 /// The same fields with every number as text. `null` stays `null`: it means "not there", not "zero".
-pub(crate) fn display(value: Json) -> Json {
+fn display(value: Json) -> Json {
     under("", value)
 }
 

@@ -7,13 +7,12 @@ use alacena::{
     ledger::{Invalidation, Target},
 };
 use axum::{
-    Json,
     extract::{RawQuery, State},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use serde_json::{Value, json};
 
-use crate::{app::App, display::display, problem::Problem, query::Query};
+use crate::{app::App, display, problem::Problem, query::Query};
 
 /// Invalidations of one page, and the newest ones that the statistics are made of.
 pub(crate) const PAGE_MAX: u64 = 1000;
@@ -25,18 +24,14 @@ pub(crate) async fn page(State(app): State<App>, RawQuery(raw): RawQuery) -> Res
     let query = Query::read(raw.as_deref(), &["since", "limit", "format"])?;
     let limit = query.whole("limit", 1..=PAGE_MAX)?.unwrap_or(PAGE);
     let history = newest(&app, &query, limit).await?;
-    shown(&query, history.iter().map(row).collect())
+    display::answer(&query, history.iter().map(row).collect())
 }
 
 /// `GET /cache/invalidations/stats`: who invalidated how often, and what.
 pub(crate) async fn stats(State(app): State<App>, RawQuery(raw): RawQuery) -> Result<Response, Problem> {
     let query = Query::read(raw.as_deref(), &["since", "format"])?;
     let history = newest(&app, &query, PAGE_MAX).await?;
-    shown(&query, stats_shape(&history))
-}
-
-fn shown(query: &Query, answer: Value) -> Result<Response, Problem> {
-    Ok(Json(if query.as_text()? { display(answer) } else { answer }).into_response())
+    display::answer(&query, stats_shape(&history))
 }
 
 /// The newest `limit` invalidations, without those before `since`. Looks at each: the wall clock may have been set back.

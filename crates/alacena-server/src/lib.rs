@@ -38,6 +38,7 @@ mod writes;
 mod admin;
 mod history;
 mod display;
+mod keys;
 mod health;
 mod metrics;
 mod tools;

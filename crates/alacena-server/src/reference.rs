@@ -166,6 +166,25 @@ What a caller may cost is bounded before anything is known about it. A stop lets
 unanswered, for at most `server.drain`.
 
 | of | at most | more |
+
+## Looking at keys
+
+`GET /cache/keys` answers `{\"keys\": […], \"next\": …}`; `GET /cache/explain?key=…` answers `{\"explanations\": […]}`, one
+for each read that can have the key, with its `entries`: none where nothing is held, several where callers' credentials
+are part of the key. An entry shows `key`, `class`, `freshness`, `ageMs`, `freshForMs`, `staleForMs`, `standsInForMs`,
+`loadMs` (how long its load took), `changed` (whether that brought another value), `negative`, `bytes` and `deps`, each
+with whether it still stands. `freshness` is what becomes of the entry now:
+
+| `freshness` | means |
+|---|---|
+| `fresh` | it is answered |
+| `revalidate` | it is answered while it is being refreshed |
+| `stand-in` | it is past its time and answered if the source fails or is slow |
+| `last-resort` | it was invalidated and is answered only if the source fails |
+| `dead` | it is not answered |
+
+In the text of a key, `:` and `%` inside a segment are written `%3A` and `%25`; in the query the `%` of those is written
+`%25` once more. Pages look at every entry: they are for people, not for polling.
 |---|---|---|
 ";
 

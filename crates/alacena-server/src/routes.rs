@@ -19,7 +19,7 @@ use crate::{
     app::App,
     batch,
     edge::edge,
-    health, history, listing, metrics,
+    health, history, keys, listing, metrics,
     openapi::{self, Operation, describe},
     problem::Problem,
     reads,
@@ -163,6 +163,23 @@ pub(crate) static ROUTES: &[Route] = &[
         what: "Who invalidated how often, and what, among the newest 1000: `since`, `format=display`.",
         operation: Operation::One("invalidationStats", describe::invalidation_stats),
         handler: || get(history::stats),
+    },
+    Route {
+        method: "GET",
+        path: "/cache/keys",
+        access: Access::Role(Role::Operate),
+        what: "The entries in memory, in the order of their keys: `prefix`, `cursor` (the `next` of the page before), \
+               `limit` (1 to 1000, else 100), `format=display`. Never a value.",
+        operation: Operation::One("keys", describe::keys),
+        handler: || get(keys::page),
+    },
+    Route {
+        method: "GET",
+        path: "/cache/explain",
+        access: Access::Role(Role::Operate),
+        what: "Why one key is answered as it is: `key`, as the reads write it, `format=display`. Never a value.",
+        operation: Operation::One("explain", describe::explain),
+        handler: || get(keys::explain),
     },
     Route {
         method: "GET",

@@ -4,7 +4,7 @@ use alacena::{Read, Write};
 use serde_json::{Value as Json, json};
 
 use super::{read_schema, write_schema};
-use crate::{batch, history};
+use crate::{batch, history, keys};
 
 /// An operation that takes nothing and answers `media` of this schema.
 fn answers(what: &str, media: &str, schema: &Json) -> Json {
@@ -155,6 +155,33 @@ pub(crate) fn invalidations() -> Json {
 
 pub(crate) fn invalidation_stats() -> Json {
     with(json_of("Counts of them.", "InvalidationStats"), "parameters", json!([since(), as_text()]))
+}
+
+pub(crate) fn keys() -> Json {
+    let text = json!({ "type": "string" });
+    let limit = json!({ "type": "integer", "minimum": 1, "maximum": keys::PAGE_MAX, "default": keys::PAGE });
+    let parameters = [
+        in_query("prefix", "Only keys whose text begins with it.", &text),
+        in_query("cursor", "The `next` of the page before.", &text),
+        in_query("limit", "At most so many.", &limit),
+        as_text(),
+    ];
+    with(
+        json_of("The entries in memory, in the order of their keys.", "Keys"),
+        "parameters",
+        json!(parameters),
+    )
+}
+
+pub(crate) fn explain() -> Json {
+    let mut key = in_query("key", "The text of the key.", &json!({ "type": "string", "minLength": 1 }));
+    key["required"] = true.into();
+    let parameters = json!([key, as_text()]);
+    with(
+        json_of("What is known of it by each read that can have it.", "Explanations"),
+        "parameters",
+        parameters,
+    )
 }
 
 pub(crate) fn metrics() -> Json {

@@ -58,6 +58,9 @@ pub(super) fn fixed() -> Map<String, Json> {
     say("Invalidated", object(json!({ "level": one_of(&["applied"]), "dropped": integer() })));
     say("Invalidations", invalidations());
     say("InvalidationStats", invalidation_stats());
+    say("Entry", entry());
+    say("Keys", object(json!({ "keys": entries(), "next": text_or_null() })));
+    say("Explanations", explanations());
     say("Alive", object(json!({ "status": one_of(&["alive"]) })));
     let words = one_of(&["healthy", "degraded", "down", "draining"]);
     say("Ready", object(json!({ "ready": { "type": "boolean" }, "status": words })));
@@ -176,6 +179,34 @@ fn invalidation_stats() -> Json {
         "entries": figure(),
         "lagMs": figure(),
     }))
+}
+
+/// What is known of an entry; never its value.
+fn entry() -> Json {
+    let dep = object(json!({ "dep": text(), "stands": { "type": "boolean" } }));
+    object(json!({
+        "key": text(),
+        "class": text_or_null(),
+        "freshness": one_of(&["fresh", "revalidate", "stand-in", "last-resort", "dead"]),
+        "ageMs": figure(),
+        "freshForMs": figure(),
+        "staleForMs": figure(),
+        "standsInForMs": figure(),
+        "loadMs": figure(),
+        "changed": { "type": ["boolean", "null"] },
+        "negative": { "type": "boolean" },
+        "bytes": figure(),
+        "deps": { "type": "array", "items": dep },
+    }))
+}
+
+fn entries() -> Json {
+    json!({ "type": "array", "items": { "$ref": "#/components/schemas/Entry" } })
+}
+
+fn explanations() -> Json {
+    let known = object(json!({ "read": text(), "class": text(), "key": text(), "entries": entries() }));
+    object(json!({ "explanations": { "type": "array", "items": known } }))
 }
 
 /// The answers of whatever fails.

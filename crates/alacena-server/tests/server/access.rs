@@ -18,6 +18,8 @@ const NEEDS: &[(&str, &str, &str)] = &[
     ("POST", "/cache/clear", "operate"),
     ("GET", "/cache/invalidations", "operate"),
     ("GET", "/cache/invalidations/stats", "operate"),
+    ("GET", "/cache/keys", "operate"),
+    ("GET", "/cache/explain", "operate"),
     ("GET", "/metrics", "operate"),
     ("GET", "/openapi.json", "read"),
     ("GET", "/health", "nothing"),
@@ -54,6 +56,7 @@ fn routes() -> Vec<(String, String, String)> {
 fn request(method: &str, path: &str) -> Request {
     let path = path.replace("/reads/{name}/batch", "/reads/item/batch");
     let path = path.replace("/reads/{name}", "/reads/item?id=7").replace("/writes/{name}", "/writes/order");
+    let path = path.replace("/cache/explain", "/cache/explain?key=items:one:7:full");
     match (method, path.as_str()) {
         ("GET", path) => get(path),
         (_, path @ "/mcp/tools/call") => post(path, r#"{"name": "item", "arguments": {"id": 7}}"#),

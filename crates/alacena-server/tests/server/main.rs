@@ -14,6 +14,7 @@ mod problems;
 mod access;
 mod mcp;
 mod operations;
+mod keys;
 mod openapi;
 mod connections;
 mod load;

@@ -1,0 +1,108 @@
+//! `/cache/keys` and `/cache/explain`: which entries there are, and why a key is answered as it is. Never a value.
+
+use std::{fmt::Write as _, time::Duration};
+
+use alacena::{
+    Alacena, Explanation, KeyExplanation, KeyPage,
+    dep::DepKind,
+    error::{Error, catalogue},
+    key::Key,
+};
+use axum::{
+    extract::{RawQuery, State},
+    response::Response,
+};
+use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
+
+use crate::{app::App, display, problem::Problem, query::Query};
+
+/// Keys of one page.
+pub(crate) const PAGE_MAX: u64 = 1000;
+/// Keys of a page where nobody says otherwise.
+pub(crate) const PAGE: u64 = 100;
+
+/// `GET /cache/keys`: the entries in memory, in the order of their keys, a page at a time.
+pub(crate) async fn page(State(app): State<App>, RawQuery(raw): RawQuery) -> Result<Response, Problem> {
+    let query = Query::read(raw.as_deref(), &["prefix", "cursor", "limit", "format"])?;
+    let limit = query.whole("limit", 1..=PAGE_MAX)?.unwrap_or(PAGE);
+    let limit = usize::try_from(limit).expect("a page is small");
+    let after = query.text("cursor").map(key_of).transpose()?;
+    let prefix = query.text("prefix").unwrap_or_default().to_owned();
+    let page = aside(&app, move |alacena| alacena.keys(&prefix, after.as_ref(), limit)).await?;
+    display::answer(&query, page_shape(&page))
+}
+
+/// `GET /cache/explain`: what is known of one key.
+pub(crate) async fn explain(State(app): State<App>, RawQuery(raw): RawQuery) -> Result<Response, Problem> {
+    let query = Query::read(raw.as_deref(), &["key", "format"])?;
+    let Some(key) = query.text("key").filter(|key| !key.is_empty()).map(str::to_owned) else {
+        return Err(Error::new(&catalogue::PARAMETER_INVALID, "`key` is missing").into());
+    };
+    let known = aside(&app, move |alacena| alacena.explain(&key)).await??;
+    display::answer(&query, json!({ "explanations": known.iter().map(explained).collect::<Vec<_>>() }))
+}
+
+/// Looks at what may be every entry where that keeps no request waiting.
+async fn aside<T: Send + 'static>(
+    app: &App,
+    look: impl FnOnce(&Alacena) -> T + Send + 'static,
+) -> Result<T, Error> {
+    let alacena = app.alacena().clone();
+    let failed = |cause| Error::new(&catalogue::INTERNAL, "looking at the memory failed").caused_by(cause);
+    spawn_blocking(move || look(&alacena)).await.map_err(failed)
+}
+
+fn page_shape(page: &KeyPage) -> Value {
+    json!({ "keys": page.entries.iter().map(entry).collect::<Vec<_>>(), "next": page.next.as_ref().map(cursor) })
+}
+
+fn explained(known: &KeyExplanation) -> Value {
+    json!({
+        "read": known.read,
+        "class": known.class,
+        "key": known.text,
+        "entries": known.entries.iter().map(entry).collect::<Vec<_>>(),
+    })
+}
+
+/// One entry. Times are in milliseconds.
+fn entry(known: &Explanation) -> Value {
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let class = known.deps.iter().find(|(dep, _)| dep.kind() == DepKind::Class).map(|(dep, _)| dep.text());
+    let deps = known.deps.iter().map(|(dep, stands)| json!({ "dep": dep.to_string(), "stands": stands }));
+    json!({
+        "key": known.key.text(),
+        "class": class,
+        "freshness": known.freshness.as_str(),
+        "ageMs": millis(known.age),
+        "freshForMs": millis(known.fresh_for),
+        "staleForMs": millis(known.stale_for),
+        "standsInForMs": millis(known.stands_in_for),
+        "loadMs": millis(known.load_took),
+        "changed": known.changed,
+        "negative": known.negative,
+        "bytes": known.bytes,
+        "deps": deps.collect::<Vec<_>>(),
+    })
+}
+
+/// Where the next page begins, for the caller to send back as it is.
+fn cursor(key: &Key) -> String {
+    let mut cursor = String::with_capacity(2 * key.as_bytes().len());
+    for byte in key.as_bytes() {
+        write!(cursor, "{byte:02x}").expect("writing to a String cannot fail");
+    }
+    cursor
+}
+
+fn key_of(cursor: &str) -> Result<Key, Error> {
+    let digit = |character: u8| char::from(character).to_digit(16);
+    let byte = |pair: &[u8]| match pair {
+        [high, low] => u8::try_from(digit(*high)? * 16 + digit(*low)?).ok(),
+        _ => None,
+    };
+    let bytes: Option<Vec<u8>> = cursor.as_bytes().chunks(2).map(byte).collect();
+    let refused = || Error::new(&catalogue::PARAMETER_INVALID, "`cursor` is not the `next` of a page");
+    bytes.and_then(|bytes| Key::from_bytes(&bytes)).ok_or_else(refused)
+}
