@@ -116,7 +116,7 @@ fn page_of(origin: &HeaderValue, host: Option<&str>, listed: &[String]) -> Page 
 }
 
 /// The host that the request names: HTTP/2 says it in the URI, HTTP/1 in the `Host` header.
-fn host_of<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+pub(crate) fn host_of<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     match uri.authority() {
         Some(authority) => Some(authority.as_str()),
         None => headers.get(HOST)?.to_str().ok(),

@@ -87,9 +87,12 @@ const PROSE_BEFORE_CACHE_STATUS: &str = "
 ## Who may ask
 
 With no `[tokens]` the listener must be on loopback, needs nothing and answers only under loopback names and those of
-`server.hosts`. With tokens every path but `/health` needs one, as `Authorization: Bearer <token>` or as
-`Alacena-Token: <token>`. Roles include the ones before them: `read` asks reads and calls tools, `load` sends writes,
-`operate` invalidates and sees figures, `admin` has nothing of its own yet.
+`server.hosts`. With tokens every path but `/health` and `/.well-known` needs one, as `Authorization: Bearer <token>` or
+as `Alacena-Token: <token>`. Roles include the ones before them: `read` asks reads and calls tools, `load` sends writes,
+`operate` invalidates and sees figures, `admin` has nothing of its own yet. Whoever has none, or too little, reads in
+`WWW-Authenticate` which role it takes (`scope`), what was wrong with the token (`error`), and where RFC 9728 describes
+this server (`resource_metadata`); that description names no authorization server, because tokens are handed out by
+whoever runs it. Behind a proxy with TLS, let it send `X-Forwarded-Proto: https`, or the addresses begin with `http`.
 
 Where a read passes `authorization` through to its source, send the source's credential in `Authorization` and
 Alacena's own token in `Alacena-Token`. Alacena never sends its own token on. On the MCP paths `Authorization` is always
@@ -143,7 +146,13 @@ under `x-alacena-left-out` with the reason.
 
 Every read is an MCP tool of the same name; its input schema is what `GET /reads` shows. A tool that fails answers
 `isError: true` with the text and, as `structuredContent`, the problem document. What the cache did stands in `_meta`
-under `dev.alacena/cache`: `origin`, `ageMs`, `freshForMs`, `stale`, `miss`, `collapsed`.
+under `dev.alacena/cache`: `origin`, `ageMs`, `freshForMs`, `stale`, `miss`, `collapsed`. `structuredContent` is the
+answer as JSON, for clients before 2026-07-28 only where it is an object; there is no output schema, because no
+configuration says what a source answers.
+
+The list comes in pages of 250, in the order of the configuration; a cursor of before a change is refused. Clients may
+keep it for a minute, and share it (`cacheScope: public`) where there are no tokens and no read passes credentials on. A
+call whose request has a `progressToken` is reported every second while it runs.
 
 ## Invalidating
 
@@ -157,15 +166,6 @@ built yet.
 `level`, and `event`, `resource`, `id`, `entries` and `lagMs`, which are null: there are no events yet, and an
 invalidation visits no entries. `GET /cache/invalidations/stats` answers `count`, `oldest`, `newest`, `byWho`, `byLevel`
 and `byTarget`.
-";
-
-const PROSE_BEFORE_LIMITS: &str = "
-## Limits
-
-What a caller may cost is bounded before anything is known about it. A stop lets no request that has arrived go
-unanswered, for at most `server.drain`.
-
-| of | at most | more |
 
 ## Looking at keys
 
@@ -185,6 +185,15 @@ with whether it still stands. `freshness` is what becomes of the entry now:
 
 In the text of a key, `:` and `%` inside a segment are written `%3A` and `%25`; in the query the `%` of those is written
 `%25` once more. Pages look at every entry: they are for people, not for polling.
+";
+
+const PROSE_BEFORE_LIMITS: &str = "
+## Limits
+
+What a caller may cost is bounded before anything is known about it. A stop lets no request that has arrived go
+unanswered, for at most `server.drain`.
+
+| of | at most | more |
 |---|---|---|
 ";
 

@@ -17,7 +17,7 @@ use axum::{
 use crate::{
     admin,
     app::App,
-    batch,
+    batch, challenge,
     edge::edge,
     health, history, keys, listing, metrics,
     openapi::{self, Operation, describe},
@@ -213,6 +213,23 @@ pub(crate) static ROUTES: &[Route] = &[
         what: "It should be sent requests; 503 while it drains or nothing can be answered.",
         operation: Operation::One("ready", describe::ready),
         handler: || get(health::ready),
+    },
+    Route {
+        method: "GET",
+        path: "/.well-known/oauth-protected-resource",
+        access: Access::Open,
+        what: "What the tokens of this server are for (RFC 9728); 404 where there are none.",
+        operation: Operation::LeftOut("RFC 9728 describes it, and only where there are tokens it is there"),
+        handler: || get(challenge::describe),
+    },
+    #[cfg(feature = "mcp")]
+    Route {
+        method: "GET",
+        path: "/.well-known/oauth-protected-resource/mcp",
+        access: Access::Open,
+        what: "The same of `/mcp`.",
+        operation: Operation::LeftOut("RFC 9728 describes it, and only where there are tokens it is there"),
+        handler: || get(challenge::describe),
     },
 ];
 

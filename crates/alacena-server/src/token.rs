@@ -15,11 +15,11 @@ use axum::{
     extract::{RawPathParams, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION, request::Parts},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use subtle::ConstantTimeEq;
 
-use crate::{app::App, problem::Problem, settings::Token};
+use crate::{app::App, challenge::Refusal, settings::Token};
 
 /// The header for a token where `Authorization` belongs to the source.
 pub(crate) static ALACENA_TOKEN: HeaderName = HeaderName::from_static("alacena-token");
@@ -63,11 +63,11 @@ pub(crate) async fn authorise(
             parts.extensions.insert(caller);
             next.run(Request::from_parts(parts, body)).await
         }
-        Err(error) => Problem(error).into_response(),
+        Err(refusal) => refusal.answer(&parts),
     }
 }
 
-async fn admit(app: &App, access: Access, parts: &mut Parts) -> Result<Caller, Error> {
+async fn admit(app: &App, access: Access, parts: &mut Parts) -> Result<Caller, Refusal> {
     let local = from_this_machine(parts);
     if app.is_open() {
         parts.headers.remove(&ALACENA_TOKEN);
@@ -84,19 +84,22 @@ async fn admit(app: &App, access: Access, parts: &mut Parts) -> Result<Caller, E
         (Presented::Known(token), needed) if needed.is_none_or(|needed| token.role >= needed) => {
             Ok(Caller { who: format!("api {}", token.name).into(), role: Some(token.role), sees_cache: true })
         }
-        (Presented::Known(token), needed) => {
-            let needed = needed.map_or("", Role::as_str);
-            let detail = format!("this needs the role `{needed}`; the token has `{}`", token.role.as_str());
-            Err(Error::new(&catalogue::ROLE_INSUFFICIENT, detail).with("role", needed))
-        }
         (_, None) => Ok(Caller { who: "api".into(), role: None, sees_cache: local }),
-        (Presented::Nothing, Some(_)) => {
-            Err(Error::new(&catalogue::TOKEN_REQUIRED, "there is no token in the request"))
+        (Presented::Known(token), Some(needed)) => {
+            let (needs, has) = (needed.as_str(), token.role.as_str());
+            let detail = format!("this needs the role `{needs}`; the token has `{has}`");
+            let error = Error::new(&catalogue::ROLE_INSUFFICIENT, detail).with("role", needs);
+            Err(Refusal { error, needed, reason: Some("insufficient_scope") })
         }
-        (Presented::Unknown, Some(_)) => {
+        (Presented::Nothing, Some(needed)) => {
+            let error = Error::new(&catalogue::TOKEN_REQUIRED, "there is no token in the request");
+            Err(Refusal { error, needed, reason: None })
+        }
+        (Presented::Unknown, Some(needed)) => {
             let detail = "the token is not one of this server's; where Authorization is meant for the source, send \
                           Alacena's own token in Alacena-Token";
-            Err(Error::new(&catalogue::TOKEN_REQUIRED, detail))
+            let error = Error::new(&catalogue::TOKEN_REQUIRED, detail);
+            Err(Refusal { error, needed, reason: Some("invalid_token") })
         }
     }
 }

@@ -29,7 +29,6 @@ pub(crate) enum Operation {
     /// As one operation for each declared write, each under this name and that of the write.
     EachWrite(&'static str, fn(&Write) -> Json),
     /// Not at all, and why.
-    #[cfg_attr(not(feature = "mcp"), expect(dead_code, reason = "only MCP is left out"))]
     LeftOut(&'static str),
 }
 

@@ -24,6 +24,8 @@ const NEEDS: &[(&str, &str, &str)] = &[
     ("GET", "/openapi.json", "read"),
     ("GET", "/health", "nothing"),
     ("GET", "/health/ready", "nothing"),
+    ("GET", "/.well-known/oauth-protected-resource", "nothing"),
+    ("GET", "/.well-known/oauth-protected-resource/mcp", "nothing"),
 ];
 
 const ROLES: [&str; 4] = ["read", "load", "operate", "admin"];
@@ -54,9 +56,9 @@ fn routes() -> Vec<(String, String, String)> {
 }
 
 fn request(method: &str, path: &str) -> Request {
+    let path = path.replace("/cache/explain", "/cache/explain?key=items:one:7:full");
     let path = path.replace("/reads/{name}/batch", "/reads/item/batch");
     let path = path.replace("/reads/{name}", "/reads/item?id=7").replace("/writes/{name}", "/writes/order");
-    let path = path.replace("/cache/explain", "/cache/explain?key=items:one:7:full");
     match (method, path.as_str()) {
         ("GET", path) => get(path),
         (_, path @ "/mcp/tools/call") => post(path, r#"{"name": "item", "arguments": {"id": 7}}"#),
@@ -271,4 +273,45 @@ async fn a_listed_page_may_ask_and_read() {
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, origin));
     assert!(answer.header("access-control-expose-headers").contains("cache-status"));
     assert!(answer.header("vary").contains("origin"));
+}
+
+#[tokio::test]
+async fn whoever_may_not_is_told_what_would_let_it_in() {
+    let server = Running::start(&tokens()).await;
+    let base = format!("http://{}", server.address);
+    let challenge = |answer: Answer| answer.header("www-authenticate").to_owned();
+    let anonymous = challenge(server.post("/mcp", "{}").await);
+    let description = format!("{base}/.well-known/oauth-protected-resource/mcp");
+    assert_eq!(
+        anonymous,
+        format!("Bearer realm=\"alacena\", scope=\"read\", resource_metadata=\"{description}\"")
+    );
+    let described = server.get(description.strip_prefix(&base).unwrap()).await;
+    assert_eq!(
+        described.json(),
+        serde_json::json!({
+            "resource": format!("{base}/mcp"),
+            "resource_name": "Alacena",
+            "scopes_supported": ["read"],
+            "bearer_methods_supported": ["header"],
+        })
+    );
+
+    let wrong = challenge(server.send(get("/reads").with("alacena-token", "canary-wrong")).await);
+    assert!(wrong.contains(", error=\"invalid_token\", scope=\"read\""), "{wrong}");
+    let weak = challenge(server.send(get("/metrics").with("alacena-token", &token("read"))).await);
+    assert!(weak.contains(", error=\"insufficient_scope\", scope=\"operate\""), "{weak}");
+    assert!(weak.ends_with("/.well-known/oauth-protected-resource\""), "{weak}");
+    let whole = server.get("/.well-known/oauth-protected-resource").await.json();
+    assert_eq!(whole["resource"], base);
+    assert_eq!(whole["scopes_supported"].as_array().unwrap().len(), ROLES.len());
+
+    let proxied = get("/.well-known/oauth-protected-resource/mcp").with("x-forwarded-proto", "https");
+    let proxied = server.send(proxied).await.json()["resource"].clone();
+    assert_eq!(proxied, format!("https://{}/mcp", server.address));
+    let odd = server.send(get("/reads").without("host").with("host", "a\"b")).await;
+    assert!(!odd.raw.contains("a\"b"), "{}", odd.raw);
+
+    let open = Running::start("").await;
+    assert_eq!(open.get("/.well-known/oauth-protected-resource").await.status, 404);
 }

@@ -254,3 +254,36 @@ async fn what_is_not_the_protocol_is_refused() {
     let unknown = modern(&server, "nothing/here", json!({})).await;
     assert_eq!((unknown.status, &unknown.json()["error"]["code"]), (404, &(-32601).into()));
 }
+
+#[tokio::test]
+async fn a_page_or_a_name_of_somebody_else_gets_nowhere() {
+    let server = Running::start_with("", |settings| {
+        settings.cors_origins = vec!["https://agent.example".to_owned()];
+    });
+    let server = server.await;
+    let list = || modern_request("tools/list", json!({}));
+    for origin in [
+        "https://evil.example",
+        "null",
+        "http://127.0.0.1.evil.example",
+        "https://agent.example.evil.example",
+    ] {
+        let answer = server.send(list().with("origin", origin)).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (403, "origin-refused"), "{origin}");
+    }
+    for host in ["evil.example", "127.0.0.1.evil.example:80", "localhost.evil.example"] {
+        let answer = server.send(list().without("host").with("host", host)).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (403, "host-refused"), "{host}");
+    }
+    let listed = server.send(list().with("origin", "https://agent.example")).await;
+    assert_eq!((listed.status, listed.header("access-control-allow-origin")), (200, "https://agent.example"));
+    assert_eq!(server.send(list().with("origin", &format!("http://{}", server.address))).await.status, 200);
+    assert_eq!(server.send(list().without("host").with("host", "localhost:1")).await.status, 200);
+    for method in ["GET", "DELETE", "PUT"] {
+        assert_eq!(
+            server.send(list().method(method)).await.status,
+            405,
+            "{method}: there is nothing but POST"
+        );
+    }
+}
