@@ -174,7 +174,7 @@ fn install_all(missing: &[Need]) -> Result {
         let node = format!("node@{NODE}");
         let suite = format!("@modelcontextprotocol/conformance@{MCP_SUITE}");
         let mut npm = program("npm");
-        npm.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"]).arg(node_folder());
+        npm.args(["install", "--loglevel=error", "--no-audit", "--no-fund", "--prefix"]).arg(node_folder());
         run(npm.args([node, suite]))?;
     }
     debian
