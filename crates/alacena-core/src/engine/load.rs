@@ -63,7 +63,7 @@ impl Engine {
         let no_cache = self.must_look_again(&question);
         let engine = self.clone();
         self.0.runtime.spawn(Box::pin(async move {
-            match engine.fetch(&question, load, no_cache, urgency).await {
+            match engine.ask_source(&question.rules, urgency, || load(no_cache)).await {
                 Ok((loaded, took)) => engine.land(&question, landing, loaded, took),
                 Err(Failure { error, looked }) => landing.fail(&error, looked),
             }
@@ -75,32 +75,42 @@ impl Engine {
     pub(super) async fn load_alone(&self, question: &Question, load: Load) -> Result<Settled, Error> {
         let _work = self.0.running.enter()?;
         let token = question.capture(&self.0.markers);
-        let (loaded, took) = self
-            .fetch(question, load, self.must_look_again(question), Urgency::Foreground)
-            .await
-            .map_err(|failure| failure.error)?;
+        let no_cache = self.must_look_again(question);
+        let asked = self.ask_source(&question.rules, Urgency::Foreground, || load(no_cache)).await;
+        let (loaded, took) = asked.map_err(|failure| failure.error)?;
+        Ok(self.settle_alone(question, token, loaded, took))
+    }
+
+    /// What one caller alone is answered with.
+    pub(super) fn settle_alone(
+        &self,
+        question: &Question,
+        token: Token,
+        loaded: Loaded,
+        took: Duration,
+    ) -> Settled {
         let not_stored =
             if question.mode == Mode::Bypass { NotStored::Bypass } else { NotStored::Uncacheable };
         question.rules.counters.not_stored(not_stored);
         let entry = Arc::new(self.entry(question, loaded.value, token, took, Duration::ZERO));
-        Ok(Settled { entry, not_stored: Some(not_stored), private: true })
+        Settled { entry, not_stored: Some(not_stored), private: true }
     }
 
     /// Whether caches on the way to the source may hold what was invalidated here, or the caller wants none of them.
-    fn must_look_again(&self, question: &Question) -> bool {
+    pub(super) fn must_look_again(&self, question: &Question) -> bool {
         let trail = &self.0.trail;
         question.mode != Mode::Normal || trail.has(&question.key) || question.deps().any(|dep| trail.has(dep))
     }
 
-    /// Asks the source through its guard, within the hard limit, and survives a panic.
-    async fn fetch(
+    /// Asks the source through its guard, within the hard limit, and survives a panic. How long it took stands beside
+    /// what it said.
+    pub(super) async fn ask_source<T, F: Future<Output = Result<T, Error>>>(
         &self,
-        question: &Question,
-        load: Load,
-        no_cache: bool,
+        rules: &Rules,
         urgency: Urgency,
-    ) -> Result<(Loaded, Duration), Failure> {
-        let Rules { policy, guard, counters, .. } = &*question.rules;
+        load: impl FnOnce() -> F,
+    ) -> Result<(T, Duration), Failure> {
+        let Rules { policy, guard, counters, .. } = rules;
         let permit = match guard {
             Some(guard) => Some(guard.admit(urgency).await.map_err(Failure::not_looked)?),
             None => None,
@@ -109,7 +119,7 @@ impl Engine {
         counters.loads.increment();
         let began = self.0.runtime.now();
         // The closure is called inside, so that its panic is caught as well as that of its future.
-        let load = AssertUnwindSafe(async move { load(no_cache).await }).catch_unwind();
+        let load = AssertUnwindSafe(async move { load().await }).catch_unwind();
         let limit = self.0.runtime.sleep(policy.hard_timeout);
         let result = match select(std::pin::pin!(load), limit).await {
             Either::Left((Ok(result), _)) => result,
@@ -127,13 +137,13 @@ impl Engine {
         }
         result.map(|loaded| (loaded, took)).map_err(|error| {
             counters.load_errors.increment();
-            tracing::warn!(class = question.rules.space.class(), error = ?error, "load failed");
+            tracing::warn!(class = rules.space.class(), error = ?error, "load failed");
             Failure { error, looked: true }
         })
     }
 
     /// Admission: what is kept, for how long, or why not.
-    fn land(&self, question: &Question, landing: Landing, loaded: Loaded, took: Duration) {
+    pub(super) fn land(&self, question: &Question, landing: Landing, loaded: Loaded, took: Duration) {
         let rules = &question.rules;
         let policy = &rules.policy;
         let ttl = if loaded.value.is_some() { policy.ttl } else { policy.negative_ttl };
@@ -175,10 +185,10 @@ impl Engine {
 }
 
 /// A load that brought nothing home.
-struct Failure {
-    error: Error,
+pub(super) struct Failure {
+    pub(super) error: Error,
     /// Whether the source was asked at all.
-    looked: bool,
+    pub(super) looked: bool,
 }
 
 impl Failure {

@@ -7,12 +7,14 @@
 mod explain;
 mod invalidate;
 mod load;
+mod many;
 mod question;
 mod read;
 mod running;
 
 pub use explain::{Explanation, KeyPage, PAGE_MAX};
 pub use load::Loaded;
+pub use many::BATCH_MAX;
 pub use question::{Mode, Question, Rules};
 
 use std::{fmt, sync::Arc, time::Duration};

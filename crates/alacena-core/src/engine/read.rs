@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// What the memory knows of a key.
-enum Found {
+pub(super) enum Found {
     /// An answer.
     Fresh(Arc<Entry>),
     /// An answer that is to be refreshed.
@@ -105,7 +105,7 @@ impl Engine {
     }
 
     /// Looks in the memory and judges what is there.
-    fn look(&self, question: &Question, now: Moment) -> Found {
+    pub(super) fn look(&self, question: &Question, now: Moment) -> Found {
         let Some(entry) = self.0.memory.get(question.key.as_bytes()) else {
             let reason = match question.mode {
                 Mode::Normal => self.0.removals.reason(&question.key, question.rules.space.namespace()),
@@ -131,7 +131,7 @@ impl Engine {
         }
     }
 
-    fn turn(&self, question: &Question) -> Turn {
+    pub(super) fn turn(&self, question: &Question) -> Turn {
         self.turn_unless_fresh(question, None)
     }
 
@@ -168,7 +168,7 @@ impl Engine {
     }
 
     /// Waits for a load; at most until the soft limit where something can stand in by then. `None`: it was too slow.
-    async fn wait(
+    pub(super) async fn wait(
         &self,
         question: &Question,
         mut landed: Landed,
@@ -193,7 +193,7 @@ impl Engine {
         }
     }
 
-    fn answer(
+    pub(super) fn answer(
         &self,
         question: &Question,
         waited: Waited,
@@ -237,7 +237,7 @@ impl Engine {
 }
 
 /// How a caller's wait ended.
-struct Waited {
+pub(super) struct Waited {
     /// `None`: the load was too slow, and something stands in.
     result: Result<Option<Settled>, Error>,
     /// Whether the load was led by another caller.
@@ -245,13 +245,13 @@ struct Waited {
 }
 
 impl Waited {
-    fn of(result: Result<Option<Settled>, Error>, collapsed: bool) -> Self {
+    pub(super) fn of(result: Result<Option<Settled>, Error>, collapsed: bool) -> Self {
         Self { result, collapsed }
     }
 }
 
 /// The failure that a key rests after, as whoever comes meanwhile hears it.
-fn resting(error: Error, pause: Duration) -> Error {
+pub(super) fn resting(error: Error, pause: Duration) -> Error {
     match error.retry() {
         Retry::Never => error,
         Retry::After(_) => error.retry_after(pause),
@@ -259,7 +259,7 @@ fn resting(error: Error, pause: Duration) -> Error {
 }
 
 /// An answer out of the memory.
-fn hit(question: &Question, entry: &Entry, now: Moment) -> Outcome {
+pub(super) fn hit(question: &Question, entry: &Entry, now: Moment) -> Outcome {
     let Rules { counters, policy, .. } = &*question.rules;
     counters.hits.increment();
     if let Some(age_max) = policy.sliding_max {
