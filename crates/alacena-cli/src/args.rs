@@ -99,7 +99,18 @@ pub(crate) struct Config {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigWhat {
     Explain(ConfigExplain),
+    Schema(ConfigSchema),
 }
+
+/// Print the JSON Schema of alacena.toml, so that editors complete and check it
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  alacena config schema > alacena.schema.json
+
+Then this as the first line of alacena.toml, for Even Better TOML, taplo and others:
+  #:schema ./alacena.schema.json")]
+pub(crate) struct ConfigSchema {}
 
 /// Say where each value came from: the default, the file, the environment or a flag
 ///

@@ -1,15 +1,23 @@
-//! The reference page says what the tables say. `UPDATE=1 cargo test -p alacena --test config_reference` writes it.
+//! What is generated from the tables of the configuration says what they say. `cargo xtask docs` writes it anew.
 
 use std::{fs, path::Path};
 
+fn is_up_to_date(page: &str, expected: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference").join(page);
+    if std::env::var_os("UPDATE").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, expected).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == expected, "docs/reference/{page} is out of date: run `cargo xtask docs`");
+}
+
 #[test]
 fn the_reference_of_the_configuration_is_up_to_date() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/configuration.md");
-    let expected = alacena::config::reference();
-    if std::env::var_os("UPDATE").is_some() {
-        fs::create_dir_all(page.parent().unwrap()).unwrap();
-        fs::write(&page, &expected).unwrap();
-    }
-    let written = fs::read_to_string(&page).unwrap_or_default();
-    assert!(written == expected, "docs/reference/configuration.md is out of date: run `cargo xtask docs`");
+    is_up_to_date("configuration.md", &alacena::config::reference());
+}
+
+#[test]
+fn the_schema_for_editors_is_up_to_date() {
+    is_up_to_date("alacena.schema.json", &format!("{:#}\n", alacena::config::json_schema()));
 }

@@ -1,7 +1,7 @@
 //! `alacena config`.
 
 use alacena::{
-    config::{Config, Explained},
+    config::{self, Config, Explained},
     declared::nearest,
     error::{Error, catalogue},
 };
@@ -20,12 +20,17 @@ const COLUMN_MAX: usize = 60;
 pub(super) fn run(arguments: args::Config) -> Result<(), Failure> {
     match arguments.what {
         ConfigWhat::Explain(arguments) => explain(&arguments),
+        ConfigWhat::Schema(_) => {
+            say::answer(&format!("{:#}", config::json_schema()));
+            Ok(())
+        }
     }
 }
 
 pub(super) fn answers_json(arguments: &args::Config) -> bool {
     match &arguments.what {
         ConfigWhat::Explain(arguments) => arguments.output.json,
+        ConfigWhat::Schema(_) => true,
     }
 }
 

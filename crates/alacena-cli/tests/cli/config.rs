@@ -72,3 +72,18 @@ fn secrets_stay_hidden() {
         assert!(!shown.out.contains("canary") && !shown.err.contains("canary"), "{shown:?}");
     }
 }
+
+#[test]
+fn the_schema_for_editors_can_be_put_beside_the_configuration() {
+    let folder = tempdir().unwrap();
+    let printed = run(folder.path(), &["config", "schema"]);
+    assert_eq!(printed.code, Some(0), "{printed:?}");
+    assert_eq!(printed.json()["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert!(printed.json()["properties"]["reads"].is_object());
+    // What tells editors of it is a comment to everybody else.
+    assert_eq!(run(folder.path(), &["init"]).code, Some(0));
+    let file = folder.path().join("alacena.toml");
+    let text = format!("#:schema ./alacena.schema.json\n{}", std::fs::read_to_string(&file).unwrap());
+    std::fs::write(&file, text).unwrap();
+    assert_eq!(run(folder.path(), &["check"]).code, Some(0));
+}

@@ -152,7 +152,7 @@ fn written(kind: &Kind, node: &Node) -> Option<Json> {
 }
 
 /// What a text of the environment, of a flag or of the schema stands for.
-fn loose(kind: &Kind, text: &str) -> Json {
+pub(super) fn loose(kind: &Kind, text: &str) -> Json {
     let read = match kind {
         Kind::Integer { .. } => text.parse::<i64>().ok().map(Json::from),
         Kind::Number | Kind::Ratio { .. } => text.parse().ok().and_then(Number::from_f64).map(Json::Number),

@@ -24,8 +24,10 @@ mod origin;
 mod problem;
 mod reference;
 mod explain;
+mod json_schema;
 
 pub use explain::Explained;
+pub use json_schema::json_schema;
 pub use load::Layers;
 pub use model::{
     Config, EmbeddedConfig, GuardConfig, HttpConfig, HttpQuestion, LogFormat, MemoryConfig, Question,

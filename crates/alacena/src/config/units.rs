@@ -48,6 +48,16 @@ pub(super) fn bytes(text: &str) -> Result<u64, Wrong> {
     quantity(text, &BYTES_UNITS)
 }
 
+/// The units of a duration, smallest first.
+pub(super) fn duration_units() -> impl Iterator<Item = &'static str> {
+    DURATION_UNITS.iter().map(|(unit, _)| *unit)
+}
+
+/// The units of a size.
+pub(super) fn bytes_units() -> impl Iterator<Item = &'static str> {
+    BYTES_UNITS.iter().map(|(unit, _)| *unit)
+}
+
 /// Writes a size in the largest unit that it is a whole number of: `512KiB`.
 pub(super) fn shown_bytes(bytes: u64) -> String {
     let whole = |(_, factor): &&(&str, u64)| bytes.is_multiple_of(*factor);

@@ -2,6 +2,7 @@
 
 mod example;
 mod explain;
+mod json_schema;
 mod layers;
 mod meaning;
 mod problems;
