@@ -111,6 +111,51 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
         self.ask(key, tags, Mode::Normal, load).await
     }
 
+    /// The values of many keys of one segment, in their order: out of the memory, or by one `load` for all that nobody
+    /// else is loading. `tags` names what each key's value depends on; `load` is given the keys to load and answers as
+    /// many values in the same order.
+    ///
+    /// ```
+    /// # use alacena::{Alacena, Class, SystemRuntime, class::Policy};
+    /// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+    /// # let users: Class<String> = Alacena::in_memory(SystemRuntime::shared()).class("users", Policy::default())?;
+    /// let load = |ids: Vec<String>| async move { Ok(ids.iter().map(|id| Some(format!("user {id}"))).collect()) };
+    /// let ids = vec!["1".to_owned(), "2".to_owned()];
+    /// let answers = users.get_many_or_fetch(ids, |id| vec![format!("user:{id}")], load).await?;
+    /// assert_eq!(*answers[1].as_ref().unwrap().value.as_ref().unwrap().as_str(), *"user 2");
+    /// # Ok::<(), alacena::error::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` for more than 1,000 keys, or a key or tag beyond its limits. What goes wrong with a key stands in its
+    /// place, as for [`get_or_fetch`](Class::get_or_fetch).
+    ///
+    /// # Cancellation
+    /// As [`get_or_fetch`](Class::get_or_fetch).
+    pub async fn get_many_or_fetch<F>(
+        &self,
+        keys: Vec<String>,
+        tags: impl Fn(&str) -> Vec<String>,
+        load: impl Fn(Vec<String>) -> F + Send + Sync + 'static,
+    ) -> Result<Vec<Result<Outcome<Arc<V>>, Error>>, Error>
+    where
+        F: Future<Output = Result<Vec<Option<V>>, Error>> + Send + 'static,
+    {
+        let questions = keys.iter().map(|key| {
+            let tags = tags(key);
+            let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+            Ok(self.question([key], &tags)?.with_mode(self.alacena.mode(Mode::Normal)))
+        });
+        let questions = questions.collect::<Result<Vec<_>, Error>>()?;
+        let load = move |positions: Vec<usize>, _no_cache| {
+            let loading = load(positions.iter().map(|at| keys[*at].clone()).collect());
+            async move { loading.await?.into_iter().map(loaded).collect() }
+        };
+        let answers = self.engine().get_many_or_fetch(questions, load).await?;
+        Ok(answers.into_iter().map(|answer| typed(answer?, Value::downcast)).collect())
+    }
+
     /// The value of `key` by `load`, whatever is in the memory, and kept there.
     ///
     /// # Errors
@@ -176,19 +221,22 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
     where
         F: Future<Output = Result<Option<V>, Error>> + Send + 'static,
     {
-        let namespace = self.rules.space.namespace();
-        let tags = tags.iter().map(|tag| Dep::tag(namespace, tag)).collect::<Result<Vec<_>, _>>()?;
-        let question = Question::new(&self.rules, self.key(key)?, tags)?.with_mode(self.alacena.mode(mode));
+        let question = self.question(key, tags)?.with_mode(self.alacena.mode(mode));
         let load = |_no_cache| {
             let loading = load();
-            async move {
-                Ok(match loading.await? {
-                    Some(value) => Loaded::found(weighed(value)?),
-                    None => Loaded::absent(),
-                })
-            }
+            async move { loaded(loading.await?) }
         };
         typed(self.engine().get_or_fetch(question, load).await?, Value::downcast)
+    }
+
+    fn question(
+        &self,
+        key: impl IntoIterator<Item = impl AsRef<str>>,
+        tags: &[&str],
+    ) -> Result<Question, Error> {
+        let namespace = self.rules.space.namespace();
+        let tags = tags.iter().map(|tag| Dep::tag(namespace, tag)).collect::<Result<Vec<_>, _>>()?;
+        Question::new(&self.rules, self.key(key)?, tags)
     }
 
     fn apply(&self, step: &Step) -> Invalidated {
@@ -202,6 +250,14 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
     fn key(&self, key: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Key, Error> {
         self.rules.space.key(None, key)
     }
+}
+
+/// What a load brought home, as the engine takes it.
+fn loaded<V: Serialize + Send + Sync + 'static>(value: Option<V>) -> Result<Loaded, Error> {
+    Ok(match value {
+        Some(value) => Loaded::found(weighed(value)?),
+        None => Loaded::absent(),
+    })
 }
 
 /// Weighs and digests a value by its encoding. That happens once a load, never on a hit.

@@ -59,6 +59,30 @@ async fn each_way_to_invalidate_leads_to_a_new_load() {
 }
 
 #[tokio::test]
+async fn many_keys_are_loaded_together_and_each_stands_in_its_place() {
+    let kpis = class(&Alacena::in_memory(SystemRuntime::shared()));
+    let load = |companies: Vec<String>| async move {
+        // The last one asked for does not exist.
+        let revenue = |company: &String| (company != "9").then(|| Kpis { revenue: company.parse().unwrap() });
+        Ok(companies.iter().map(revenue).collect())
+    };
+    let tags = |company: &str| vec![format!("company:{company}")];
+    let ask = |companies: &[&str]| {
+        kpis.get_many_or_fetch(companies.iter().map(|&company| company.to_owned()).collect(), tags, load)
+    };
+    ask(&["2"]).await.unwrap();
+    kpis.invalidate_tag("company:3").unwrap();
+    let answers: Vec<_> = ask(&["1", "2", "9"]).await.unwrap().into_iter().map(Result::unwrap).collect();
+    let revenues: Vec<_> =
+        answers.iter().map(|answer| answer.value.as_ref().map(|kpis| kpis.revenue)).collect();
+    assert_eq!(revenues, [Some(1), Some(2), None]);
+    assert_eq!(
+        answers.iter().map(alacena::outcome::Outcome::is_hit).collect::<Vec<_>>(),
+        [false, true, false]
+    );
+}
+
+#[tokio::test]
 async fn an_absent_thing_is_no_error_and_a_failure_is() {
     let kpis = class(&Alacena::in_memory(SystemRuntime::shared()));
     let absent = kpis.get_or_fetch(["1"], &[], || async { Ok(None) }).await.unwrap();
