@@ -124,7 +124,7 @@ fn prepare_read(config: &Config, read: &ReadConfig, sources: &Sources<'_>) -> Re
             public: read.public,
             credentials: source.credentials().to_vec(),
             key: read.key.to_string(),
-            tags: read.tags.iter().map(ToString::to_string).collect(),
+            tags: read.every_tag().map(ToString::to_string).collect(),
             ttl: policy.ttl,
         },
         rules: Arc::new(Rules {
@@ -135,6 +135,7 @@ fn prepare_read(config: &Config, read: &ReadConfig, sources: &Sources<'_>) -> Re
         }),
         keys,
         tags: read.tags.clone(),
+        hard_tags: read.hard_tags.clone(),
         fetch,
     })
 }

@@ -36,6 +36,7 @@ pub(crate) struct PreparedRead {
     pub(crate) read: Read,
     pub(crate) keys: Keys,
     pub(crate) tags: Vec<Template>,
+    pub(crate) hard_tags: Vec<Template>,
     pub(crate) rules: Arc<Rules>,
     pub(crate) fetch: Arc<dyn Fetch>,
 }
@@ -75,12 +76,15 @@ impl PreparedRead {
             .then(|| Principal::of(secret, credentials.iter().map(|one| (&*one.header, &*one.secret))));
         let key = self.keys.of_call(principal, parameters)?;
         let namespace = self.keys.space().namespace();
-        let tags = self.tags.iter().map(|tag| Dep::tag(namespace, &tag.render(parameters, str::to_owned)?));
-        let mut tags = tags.collect::<Result<Vec<_>, Error>>()?;
+        let rendered = |tags: &[Template]| {
+            let tags = tags.iter().map(|tag| Dep::tag(namespace, &tag.render(parameters, str::to_owned)?));
+            tags.collect::<Result<Vec<_>, Error>>()
+        };
+        let mut tags = rendered(&self.tags)?;
         if principal.is_some() {
             tags.push(Dep::key(namespace, &key.text()));
         }
-        Question::new(&self.rules, key, tags)
+        Question::new(&self.rules, key, tags)?.with_hard_tags(rendered(&self.hard_tags)?)
     }
 }
 

@@ -5,8 +5,8 @@ use std::{fs, path::Path};
 fn is_up_to_date(page: &str, expected: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference").join(page);
     if std::env::var_os("UPDATE").is_some() {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, expected).unwrap();
+        fs::create_dir_all(path.parent().expect("it has one")).expect("it can be made");
+        fs::write(&path, expected).expect("it can be written");
     }
     let written = fs::read_to_string(&path).unwrap_or_default();
     assert!(written == expected, "docs/reference/{page} is out of date: run `cargo xtask docs`");

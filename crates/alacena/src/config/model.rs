@@ -257,11 +257,20 @@ pub struct ReadConfig {
     pub parameters: Vec<Parameter>,
     /// The tags of an entry.
     pub tags: Vec<Template>,
+    /// Tags whose invalidation forbids an entry for good, whatever becomes of its source.
+    pub hard_tags: Vec<Template>,
     /// The key of an entry: segments separated by `:`, each of them constant text or exactly one hole, the first one
     /// constant.
     pub key: Template,
     /// Whether it needs no token.
     pub public: bool,
+}
+
+impl ReadConfig {
+    /// Every tag that an invalidation of its entries may name, hard or not.
+    pub fn every_tag(&self) -> impl Iterator<Item = &Template> {
+        self.tags.iter().chain(&self.hard_tags)
+    }
 }
 
 /// `[writes.<name>]`: a named call that passes through to a source and invalidates.

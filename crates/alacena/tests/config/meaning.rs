@@ -31,6 +31,43 @@ fn the_defaults_of_a_class_are_those_of_the_core() {
 }
 
 #[test]
+fn a_class_says_whether_it_is_refreshed_ahead_and_how_far_hits_extend_it() {
+    let config =
+        parse("[classes.jobs]\nttl = \"1m\"\nrefresh_ahead = false\nsliding_max = \"1h\"\n").unwrap();
+    let policy = &config.classes["jobs"];
+    assert_eq!((policy.refresh_ahead, policy.sliding_max), (false, Some(Duration::from_secs(3600))));
+    let (problem, remedy) = only("[classes.jobs]\nttl = \"1h\"\nsliding_max = \"30m\"\n");
+    assert!(
+        problem.ends_with("alacena.toml:3:15: classes.jobs.sliding_max: is shorter than `ttl`"),
+        "{problem}"
+    );
+    assert!(remedy.contains("Raise it, or remove it"), "{remedy}");
+    assert!(parse("[classes.jobs]\nttl = \"1h\"\nsliding_max = \"1h\"\n").is_ok());
+}
+
+#[test]
+fn hard_tags_are_tags() {
+    let text = |tags: &str| {
+        with(&read(&format!(
+            "http = \"GET /j?id={{id}}\"\nparams.id = {{ type = \"integer\" }}\ntags = [\"job:{{id}}\"]\nhard_tags = {tags}"
+        )))
+    };
+    let write = "[writes.w]\nsource = \"crm\"\nhttp = \"POST /j\"\nparams.id = { type = \"integer\" }\n";
+    let config =
+        parse(&format!("{}{write}invalidates = [\"rights:{{id}}\"]\n", text("[\"rights:{id}\"]"))).unwrap();
+    assert_eq!(
+        config.reads[0].every_tag().map(ToString::to_string).collect::<Vec<_>>(),
+        ["job:{id}", "rights:{id}"]
+    );
+    assert!(config.warnings.is_empty(), "a read carries it: {:?}", config.warnings);
+    let (problem, _) = only(&text("[\"rights:{nobody}\"]"));
+    assert!(problem.contains("reads.r.hard_tags[0]"), "{problem}");
+    let many = (0..9).map(|at| format!("\"t{at}\"")).collect::<Vec<_>>().join(",");
+    let (problem, _) = only(&format!("{}key = \"a:b:c:d:{{id}}\"\n", text(&format!("[{many}]"))));
+    assert!(problem.contains("make an entry depend on"), "{problem}");
+}
+
+#[test]
 fn the_memory_has_room_for_the_largest_value_of_a_class() {
     let config = |memory: &str, item: &str| {
         format!(

@@ -117,16 +117,25 @@ impl Meaning<'_> {
             }
             soft_timeout = hard_timeout;
         }
+        let ttl = settings.duration("ttl");
+        let sliding_max = settings.duration_maybe("sliding_max");
+        if sliding_max.is_some_and(|max| max < ttl) && !settings.is_wrong("ttl") {
+            let remedy = "Raise it, or remove it: it is the age up to which hits extend the `ttl`.";
+            self.refuse(settings, "sliding_max", "is shorter than `ttl`", remedy);
+        }
         Policy {
-            ttl: settings.duration("ttl"),
+            ttl,
             jitter: settings.number_maybe("jitter").expect("the schema gives this field a default"),
             negative_ttl: settings.duration("negative_ttl"),
             stale_while_revalidate: settings.duration("stale_while_revalidate"),
             stale_if_error: settings.duration("stale_if_error"),
+            refresh_ahead: settings
+                .boolean_maybe("refresh_ahead")
+                .expect("the schema gives this field a default"),
+            sliding_max,
             soft_timeout,
             hard_timeout,
             item_bytes_max: settings.size("item_max"),
-            ..Policy::default()
         }
     }
 

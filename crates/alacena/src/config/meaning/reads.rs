@@ -37,14 +37,15 @@ impl Meaning<'_> {
         // Without its question it is not known which parameters a read has: what names them cannot be judged.
         let (source, source_settings) = source?;
         let question = question?;
-        let tags = self.tags(settings, &parameters);
+        let tags = self.tags("tags", settings, &parameters);
+        let hard_tags = self.tags("hard_tags", settings, &parameters);
         let partitions = usize::from(!source_settings.list("credentials").is_empty());
         let key = settings.template_maybe("key").cloned();
         if let Some(key) = &key {
-            self.key(settings, key, &parameters, tags.len() + partitions);
+            self.key(settings, key, &parameters, tags.len() + hard_tags.len() + partitions);
         }
-        let is_good =
-            self.problems.len() == before && !settings.is_wrong("key") && !settings.is_wrong("tags");
+        let is_good = self.problems.len() == before
+            && ["key", "tags", "hard_tags"].iter().all(|field| !settings.is_wrong(field));
         is_good.then(|| ReadConfig {
             name: name.to_owned(),
             title: settings.text_maybe("title").unwrap_or(name).to_owned(),
@@ -55,6 +56,7 @@ impl Meaning<'_> {
             key: key.unwrap_or_else(|| keys::of_name(name, &parameters)),
             parameters,
             tags,
+            hard_tags,
             public: settings.boolean_maybe("public").unwrap_or(false),
         })
     }
@@ -70,14 +72,14 @@ impl Meaning<'_> {
         }
     }
 
-    fn tags(&mut self, settings: &Settings, parameters: &[Parameter]) -> Vec<Template> {
+    fn tags(&mut self, field: &'static str, settings: &Settings, parameters: &[Parameter]) -> Vec<Template> {
         let template = |item: &Item| match &item.setting {
             Setting::Template(template) => Some((item.origin.clone(), template.clone())),
             _ => None,
         };
-        let tags: Vec<_> = settings.list("tags").iter().filter_map(template).collect();
+        let tags: Vec<_> = settings.list(field).iter().filter_map(template).collect();
         for (at, (origin, template)) in tags.iter().enumerate() {
-            let path = format!("{}[{at}]", settings.path_of("tags"));
+            let path = format!("{}[{at}]", settings.path_of(field));
             self.holes(&Placed { template, origin, path }, parameters, Absence::Refused);
         }
         tags.into_iter().map(|(_, template)| template).collect()

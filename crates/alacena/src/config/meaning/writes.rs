@@ -103,7 +103,7 @@ impl Meaning<'_> {
         let mut warn = |message: String, remedy: &str| {
             self.warnings.push(Problem::new(placed.origin, &placed.path, message, remedy));
         };
-        let tags = || reads.iter().flat_map(|read| read.tags.iter().map(move |theirs| (read, theirs)));
+        let tags = || reads.iter().flat_map(|read| read.every_tag().map(move |theirs| (read, theirs)));
         if !tags().any(|(_, theirs)| overlap(theirs, tag)) {
             let texts: Vec<String> = tags().map(|(_, theirs)| theirs.to_string()).collect();
             let message = match nearest(&tag.to_string(), texts.iter().map(String::as_str)) {

@@ -245,6 +245,17 @@ const CLASSES: &[Field] = &[
     .default("24h")
     .zero("off"),
     Field::new(
+        "refresh_ahead",
+        Kind::Boolean,
+        "Whether a fresh value is refreshed shortly before its end where it is likely to be asked for again, so that nobody waits for the source. How early follows from how long the load takes.",
+    )
+    .default("true"),
+    Field::new(
+        "sliding_max",
+        duration("1s", "365d"),
+        "The age up to which each hit begins the `ttl` anew; at least `ttl`. Without it, hits extend nothing. Not for data that its source changes without an invalidation.",
+    ),
+    Field::new(
         "soft_timeout",
         duration("1ms", "10m"),
         "How long a caller waits for the source before it gets the expired value at hand; the load goes on and is stored. At most `hard_timeout`, to which the default gives way.",
@@ -253,8 +264,6 @@ const CLASSES: &[Field] = &[
     Field::new("hard_timeout", duration("1ms", "10m"), "How long a load may take. Waiting for a place at the source, at most its `queue_wait`, comes on top.").default("10s"),
     Field::new("item_max", bytes("1B", "256MiB"), "The largest value kept; a larger one is answered and not kept. Refused where `memory.max` has no room for one: 64MiB has room for 2MiB.")
         .default("512KiB"),
-    Field::later("refresh_ahead"),
-    Field::later("sliding_ttl"),
     Field::later("l1_ttl"),
     Field::later("l2_ttl"),
     Field::later("ttl_from"),
@@ -291,12 +300,16 @@ const READS: &[Field] = &[
         "What its entries can be invalidated by, with holes for parameters: `company:{company}`.",
     ),
     Field::new(
+        "hard_tags",
+        list(&Kind::Text(Format::Tag), 9),
+        "Tags whose invalidation forbids the answer from then on: it does not stand in for a source that fails either. For permissions and deletions.",
+    ),
+    Field::new(
         "key",
         Kind::Text(Format::Template),
         "The key of an entry: segments separated by `:`, each of them constant text or one hole, the first one constant. It names every parameter. Without it: the read's name and then every parameter.",
     ),
     Field::new("public", Kind::Boolean, "Whether it needs no token.").default("false"),
-    Field::later("hard_tags"),
     Field::later("index"),
     Field::later("warm"),
     Field::later("unordered"),
