@@ -22,6 +22,16 @@ impl fmt::Debug for Credential {
     }
 }
 
+/// What a source said about the version of an answer, to be shown to it when it is asked again. Opaque to everyone but
+/// the source's own driver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Validator {
+    /// An entity tag, as it was sent.
+    pub etag: Option<Arc<str>>,
+    /// A date of the last change, as it was sent.
+    pub last_modified: Option<Arc<str>>,
+}
+
 /// One call of a declared read or write.
 #[derive(Clone, Debug, Default)]
 pub struct Call {
@@ -32,6 +42,8 @@ pub struct Call {
     /// Whether caches between here and the source must be asked to look again: set on a load that follows an
     /// invalidation or that the caller forced.
     pub no_cache: bool,
+    /// The version that is held: a source that still has it may answer [`Fetched::Unchanged`].
+    pub held: Option<Arc<Validator>>,
 }
 
 /// What a source answered.
@@ -45,6 +57,8 @@ pub enum Fetched {
         /// Whether it may be kept.
         cacheable: bool,
     },
+    /// What is held is what it would answer.
+    Unchanged,
     /// The source knows that there is no such thing: a value, not an error.
     Absent,
 }

@@ -4,6 +4,8 @@ use std::{any::Any, fmt, sync::Arc};
 
 use bytes::Bytes;
 
+use crate::source::Validator;
+
 /// A shared, immutable value of any type with its weight and digest.
 ///
 /// The engine never looks inside. One engine holds the typed values of a library and the [`Body`]s of a server.
@@ -67,6 +69,7 @@ pub struct Body {
     bytes: Bytes,
     content_type: &'static str,
     etag: [u8; 16],
+    validator: Option<Arc<Validator>>,
 }
 
 impl Body {
@@ -77,7 +80,19 @@ impl Body {
         let hash = blake3::hash(&bytes);
         let mut etag = [0; 16];
         etag.copy_from_slice(&hash.as_bytes()[..16]);
-        Self { bytes, content_type: "application/json", etag }
+        Self { bytes, content_type: "application/json", etag, validator: None }
+    }
+
+    /// The same with what its source said about its version.
+    #[must_use]
+    pub fn with_validator(self, validator: Option<Validator>) -> Self {
+        Self { validator: validator.map(Arc::new), ..self }
+    }
+
+    /// What its source said about its version, to be shown to it when it is asked again.
+    #[must_use]
+    pub fn validator(&self) -> Option<&Arc<Validator>> {
+        self.validator.as_ref()
     }
 
     /// The bytes to send.

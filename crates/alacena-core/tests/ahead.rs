@@ -1,5 +1,7 @@
 //! Beyond a plain TTL: refreshing before the end, hits that extend it, deps that forbid standing in.
 
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+
 mod support;
 
 use std::time::Duration;

@@ -10,7 +10,7 @@ use alacena_core::{
     outcome::Outcome,
     runtime::{Moment, SharedRuntime},
     source::{Call, Credential, Fetched},
-    value::Body,
+    value::{Body, Value},
 };
 use parking_lot::Mutex;
 
@@ -167,16 +167,15 @@ impl Alacena {
         let credentials = required(&prepared.read.credentials, &ask.credentials)?;
         let question = prepared.question(&self.inner.prepared.secret, &parameters, &credentials)?;
         let mode = self.mode(ask.mode);
-        let fetch = Arc::clone(&prepared.fetch);
-        let load = move |no_cache| async move {
-            let call = Call { parameters: Arc::new(parameters), credentials, no_cache };
-            Ok(match fetch.fetch(call).await? {
-                Fetched::Found { body, cacheable } => Loaded { value: Some(body.into()), cacheable },
-                Fetched::Absent => Loaded::absent(),
-                other => {
-                    return Err(Error::new(&catalogue::INTERNAL, format!("unexpected answer {other:?}")));
-                }
-            })
+        let (fetch, engine, key) =
+            (Arc::clone(&prepared.fetch), self.inner.engine.clone(), question.key.clone());
+        let load = move |no_cache| {
+            // Whatever is held, the source says whether it is still what it would answer.
+            let held = engine.held(&key);
+            let body = held.as_ref().and_then(|held| held.downcast_ref::<Body>());
+            let validator = body.and_then(Body::validator).cloned();
+            let call = Call { parameters: Arc::new(parameters), credentials, no_cache, held: validator };
+            async move { loaded(fetch.fetch(call).await?, held) }
         };
         let outcome = self.inner.engine.get_or_fetch(question.with_mode(mode), load).await?;
         typed(outcome, |value| value.downcast_ref::<Body>().cloned())
@@ -279,5 +278,15 @@ impl Alacena {
             self.inner.store.ledger.close_intent(id).await?;
         }
         Ok(())
+    }
+}
+
+/// What a source said, as the engine takes it.
+fn loaded(fetched: Fetched, held: Option<Value>) -> Result<Loaded, Error> {
+    match (fetched, held) {
+        (Fetched::Found { body, cacheable }, _) => Ok(Loaded { value: Some(body.into()), cacheable }),
+        (Fetched::Unchanged, Some(held)) => Ok(Loaded::found(held)),
+        (Fetched::Absent, _) => Ok(Loaded::absent()),
+        (other, _) => Err(Error::new(&catalogue::INTERNAL, format!("unexpected answer {other:?}"))),
     }
 }

@@ -57,7 +57,7 @@ impl Alacena {
         let call = Call {
             credentials: required(&prepared.write.credentials, &credentials)?,
             parameters: Arc::new(parameters),
-            no_cache: false,
+            ..Call::default()
         };
         let targets = prepared.invalidates.iter().map(|target| target.fill(&call.parameters));
         let targets = targets.collect::<Result<Vec<_>, Error>>()?;

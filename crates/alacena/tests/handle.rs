@@ -436,3 +436,45 @@ async fn a_source_that_cannot_be_reached_was_not_written_to() {
     assert_eq!(refused.code(), &catalogue::SOURCE_UNREACHABLE);
     assert_eq!(alacena.figures().invalidations, 0);
 }
+
+/// A CRM whose answer has a version; it answers 304 to whoever shows it.
+async fn versioned() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let statuses = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&statuses);
+    tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut head = vec![0; 4096];
+            let length = socket.read(&mut head).await.unwrap();
+            let known = String::from_utf8_lossy(&head[..length]).contains("if-none-match: \"v1\"");
+            let (status, body) = if known { ("304 Not Modified", "") } else { ("200 OK", "[1]") };
+            log.lock().push(status.to_owned());
+            let answer = format!(
+                "HTTP/1.1 {status}\r\netag: \"v1\"\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            socket.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    (format!("http://{address}"), statuses)
+}
+
+#[tokio::test]
+async fn what_a_source_still_has_is_not_sent_again_and_is_fresh_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (base, statuses) = versioned().await;
+    let read = format!(
+        "[sources.crm]\nkind = \"http\"\nbase_url = \"{base}\"\n[reads.jobs]\nsource = \"crm\"\nhttp = \"GET /jobs\"\ntags = [\"jobs\"]\n"
+    );
+    let alacena = open(folder.path(), &read).await;
+    let ask = || alacena.ask("jobs", Parameters::default(), Ask::default());
+    assert_eq!(text(&ask().await.unwrap()), "[1]");
+    alacena.invalidate(&[Target::Tag("jobs".into())], "test").await.unwrap();
+    let again = ask().await.unwrap();
+    assert_eq!((text(&again), again.is_hit(), again.stale), ("[1]", false, None));
+    assert!(ask().await.unwrap().is_hit());
+    assert_eq!(*statuses.lock(), ["200 OK", "304 Not Modified"]);
+    assert_eq!(alacena.figures().reads[0].unchanged, 1);
+}

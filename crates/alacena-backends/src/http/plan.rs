@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use alacena_core::{error::Error, source::Call};
+use alacena_core::{
+    error::Error,
+    source::{Call, Validator},
+};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use url::Url;
 
 use super::{
@@ -34,6 +37,8 @@ pub(super) struct Request {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) body: Option<Bytes>,
+    /// Whether the source may answer that nothing has changed.
+    pub(super) conditional: bool,
 }
 
 impl Plan {
@@ -84,7 +89,8 @@ impl Plan {
         if body.is_some() {
             headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
         }
-        Ok(Request { method: self.method, url, headers, body })
+        let conditional = self.method == Method::Get && show_held(&mut headers, call.held.as_deref());
+        Ok(Request { method: self.method, url, headers, body, conditional })
     }
 
     fn render_body(&self, call: &Call) -> Result<Option<Bytes>, Error> {
@@ -96,4 +102,20 @@ impl Plan {
             json.filter(|json| !(undeclared && json.as_object().is_some_and(serde_json::Map::is_empty)));
         Ok(json.map(|json| json.to_string().into()))
     }
+}
+
+/// Shows the source the version that is held; whether there was anything to show. A declared header stays as it is.
+fn show_held(headers: &mut HeaderMap, held: Option<&Validator>) -> bool {
+    let Some(Validator { etag, last_modified }) = held else { return false };
+    if headers.contains_key(IF_NONE_MATCH) || headers.contains_key(IF_MODIFIED_SINCE) {
+        return false;
+    }
+    let mut shown = false;
+    for (name, text) in [(IF_NONE_MATCH, etag), (IF_MODIFIED_SINCE, last_modified)] {
+        if let Some(value) = text.as_ref().and_then(|text| HeaderValue::from_str(text).ok()) {
+            headers.insert(name, value);
+            shown = true;
+        }
+    }
+    shown
 }

@@ -5,13 +5,13 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use alacena_core::{
     error::{Error, catalogue},
     runtime::{BoxFuture, SharedRuntime, unit_interval},
-    source::{Call, Deliver, Delivery, Fetch, Fetched},
+    source::{Call, Deliver, Delivery, Fetch, Fetched, Validator},
     value::Body,
 };
 use futures_util::future::{Either, select};
 use http::{
     HeaderMap, StatusCode,
-    header::{CACHE_CONTROL, VARY},
+    header::{CACHE_CONTROL, ETAG, LAST_MODIFIED, VARY},
 };
 use reqwest::{Client, Response};
 
@@ -31,6 +31,9 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 
 /// The longest pause that a retry waits while its caller does. Sources that ask for more get their error handed on.
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+/// The longest validator that is kept beside an answer and shown again, in bytes.
+const VALIDATOR_BYTES_MAX: usize = 256;
 
 /// A REST API.
 ///
@@ -155,10 +158,13 @@ impl Upstream {
         if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::GONE) {
             return Ok(Fetched::Absent);
         }
-        let cacheable = is_cacheable(response.headers());
+        if response.status() == StatusCode::NOT_MODIFIED && request.conditional {
+            return Ok(Fetched::Unchanged);
+        }
+        let (cacheable, validator) = (is_cacheable(response.headers()), validator(response.headers()));
         let bytes = self.receive(response).await?;
         let body = json::check(bytes, plan.pointer.as_ref()).map_err(Failure::unusable)?;
-        Ok(Fetched::Found { body: Body::json(body), cacheable })
+        Ok(Fetched::Found { body: Body::json(body).with_validator(validator), cacheable })
     }
 
     /// Sends a change once, within its time.
@@ -201,6 +207,16 @@ impl Upstream {
     fn name(&self, error: Error) -> Error {
         error.with("source", &self.name)
     }
+}
+
+/// What the source says about the version of its answer, as far as it is text of a sane length.
+fn validator(headers: &HeaderMap) -> Option<Validator> {
+    let text = |name| {
+        let text = headers.get(name)?.to_str().ok()?;
+        (text.len() <= VALIDATOR_BYTES_MAX).then(|| Arc::from(text))
+    };
+    let (etag, last_modified) = (text(ETAG), text(LAST_MODIFIED));
+    (etag.is_some() || last_modified.is_some()).then_some(Validator { etag, last_modified })
 }
 
 /// Whether the source lets the answer be kept.

@@ -265,3 +265,21 @@ fn no_value_can_change_what_is_asked() {
     });
     result.unwrap();
 }
+
+#[tokio::test]
+async fn the_version_that_is_held_is_shown_and_the_source_may_say_that_nothing_has_changed() {
+    let answer = reply("200 OK", &["etag: W/\"v1\"", "last-modified: Fri, 20 Nov 2026 09:00:00 GMT"], "1");
+    let peer =
+        Peer::start([answer, reply("304 Not Modified", &[], ""), reply("304 Not Modified", &[], "")]).await;
+    let read = open(settings(&peer.base)).read(question("GET /jobs")).unwrap();
+    let Ok(Fetched::Found { body, .. }) = read.fetch(Call::default()).await else { panic!("it is there") };
+    let held = body.validator().cloned();
+    let unchanged = read.fetch(Call { held, no_cache: true, ..Call::default() }).await;
+    assert!(matches!(unchanged, Ok(Fetched::Unchanged)), "{unchanged:?}");
+    let received = peer.received();
+    assert_eq!((received[0].header("if-none-match"), received[0].header("if-modified-since")), (None, None));
+    assert_eq!(received[1].header("if-none-match"), Some("W/\"v1\""));
+    assert_eq!(received[1].header("if-modified-since"), Some("Fri, 20 Nov 2026 09:00:00 GMT"));
+    // Nobody asked whether anything had changed: that is no answer.
+    assert_eq!(read.fetch(Call::default()).await.unwrap_err().code(), &catalogue::SOURCE_FAILED);
+}

@@ -13,10 +13,12 @@ use crate::{
     flight::{Landed, Look, Settled, Turn},
     freshness::{Freshness, refresh_ahead},
     guard::Urgency,
+    key::Key,
     marker::Break,
     memory::Entry,
     outcome::{MissReason, Origin, Outcome, StaleReason},
     runtime::Moment,
+    value::Value,
 };
 
 /// What the memory knows of a key.
@@ -45,6 +47,12 @@ impl Engine {
                 None
             }
         }
+    }
+
+    /// What is held under a key, whatever its state: to ask a source whether it has changed, never to answer with.
+    #[must_use]
+    pub fn held(&self, key: &Key) -> Option<Value> {
+        self.0.memory.get(key.as_bytes())?.value.clone()
     }
 
     /// Answers from memory, or by `load`, once for everyone who asks meanwhile.
