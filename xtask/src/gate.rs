@@ -17,6 +17,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("alacena", &["alacena-core", "alacena-backends"]),
     ("alacena-server", &["alacena"]),
     ("alacena-cli", &["alacena", "alacena-server"]),
+    ("alacena-fuzz", &["alacena-core", "alacena-backends", "alacena", "alacena-server"]),
     ("xtask", &[]),
 ];
 

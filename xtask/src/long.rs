@@ -1,6 +1,8 @@
 //! `cargo xtask long`: what takes too long for every change and is run by hand before a release.
 
+mod fuzz;
 mod hit;
+mod http;
 
 use std::fmt::Write as _;
 
@@ -37,6 +39,18 @@ const LONG: &[Long] = &[
         about: "a hit of the library against the bare table: ratios, allocations, memory, instructions",
         options: &[],
         run: hit::measure,
+    },
+    Long {
+        name: "bench-http",
+        about: "a hit over HTTP against nginx and Varnish over the same origin",
+        options: &[],
+        run: http::measure,
+    },
+    Long {
+        name: "fuzz",
+        about: "every fuzz target under libFuzzer, five minutes each unless another number is given",
+        options: &["[MINUTES]"],
+        run: fuzz::run_all,
     },
     Long {
         name: "deny",

@@ -1,0 +1,4 @@
+//! `tool_result` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| alacena_fuzz::tool_result(data));

@@ -1,0 +1,37 @@
+//! What is fuzzed: one function a target. Each takes any bytes, and panics where a promise is broken.
+//!
+//! They run in three ways: `cargo test -p alacena-fuzz` on the kept corpus and on bytes made up from a seed, with the
+//! compiler of everything else; `cargo xtask long fuzz` under libFuzzer; and `cargo fuzz run TARGET INPUT` on an input
+//! that a fuzzer has found.
+
+mod configuration;
+mod key;
+mod parameters;
+mod sql;
+mod template;
+mod tool_result;
+
+pub use configuration::configuration;
+pub use key::key;
+pub use parameters::parameters;
+pub use sql::sql;
+pub use template::template;
+pub use tool_result::tool_result;
+
+/// A target: what `cargo fuzz run` calls it, and its function.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    ("configuration", configuration),
+    ("key", key),
+    ("parameters", parameters),
+    ("sql", sql),
+    ("template", template),
+    ("tool_result", tool_result),
+];
+
+/// The bytes as text, what is no UTF-8 replaced: most of what we read has been checked for that before.
+fn text(data: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(data)
+}
