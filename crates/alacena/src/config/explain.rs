@@ -1,7 +1,7 @@
 //! Every value that is in force, as it was written, and where it came from.
 //!
-//! What is shown is what somebody wrote, not what it became: `${NAME}` stays a name, so that a secret that the
-//! environment holds cannot show wherever it was put. Fields that hold secrets show nothing at all.
+//! What is shown is what somebody wrote, not what it became: `${NAME}` stays a name wherever it stands, so that what it
+//! names does not show. Fields that hold secrets show nothing at all.
 
 use serde_json::{Number, Value as Json};
 

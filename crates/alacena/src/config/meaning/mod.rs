@@ -136,6 +136,8 @@ impl Meaning<'_> {
             soft_timeout,
             hard_timeout,
             item_bytes_max: settings.size("item_max"),
+            // The rest is for applications that put values in themselves: a declared read never does.
+            ..Policy::default()
         }
     }
 

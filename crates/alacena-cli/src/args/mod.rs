@@ -1,14 +1,19 @@
 //! What can be typed: commands, flags, and the help that teaches them.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+mod config;
+mod bench;
+mod simulate;
 
-use clap::{Args, Parser, Subcommand, value_parser};
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::{
-    header::Header,
-    simulate::{Failure, KEY_DEFAULT, Latency, duration},
-};
+use crate::header::Header;
+
+pub(crate) use bench::Bench;
+pub(crate) use config::{Config, ConfigExplain, ConfigWhat};
+pub(crate) use simulate::{Jobnimbus, Simulate, Simulated};
 
 /// Declare your slow reads once. Alacena answers them fast, keeps them right, and shows you what it did.
 #[derive(Debug, Parser)]
@@ -89,51 +94,6 @@ pub(crate) struct Check {
     pub(crate) output: Output,
 }
 
-/// Look into the configuration
-#[derive(Debug, Args)]
-pub(crate) struct Config {
-    #[command(subcommand)]
-    pub(crate) what: ConfigWhat,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ConfigWhat {
-    Explain(ConfigExplain),
-    Schema(ConfigSchema),
-}
-
-/// Print the JSON Schema of alacena.toml, so that editors complete and check it
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Example:
-  alacena config schema > alacena.schema.json
-
-Then this as the first line of alacena.toml, for Even Better TOML, taplo and others:
-  #:schema ./alacena.schema.json")]
-pub(crate) struct ConfigSchema {}
-
-/// Say where each value came from: the default, the file, the environment or a flag
-///
-/// Shows what was written: a name of the environment stays a name, and secrets are not shown.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  alacena config explain                    every value that is in force
-  alacena config explain classes.jobs       those of one section
-  alacena config explain server.listen --json")]
-pub(crate) struct ConfigExplain {
-    /// A value, or the section that it is in
-    #[arg(value_name = "PATH")]
-    pub(crate) path: Option<String>,
-    /// As `serve` with this flag would see it
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub(crate) listen: Option<SocketAddr>,
-    #[command(flatten)]
-    pub(crate) config: ConfigFile,
-    #[command(flatten)]
-    pub(crate) output: Output,
-}
-
 /// Begin your own: write a configuration that works, with comments that explain it
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -172,51 +132,6 @@ pub(crate) struct Call {
     /// Ask the source although the cache has an answer
     #[arg(long)]
     pub(crate) no_cache: bool,
-    #[command(flatten)]
-    pub(crate) headers: Headers,
-    #[command(flatten)]
-    pub(crate) config: ConfigFile,
-    #[command(flatten)]
-    pub(crate) server: ServerAddress,
-    #[command(flatten)]
-    pub(crate) output: Output,
-}
-
-/// Measure what a read takes, without the cache and with it
-///
-/// Asks the server of the configuration where one is running, or one of its own. The source is spared: it is asked as
-/// often as --source-calls says, evenly, whatever the cache is asked.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  alacena bench get_jobs size=10
-  alacena bench ticket id=7 --rate 5000 --connections 64
-  alacena bench ticket id=7 --closed        as fast as it goes: how much the server bears
-  alacena bench ticket id=7 --source-calls 0 --json
-
-At a rate, latency counts from when a question was due, not from when a connection was free for it: a server that
-stops for a second is late for everything that was due in that second.")]
-pub(crate) struct Bench {
-    /// The read's name
-    pub(crate) read: String,
-    /// Its parameters
-    #[arg(value_name = "NAME=VALUE", value_parser = pair)]
-    pub(crate) parameters: Vec<(String, String)>,
-    /// How many times a second the cache is asked, at most 100000
-    #[arg(long, default_value_t = 200, value_name = "N", value_parser = value_parser!(u32).range(1..=100_000))]
-    pub(crate) rate: u32,
-    /// Ask again as soon as there is an answer, instead of at a rate
-    #[arg(long, conflicts_with = "rate")]
-    pub(crate) closed: bool,
-    /// How long each half takes, at most 600s
-    #[arg(long, default_value = "10s", value_parser = bench_duration)]
-    pub(crate) duration: Duration,
-    /// How many connections ask, at most 1000
-    #[arg(long, default_value_t = 16, value_name = "N", value_parser = connections)]
-    pub(crate) connections: usize,
-    /// How many questions go past the cache to the source, at most 10000; 0: none
-    #[arg(long, default_value_t = 20, value_name = "N", value_parser = value_parser!(u32).range(0..=10_000))]
-    pub(crate) source_calls: u32,
     #[command(flatten)]
     pub(crate) headers: Headers,
     #[command(flatten)]
@@ -267,51 +182,6 @@ pub(crate) struct Targets {
     pub(crate) all: bool,
 }
 
-/// Play a slow or failing upstream, to see what your application does
-#[derive(Debug, Args)]
-pub(crate) struct Simulate {
-    #[command(subcommand)]
-    pub(crate) what: Simulated,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Simulated {
-    Jobnimbus(Jobnimbus),
-}
-
-/// A CRM of a roofing company that speaks the API of JobNimbus
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  alacena simulate jobnimbus --listen 127.0.0.1:9000
-  alacena simulate jobnimbus --failing 500 --fail-rate 0.2
-  curl -H 'Authorization: bearer simulated-key' 'http://127.0.0.1:9000/api1/jobs?size=2'
-
-While it runs:
-  curl -X PUT http://127.0.0.1:9000/simulator/failure -d '{\"mode\":\"reset\"}'
-  curl -X PUT http://127.0.0.1:9000/simulator/latency -d '{\"latency\":\"2s\"}'
-  curl http://127.0.0.1:9000/simulator/calls")]
-pub(crate) struct Jobnimbus {
-    /// The address to listen on; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT")]
-    pub(crate) listen: SocketAddr,
-    /// How long an answer takes: `500ms..800ms`, or `0ms`
-    #[arg(long, default_value = "500ms..800ms", value_name = "DURATION")]
-    pub(crate) latency: Latency,
-    /// The API key that callers must send
-    #[arg(long, default_value = KEY_DEFAULT)]
-    pub(crate) key: String,
-    /// What records and delays follow from
-    #[arg(long, default_value_t = 42)]
-    pub(crate) seed: u64,
-    /// How calls fail
-    #[arg(long, value_enum, default_value_t = Failure::None, value_name = "MODE")]
-    pub(crate) failing: Failure,
-    /// The share of calls that fail, from 0 to 1
-    #[arg(long, default_value_t = 1.0, value_name = "SHARE", value_parser = share)]
-    pub(crate) fail_rate: f64,
-}
-
 /// Print the completions of a shell
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -355,24 +225,6 @@ pub(crate) struct Output {
 fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("a parameter is written name=value")?;
     Ok((name.to_owned(), value.to_owned()))
-}
-
-fn bench_duration(text: &str) -> Result<Duration, String> {
-    let duration = duration(text)?;
-    let accepted = Duration::from_millis(100)..=Duration::from_secs(600);
-    if accepted.contains(&duration) { Ok(duration) } else { Err("it is between 100ms and 600s".to_owned()) }
-}
-
-fn connections(text: &str) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|number| (1..=1000).contains(number));
-    number.ok_or_else(|| "it is between 1 and 1000".to_owned())
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|share| (0.0..=1.0).contains(share))
-        .ok_or_else(|| "a share is between 0 and 1".to_owned())
 }
 
 #[cfg(test)]
