@@ -32,6 +32,9 @@ pub struct Policy {
     /// The absolute age up to which each hit begins the TTL anew; `None`: hits extend nothing. Not for data that its
     /// source changes unasked. Default `None`.
     pub sliding_max: Option<Duration>,
+    /// Whether values may be [set](crate::engine::Engine::set) without a load: the last one that arrives wins, whatever
+    /// has been invalidated meanwhile. Default false.
+    pub unordered: bool,
     /// How long a caller waits for the source before it gets the expired value that is at hand; the load goes on and
     /// is stored. Does not apply to an invalidated entry. Default 2 seconds.
     pub soft_timeout: Duration,
@@ -51,6 +54,7 @@ impl Default for Policy {
             stale_if_error: Duration::from_secs(24 * 3600),
             refresh_ahead: true,
             sliding_max: None,
+            unordered: false,
             soft_timeout: Duration::from_secs(2),
             hard_timeout: Duration::from_secs(10),
             item_bytes_max: 512 * 1024,

@@ -22,13 +22,31 @@ pub struct Value {
     any: Arc<dyn Any + Send + Sync>,
     weight: u32,
     digest: u64,
+    version: Option<u64>,
 }
 
 impl Value {
     /// Wraps `inner`. `weight` is what it costs in memory, in bytes; `digest` is equal for equal values and tells
     /// whether a refresh changed anything.
     pub fn new<T: Any + Send + Sync>(inner: T, weight: usize, digest: u64) -> Self {
-        Self { any: Arc::new(inner), weight: u32::try_from(weight).unwrap_or(u32::MAX), digest }
+        Self {
+            any: Arc::new(inner),
+            weight: u32::try_from(weight).unwrap_or(u32::MAX),
+            digest,
+            version: None,
+        }
+    }
+
+    /// The same value with its version at the source: of two values of one key the greater one is the newer.
+    #[must_use]
+    pub fn with_version(self, version: u64) -> Self {
+        Self { version: Some(version), ..self }
+    }
+
+    /// Its version at the source, where it has one.
+    #[must_use]
+    pub fn version(&self) -> Option<u64> {
+        self.version
     }
 
     /// The value, if it is a `T`.

@@ -23,6 +23,7 @@ mod writing;
 
 #[cfg(feature = "embedded")]
 pub use alacena_backends::embedded::{Owner, read_owner};
+pub use alacena_core::engine::{Put, PutRefusal};
 pub use alacena_core::{
     class, declared, dep, error, freshness, key, ledger, outcome, runtime, secret, source, value,
 };

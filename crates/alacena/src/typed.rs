@@ -1,11 +1,11 @@
 //! Classes of typed values, for applications that load their values themselves.
 
-use std::{any::TypeId, fmt, future::Future, marker::PhantomData, sync::Arc};
+use std::{any::TypeId, fmt, future::Future, sync::Arc};
 
 use alacena_core::{
     class::Policy,
     dep::Dep,
-    engine::{Engine, Loaded, Question, Rules},
+    engine::{Engine, Loaded, Put, Question, Rules},
     error::{Error, catalogue},
     key::{Key, KeySpace},
     outcome::Outcome,
@@ -50,7 +50,8 @@ const CLASSES_MAX: usize = 1024;
 pub struct Class<V> {
     alacena: Alacena,
     rules: Arc<Rules>,
-    value: PhantomData<fn() -> V>,
+    /// The version of a value at its source, where values have one. Also says which type they are of.
+    version: Option<fn(&V) -> u64>,
 }
 
 impl Alacena {
@@ -62,7 +63,7 @@ impl Alacena {
     pub fn class<V: 'static>(&self, name: &str, policy: Policy) -> Result<Class<V>, Error> {
         let space = KeySpace::new(&self.inner.prepared.namespace, name, &[name])?;
         self.claim::<V>(name)?;
-        Ok(Class { alacena: self.clone(), rules: Arc::new(Rules::new(space, policy)), value: PhantomData })
+        Ok(Class { alacena: self.clone(), rules: Arc::new(Rules::new(space, policy)), version: None })
     }
 
     /// Keeps two types out of one class: their keys could be the same.
@@ -87,6 +88,56 @@ impl Alacena {
 }
 
 impl<V: Serialize + Send + Sync + 'static> Class<V> {
+    /// The same class, of whose values `version` is told apart the newer from the older: a revision, a time of change.
+    #[must_use]
+    pub fn versioned_by(self, version: fn(&V) -> u64) -> Self {
+        Self { version: Some(version), ..self }
+    }
+
+    /// Puts a value in the place of an older version of it; without a version on both, or without anything to compare
+    /// with, it is refused, and the next read loads. For values that arrive unasked, with an event or the answer to a
+    /// write, late ones included.
+    ///
+    /// ```
+    /// # use alacena::{Alacena, Class, Put, SystemRuntime, class::Policy};
+    /// #[derive(serde::Serialize)]
+    /// struct Job { revision: u64 }
+    ///
+    /// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+    /// # let alacena = Alacena::in_memory(SystemRuntime::shared());
+    /// let jobs: Class<Job> = alacena.class("jobs", Policy::default())?.versioned_by(|job| job.revision);
+    /// jobs.get_or_fetch(["7"], &[], || async { Ok(Some(Job { revision: 2 })) }).await?;
+    /// assert_eq!(jobs.put_if_newer(["7"], Job { revision: 3 })?, Put::Replaced);
+    /// assert_ne!(jobs.put_if_newer(["7"], Job { revision: 2 })?, Put::Replaced);
+    /// # Ok::<(), alacena::error::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` for a key beyond its limits.
+    pub fn put_if_newer(
+        &self,
+        key: impl IntoIterator<Item = impl AsRef<str>>,
+        value: V,
+    ) -> Result<Put, Error> {
+        let question = self.question(key, &[])?;
+        Ok(self.engine().put_if_newer(&question, weighed(value, self.version)?))
+    }
+
+    /// Keeps a value without a load; the last one that arrives wins. Only in a class whose policy is `unordered`.
+    ///
+    /// # Errors
+    /// `Invalid` in any other class, for a key or tag beyond its limits, and for a value that is too large.
+    pub fn set(
+        &self,
+        key: impl IntoIterator<Item = impl AsRef<str>>,
+        tags: &[&str],
+        value: V,
+    ) -> Result<(), Error> {
+        let question = self.question(key, tags)?;
+        self.engine().set(&question, weighed(value, self.version)?)
+    }
+
     /// The value of `key`, out of the memory or by `load`, once for everyone who asks meanwhile. `load` answers `None`
     /// where there is no such thing, and that is kept for the class's `negative_ttl`.
     ///
@@ -148,9 +199,10 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
             Ok(self.question([key], &tags)?.with_mode(self.alacena.mode(Mode::Normal)))
         });
         let questions = questions.collect::<Result<Vec<_>, Error>>()?;
+        let version = self.version;
         let load = move |positions: Vec<usize>, _no_cache| {
             let loading = load(positions.iter().map(|at| keys[*at].clone()).collect());
-            async move { loading.await?.into_iter().map(loaded).collect() }
+            async move { loading.await?.into_iter().map(|value| loaded(value, version)).collect() }
         };
         let answers = self.engine().get_many_or_fetch(questions, load).await?;
         Ok(answers.into_iter().map(|answer| typed(answer?, Value::downcast)).collect())
@@ -222,9 +274,10 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
         F: Future<Output = Result<Option<V>, Error>> + Send + 'static,
     {
         let question = self.question(key, tags)?.with_mode(self.alacena.mode(mode));
-        let load = |_no_cache| {
+        let version = self.version;
+        let load = move |_no_cache| {
             let loading = load();
-            async move { loaded(loading.await?) }
+            async move { loaded(loading.await?, version) }
         };
         typed(self.engine().get_or_fetch(question, load).await?, Value::downcast)
     }
@@ -253,20 +306,31 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
 }
 
 /// What a load brought home, as the engine takes it.
-fn loaded<V: Serialize + Send + Sync + 'static>(value: Option<V>) -> Result<Loaded, Error> {
+fn loaded<V: Serialize + Send + Sync + 'static>(
+    value: Option<V>,
+    version: Option<fn(&V) -> u64>,
+) -> Result<Loaded, Error> {
     Ok(match value {
-        Some(value) => Loaded::found(weighed(value)?),
+        Some(value) => Loaded::found(weighed(value, version)?),
         None => Loaded::absent(),
     })
 }
 
 /// Weighs and digests a value by its encoding. That happens once a load, never on a hit.
-fn weighed<V: Serialize + Send + Sync + 'static>(value: V) -> Result<Value, Error> {
+fn weighed<V: Serialize + Send + Sync + 'static>(
+    value: V,
+    version: Option<fn(&V) -> u64>,
+) -> Result<Value, Error> {
     let encoded = rmp_serde::to_vec_named(&value).map_err(|error| {
         Error::new(&catalogue::INTERNAL, "the value cannot be encoded, so it cannot be weighed")
             .caused_by(error)
     })?;
-    Ok(Value::new(value, size_of::<V>() + encoded.len(), xxh3_64(&encoded)))
+    let version = version.map(|version| version(&value));
+    let weighed = Value::new(value, size_of::<V>() + encoded.len(), xxh3_64(&encoded));
+    Ok(match version {
+        Some(version) => weighed.with_version(version),
+        None => weighed,
+    })
 }
 
 /// The value as what it was stored as.
@@ -288,7 +352,7 @@ pub(crate) fn typed<T>(
 
 impl<V> Clone for Class<V> {
     fn clone(&self) -> Self {
-        Self { alacena: self.alacena.clone(), rules: Arc::clone(&self.rules), value: PhantomData }
+        Self { alacena: self.alacena.clone(), rules: Arc::clone(&self.rules), version: self.version }
     }
 }
 

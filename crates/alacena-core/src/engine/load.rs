@@ -153,11 +153,18 @@ impl Engine {
         entry.changed = previous.map(|previous| !entry.says_the_same_as(&previous));
         let changed = entry.changed;
         let entry = Arc::new(entry);
+        // Taken in the critical section, and dropped outside of it.
+        let mut held = None;
         let not_stored = if loaded.cacheable {
-            landing.land(entry, |key, entry| match () {
-                () if ttl.is_zero() => Err(NotStored::NoTtl),
-                () if too_large => Err(NotStored::TooLarge),
-                () => self.0.memory.put(key, entry).ok_or(NotStored::TooLarge),
+            landing.land(entry, |key, entry| {
+                held = self.0.memory.get(key.as_bytes());
+                match &held {
+                    _ if ttl.is_zero() => Err(NotStored::NoTtl),
+                    _ if too_large => Err(NotStored::TooLarge),
+                    // A newer version was put while this one was loading.
+                    Some(held) if held.outranks(&entry) => Err(NotStored::Superseded),
+                    _ => self.0.memory.put(key, entry).ok_or(NotStored::TooLarge),
+                }
             })
         } else {
             landing.land_private(entry)

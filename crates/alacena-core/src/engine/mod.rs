@@ -8,6 +8,7 @@ mod explain;
 mod invalidate;
 mod load;
 mod many;
+mod put;
 mod question;
 mod read;
 mod running;
@@ -15,6 +16,7 @@ mod running;
 pub use explain::{Explanation, KeyPage, PAGE_MAX};
 pub use load::Loaded;
 pub use many::BATCH_MAX;
+pub use put::{Put, PutRefusal};
 pub use question::{Mode, Question, Rules};
 
 use std::{fmt, sync::Arc, time::Duration};

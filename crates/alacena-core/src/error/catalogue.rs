@@ -74,6 +74,9 @@ catalogue! {
     /// An application's class cannot have this name.
     CLASS_REFUSED = "class-refused", Invalid, "class not accepted",
         "Give the class a name that no other class has; an application has at most 1,024 classes of its own.";
+    /// A value that was set without a load is not one that its class takes.
+    VALUE_REFUSED = "value-refused", Invalid, "value not accepted",
+        "Load the value through get_or_fetch; or make the class unordered, and raise its item_max, if that is what is meant.";
     /// The source knows that there is no such thing.
     ABSENT = "absent", Invalid, "no such thing",
         "Check the parameters: the source has nothing under them; the answer is kept for negative_ttl of the class.";

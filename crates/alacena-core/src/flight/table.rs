@@ -166,6 +166,13 @@ impl Flights {
         remove()
     }
 
+    /// Acts in the critical section of a key, in which nobody else stores under it. What `act` returns is dropped
+    /// outside.
+    pub fn exclusively<R>(&self, key: &Key, act: impl FnOnce() -> R) -> R {
+        let _shard = self.0.shard(key).lock();
+        act()
+    }
+
     /// Keys about which anything is remembered.
     #[must_use]
     pub fn len(&self) -> usize {

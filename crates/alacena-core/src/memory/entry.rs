@@ -83,6 +83,14 @@ impl Entry {
         FIXED_BYTES + key.len() + self.token.weight() + self.value.as_ref().map_or(0, Value::weight)
     }
 
+    /// Whether this entry stands, and is of a newer version than `other`; false where either has none.
+    #[must_use]
+    pub fn outranks(&self, other: &Entry) -> bool {
+        let version = |entry: &Entry| entry.value.as_ref().and_then(Value::version);
+        let newer = version(self).zip(version(other)).is_some_and(|(held, other)| held > other);
+        newer && self.token.is_current()
+    }
+
     /// Whether this entry and `other` say the same.
     #[must_use]
     pub fn says_the_same_as(&self, other: &Entry) -> bool {

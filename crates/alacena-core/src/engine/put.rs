@@ -1,0 +1,129 @@
+//! Values that come without a load: only where nothing can be undone by them.
+//!
+//! A value that an application has at hand says nothing about when it was read. Put blindly, it could undo an
+//! invalidation that came in between. So there are two ways, and a class allows at most one of them to be careless:
+//!
+//! ```text
+//!   application            engine
+//!   reads version 5
+//!                          invalidate; a load brings version 6
+//!   put_if_newer(5)        refused: 6 is held
+//!
+//!   reads version 6
+//!                          invalidate; nobody has loaded since
+//!   put_if_newer(6)        refused: nothing is held that 6 could be compared with, and a late 5 could not either
+//! ```
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Engine, Question};
+use crate::{
+    error::{Error, catalogue},
+    freshness::Lifetime,
+    marker::{Token, Validity},
+    memory::{Entry, Victims},
+    outcome::NotStored,
+    value::Value,
+};
+
+/// What became of a value that was put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It took the place of an older one.
+    Replaced,
+    /// It was not kept.
+    Refused(PutRefusal),
+}
+
+/// Why a value that was put was not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PutRefusal {
+    /// Nothing is held that it could be compared with: never loaded, gone, or invalidated.
+    Absent,
+    /// What is held, or what is put, has no version.
+    Unversioned,
+    /// What is held is as new or newer.
+    NotNewer,
+    /// It is larger than its class allows.
+    TooLarge,
+}
+
+impl PutRefusal {
+    /// The word used in logs, metrics and answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            PutRefusal::Absent => "absent",
+            PutRefusal::Unversioned => "unversioned",
+            PutRefusal::NotNewer => "not-newer",
+            PutRefusal::TooLarge => "too-large",
+        }
+    }
+}
+
+impl Engine {
+    /// Puts a value in the place of an older version of it.
+    ///
+    /// It inherits what the older one depends on, so an invalidation of either is an invalidation of it. A load that
+    /// was under way and comes home with an older version is not kept.
+    pub fn put_if_newer(&self, question: &Question, value: Value) -> Put {
+        let put = self.0.flights.exclusively(&question.key, || {
+            let held = self.0.memory.get(question.key.as_bytes());
+            let result = match self.token_of_older(held.as_deref(), &value) {
+                Ok(token) => self.keep(question, token, value).map_err(|_| PutRefusal::TooLarge),
+                Err(refusal) => Err(refusal),
+            };
+            // Handed out of the critical section, with whatever else gives way.
+            (result, held)
+        });
+        match put {
+            (Ok(_victims), _) => Put::Replaced,
+            (Err(refusal), _) => Put::Refused(refusal),
+        }
+    }
+
+    /// Keeps a value without a load: the last one that arrives wins.
+    ///
+    /// # Errors
+    /// `Invalid` unless the class is [`unordered`](crate::class::Policy::unordered), or when the value is larger than
+    /// the class allows.
+    pub fn set(&self, question: &Question, value: Value) -> Result<(), Error> {
+        if !question.rules.policy.unordered {
+            let detail =
+                "values are set only in classes that are unordered; elsewhere use put_if_newer, or load";
+            return Err(
+                Error::new(&catalogue::VALUE_REFUSED, detail).with("class", question.rules.space.class())
+            );
+        }
+        let token = question.capture(&self.0.markers);
+        let kept = self.0.flights.exclusively(&question.key, || self.keep(question, token, value));
+        kept.map(drop).map_err(|_| {
+            let most = question.rules.policy.item_bytes_max;
+            Error::new(&catalogue::VALUE_REFUSED, format!("a value of this class has at most {most} bytes"))
+                .with("class", question.rules.space.class())
+        })
+    }
+
+    fn token_of_older(&self, held: Option<&Entry>, value: &Value) -> Result<Token, PutRefusal> {
+        let held =
+            held.filter(|held| held.token.validity() == Validity::Current).ok_or(PutRefusal::Absent)?;
+        let version = held.value.as_ref().and_then(Value::version);
+        match version.zip(value.version()) {
+            None => Err(PutRefusal::Unversioned),
+            Some((held, put)) if put <= held => Err(PutRefusal::NotNewer),
+            Some(_) => Ok(held.token.clone()),
+        }
+    }
+
+    fn keep(&self, question: &Question, token: Token, value: Value) -> Result<Victims, NotStored> {
+        let policy = &question.rules.policy;
+        if value.weight() > policy.item_bytes_max {
+            return Err(NotStored::TooLarge);
+        }
+        let (now, random) = (self.0.runtime.now(), self.0.runtime.random());
+        let lifetime = Lifetime::new(policy, policy.ttl, now, random);
+        let entry = Entry::new(Some(value), token, lifetime, Duration::ZERO);
+        self.0.memory.put(&question.key, Arc::new(entry)).ok_or(NotStored::TooLarge)
+    }
+}
