@@ -23,3 +23,6 @@ pub(crate) use course::Arrivals;
 pub(crate) use load::{Load, Progress};
 pub(crate) use report::Report;
 pub(crate) use tally::Tally;
+
+#[cfg(test)]
+mod tests;
