@@ -12,6 +12,7 @@ mod address;
 mod base;
 mod body;
 mod document;
+mod budget;
 mod exchange;
 mod failure;
 mod gunzip;

@@ -17,7 +17,9 @@ use reqwest::{Client, Response};
 
 use super::{
     base::Base,
-    body, exchange,
+    body,
+    budget::RetryBudget,
+    exchange,
     failure::Failure,
     headers::SourceHeaders,
     json,
@@ -59,6 +61,7 @@ struct Upstream {
     client: Client,
     body_bytes_max: usize,
     retries: u32,
+    budget: RetryBudget,
     write_timeout: Duration,
     runtime: SharedRuntime,
 }
@@ -77,6 +80,7 @@ impl HttpSource {
                 name: settings.name.clone(),
                 body_bytes_max: settings.body_bytes_max,
                 retries: settings.retries,
+                budget: RetryBudget::default(),
                 write_timeout: settings.write_timeout,
                 runtime,
             })
@@ -138,6 +142,7 @@ impl Upstream {
     /// Asks, and asks again where that can help: a read changes nothing, by whatever method it is sent.
     async fn ask(&self, plan: &Plan, call: &Call) -> Result<Fetched, Error> {
         let request = plan.render(&self.base, &self.headers, call)?;
+        self.budget.earn();
         let mut attempt = 0;
         loop {
             let failure = match self.ask_once(plan, &request).await {
@@ -200,6 +205,9 @@ impl Upstream {
     /// top of it any part of a span that doubles (full jitter), so that callers who failed together come back apart.
     fn pause_before_retry(&self, failure: &Failure, attempt: u32) -> Option<Duration> {
         let least = failure.again.filter(|least| *least <= BACKOFF_MAX && attempt < self.retries)?;
+        if !self.budget.spend() {
+            return None;
+        }
         let span = BACKOFF_FIRST.saturating_mul(2_u32.saturating_pow(attempt)).min(BACKOFF_MAX);
         Some(least + span.mul_f64(unit_interval(self.runtime.random())))
     }

@@ -63,3 +63,14 @@ async fn what_would_fail_again_is_not_asked_again() {
         assert!(outcome.is_err() && slept.is_empty() && requests == 1, "{status}");
     }
 }
+
+#[tokio::test]
+async fn a_source_that_fails_is_not_asked_twice_as_often_for_it() {
+    let peer = Peer::start(vec![reply("500 Oops", &[], "")]).await;
+    let source = HttpSource::open(settings(&peer.base), Arc::new(Hasty::default())).unwrap();
+    for _ in 0..100 {
+        ask(&source).await.unwrap_err();
+    }
+    let asked = peer.received().len();
+    assert!((115..=121).contains(&asked), "{asked} requests for 100 questions");
+}
