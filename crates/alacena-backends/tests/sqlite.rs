@@ -131,7 +131,7 @@ async fn rows_become_json_with_the_types_of_sqlite() {
     let sql = r#"select 9007199254740993 as whole, 0.1 as "re""al", 'a"\é' || char(10) as text, null as nil,
         x'00ff10' as bytes, 9e999 as endless"#;
     let whole = prepared(&shop.source(), sql, Shape::Rows).unwrap().fetch(Call::default()).await.unwrap();
-    let Fetched::Found { body, cacheable } = whole else { panic!("there is a row") };
+    let Fetched::Found { body, cacheable, .. } = whole else { panic!("there is a row") };
     assert!(cacheable);
     let text = r#"[{"whole":9007199254740993,"re\"al":0.1,"text":"a\"\\é\n","nil":null,"bytes":"AP8Q","endless":null}]"#;
     assert_eq!(std::str::from_utf8(body.bytes()).unwrap(), text);

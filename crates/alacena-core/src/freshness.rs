@@ -6,6 +6,7 @@ use crate::{
     class::Policy,
     marker::Validity,
     runtime::{Moment, unit_interval},
+    source::Terms,
 };
 
 /// The longest TTL: a hundred years, so that no sum of times can overflow.
@@ -45,11 +46,24 @@ impl Lifetime {
     /// class's jitter.
     #[must_use]
     pub fn new(policy: &Policy, ttl: Duration, now: Moment, random: u64) -> Self {
+        Self::on_terms(policy, ttl, &Terms::default(), now, random)
+    }
+
+    /// The same for an entry whose source has set terms. `ttl` is what counts where they name none; one that they name
+    /// is shortened by the jitter and never exceeded.
+    #[must_use]
+    pub fn on_terms(policy: &Policy, ttl: Duration, terms: &Terms, now: Moment, random: u64) -> Self {
         let jitter = if policy.jitter.is_nan() { 0.0 } else { policy.jitter.clamp(0.0, JITTER_MAX) };
-        let spread = 1.0 + jitter * (2.0 * unit_interval(random) - 1.0);
+        let chance = unit_interval(random);
+        let (ttl, spread) = match terms.ttl {
+            Some(ttl) => (ttl, 1.0 - jitter * chance),
+            None => (ttl, 1.0 + jitter * (2.0 * chance - 1.0)),
+        };
         let fresh_until = now + ttl.min(TTL_MAX).mul_f64(spread);
-        let revalidate_until = fresh_until + policy.stale_while_revalidate;
-        let stand_in_until = fresh_until + policy.stale_if_error;
+        let within = |class: Duration, said: Option<Duration>| said.map_or(class, |said| said.min(class));
+        let revalidate_until =
+            fresh_until + within(policy.stale_while_revalidate, terms.stale_while_revalidate);
+        let stand_in_until = fresh_until + within(policy.stale_if_error, terms.stale_if_error);
         Self { loaded_at: now, fresh_until, revalidate_until, stand_in_until }
     }
 }
@@ -170,6 +184,26 @@ mod tests {
         let policy = Policy { stale_if_error: Duration::ZERO, ..policy() };
         let lifetime = Lifetime::new(&policy, seconds(10), Moment::ORIGIN, 0);
         assert_eq!(judge(&lifetime, Validity::Broken, Moment::ORIGIN), Freshness::Dead);
+    }
+
+    #[test]
+    fn terms_of_the_source_are_never_exceeded() {
+        let policy = Policy { jitter: 0.5, ..policy() };
+        let strict = |seconds_max| Some(seconds(seconds_max));
+        for random in [0, 1 << 62, u64::MAX] {
+            let on = |terms| Lifetime::on_terms(&policy, seconds(10), &terms, Moment::ORIGIN, random);
+            let short = on(Terms { ttl: strict(4), ..Terms::default() });
+            let fresh_for = short.fresh_until - Moment::ORIGIN;
+            assert!((seconds(2)..=seconds(4)).contains(&fresh_for), "{fresh_for:?}");
+            assert_eq!(short.revalidate_until - short.fresh_until, seconds(5), "nothing was said of it");
+
+            let firm = on(Terms { ttl: None, stale_while_revalidate: strict(1), stale_if_error: strict(0) });
+            assert_eq!(firm.revalidate_until - firm.fresh_until, seconds(1));
+            assert_eq!(firm.stand_in_until, firm.fresh_until);
+            let lavish =
+                on(Terms { ttl: None, stale_while_revalidate: strict(900), stale_if_error: strict(900) });
+            assert_eq!(lavish, on(Terms::default()), "the class is the most there is");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A backend turns the declaration of a read or write into one of these once, at start; after that the engine needs
 //! to know nothing about HTTP or SQL. Breaker, bulkhead and time limits stand outside, in [`crate::guard`].
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{declared::Parameters, error::Error, runtime::BoxFuture, value::Body};
 
@@ -46,6 +46,17 @@ pub struct Call {
     pub held: Option<Arc<Validator>>,
 }
 
+/// How long an answer holds, as far as its source said so. All of it counts from the end of the load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// How long it is fresh; `None`: as long as its class says. Chance (the class's jitter) never adds to it.
+    pub ttl: Option<Duration>,
+    /// The most that the class's `stale_while_revalidate` may be.
+    pub stale_while_revalidate: Option<Duration>,
+    /// The most that the class's `stale_if_error` may be.
+    pub stale_if_error: Option<Duration>,
+}
+
 /// What a source answered.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -56,9 +67,16 @@ pub enum Fetched {
         body: Body,
         /// Whether it may be kept.
         cacheable: bool,
+        /// How long it holds.
+        terms: Terms,
     },
     /// What is held is what it would answer.
-    Unchanged,
+    Unchanged {
+        /// Whether it may still be kept.
+        cacheable: bool,
+        /// How long it holds from now on.
+        terms: Terms,
+    },
     /// The source knows that there is no such thing: a value, not an error.
     Absent,
 }

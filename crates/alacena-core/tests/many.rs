@@ -107,7 +107,7 @@ fn what_may_not_be_shared_is_loaded_for_each_batch() {
                 let runtime = runtime.clone();
                 async move {
                     runtime.sleep(seconds(1)).await;
-                    let private = Loaded { value: Some(ScriptedSource::value(call)), cacheable: false };
+                    let private = Loaded { cacheable: false, ..Loaded::found(ScriptedSource::value(call)) };
                     Ok(positions.iter().map(|_| private.clone()).collect())
                 }
             };

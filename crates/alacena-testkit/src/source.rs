@@ -9,6 +9,7 @@ use alacena_core::{
     engine::Loaded,
     error::{Error, catalogue},
     runtime::BoxFuture,
+    source::Terms,
     value::Value,
 };
 use parking_lot::Mutex;
@@ -124,8 +125,14 @@ impl PendingCall {
 
     /// Answers with a value that may be neither shared nor kept.
     pub fn answer_uncacheable(self, number: u64) {
-        let value = Some(ScriptedSource::value(number));
-        self.send(Answer::Loaded(Ok(Loaded { value, cacheable: false })));
+        let loaded = Loaded::found(ScriptedSource::value(number));
+        self.send(Answer::Loaded(Ok(Loaded { cacheable: false, ..loaded })));
+    }
+
+    /// Answers with a value and the terms that it holds on.
+    pub fn answer_on_terms(self, number: u64, terms: Terms) {
+        let loaded = Loaded::found(ScriptedSource::value(number));
+        self.send(Answer::Loaded(Ok(Loaded { terms, ..loaded })));
     }
 
     /// Answers that there is no such thing.

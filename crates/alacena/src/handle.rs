@@ -284,8 +284,8 @@ impl Alacena {
 /// What a source said, as the engine takes it.
 fn loaded(fetched: Fetched, held: Option<Value>) -> Result<Loaded, Error> {
     match (fetched, held) {
-        (Fetched::Found { body, cacheable }, _) => Ok(Loaded { value: Some(body.into()), cacheable }),
-        (Fetched::Unchanged, Some(held)) => Ok(Loaded::found(held)),
+        (Fetched::Found { body, cacheable, .. }, _) => Ok(Loaded { cacheable, ..Loaded::found(body.into()) }),
+        (Fetched::Unchanged { cacheable, .. }, Some(held)) => Ok(Loaded { cacheable, ..Loaded::found(held) }),
         (Fetched::Absent, _) => Ok(Loaded::absent()),
         (other, _) => Err(Error::new(&catalogue::INTERNAL, format!("unexpected answer {other:?}"))),
     }

@@ -5,7 +5,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use alacena_core::{
     error::{Error, catalogue},
     runtime::{BoxFuture, SharedRuntime, unit_interval},
-    source::{Call, Deliver, Delivery, Fetch, Fetched, Validator},
+    source::{Call, Deliver, Delivery, Fetch, Fetched, Terms, Validator},
     value::Body,
 };
 use futures_util::future::{Either, select};
@@ -164,12 +164,12 @@ impl Upstream {
             return Ok(Fetched::Absent);
         }
         if response.status() == StatusCode::NOT_MODIFIED && request.conditional {
-            return Ok(Fetched::Unchanged);
+            return Ok(Fetched::Unchanged { cacheable: true, terms: Terms::default() });
         }
         let (cacheable, validator) = (is_cacheable(response.headers()), validator(response.headers()));
         let bytes = self.receive(response).await?;
         let body = json::check(bytes, plan.pointer.as_ref()).map_err(Failure::unusable)?;
-        Ok(Fetched::Found { body: Body::json(body).with_validator(validator), cacheable })
+        Ok(Fetched::Found { body: Body::json(body).with_validator(validator), cacheable, terms: Terms::default() })
     }
 
     /// Sends a change once, within its time.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alacena_core::{
     error::Error,
     runtime::{BoxFuture, SharedRuntime},
-    source::{Call, Fetch, Fetched},
+    source::{Call, Fetch, Fetched, Terms},
     value::Body,
 };
 use rusqlite::Connection;
@@ -58,7 +58,11 @@ impl Fetch for Question {
                 .flatten();
             drop(caller);
             match answer {
-                Ok(Some(json)) => Ok(Fetched::Found { body: Body::json(json), cacheable: true }),
+                Ok(Some(json)) => Ok(Fetched::Found {
+                    body: Body::json(json),
+                    cacheable: true,
+                    terms: Terms::default(),
+                }),
                 Ok(None) => Ok(Fetched::Absent),
                 Err(error) => Err(error.with("source", &source.name)),
             }

@@ -17,6 +17,7 @@ use crate::{
     memory::Entry,
     outcome::NotStored,
     runtime::BoxFuture,
+    source::Terms,
     value::Value,
 };
 
@@ -27,19 +28,21 @@ pub struct Loaded {
     pub value: Option<Value>,
     /// Whether it may be shared and kept.
     pub cacheable: bool,
+    /// How long it holds, where that is not for its class alone to say.
+    pub terms: Terms,
 }
 
 impl Loaded {
     /// A value that may be kept.
     #[must_use]
     pub fn found(value: Value) -> Self {
-        Self { value: Some(value), cacheable: true }
+        Self { value: Some(value), cacheable: true, terms: Terms::default() }
     }
 
     /// There is no such thing, and that may be kept.
     #[must_use]
     pub fn absent() -> Self {
-        Self { value: None, cacheable: true }
+        Self { value: None, cacheable: true, terms: Terms::default() }
     }
 }
 
@@ -92,7 +95,7 @@ impl Engine {
         let not_stored =
             if question.mode == Mode::Bypass { NotStored::Bypass } else { NotStored::Uncacheable };
         question.rules.counters.not_stored(not_stored);
-        let entry = Arc::new(self.entry(question, loaded.value, token, took, Duration::ZERO));
+        let entry = Arc::new(self.entry(question, loaded, token, took, Duration::ZERO));
         Settled { entry, not_stored: Some(not_stored), private: true }
     }
 
@@ -147,19 +150,23 @@ impl Engine {
         let rules = &question.rules;
         let policy = &rules.policy;
         let ttl = if loaded.value.is_some() { policy.ttl } else { policy.negative_ttl };
+        // What its source lets nobody use without asking is kept all the same: to be asked about by its version, and to
+        // take the place of what it has made out of date.
+        let is_kept = !ttl.is_zero() || loaded.terms.ttl.is_some();
         let too_large = loaded.value.as_ref().is_some_and(|value| value.weight() > policy.item_bytes_max);
-        let mut entry = self.entry(question, loaded.value, landing.token().clone(), took, ttl);
+        let cacheable = loaded.cacheable;
+        let mut entry = self.entry(question, loaded, landing.token().clone(), took, ttl);
         let previous = self.0.memory.get(question.key.as_bytes());
         entry.changed = previous.map(|previous| !entry.says_the_same_as(&previous));
         let changed = entry.changed;
         let entry = Arc::new(entry);
         // Taken in the critical section, and dropped outside of it.
         let mut held = None;
-        let not_stored = if loaded.cacheable {
+        let not_stored = if cacheable {
             landing.land(entry, |key, entry| {
                 held = self.0.memory.get(key.as_bytes());
                 match &held {
-                    _ if ttl.is_zero() => Err(NotStored::NoTtl),
+                    _ if !is_kept => Err(NotStored::NoTtl),
                     _ if too_large => Err(NotStored::TooLarge),
                     // A newer version was put while this one was loading.
                     Some(held) if held.outranks(&entry) => Err(NotStored::Superseded),
@@ -180,14 +187,14 @@ impl Engine {
     fn entry(
         &self,
         question: &Question,
-        value: Option<Value>,
+        loaded: Loaded,
         token: Token,
         took: Duration,
         ttl: Duration,
     ) -> Entry {
         let (now, random) = (self.0.runtime.now(), self.0.runtime.random());
-        let lifetime = Lifetime::new(&question.rules.policy, ttl, now, random);
-        Entry::new(value, token, lifetime, took)
+        let lifetime = Lifetime::on_terms(&question.rules.policy, ttl, &loaded.terms, now, random);
+        Entry::new(loaded.value, token, lifetime, took)
     }
 }
 
