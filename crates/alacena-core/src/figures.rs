@@ -62,7 +62,7 @@ impl Counter {
 }
 
 /// The reasons for a miss, in the order of the counters.
-pub const MISS_REASONS: [&str; 5] = ["cold", "expired", "evicted", "invalidated", "bypass"];
+pub const MISS_REASONS: [&str; 6] = ["cold", "expired", "evicted", "invalidated", "error", "bypass"];
 /// The reasons for a stale answer, in the order of the counters.
 pub const STALE_REASONS: [&str; 3] = ["revalidating", "soft-timeout", "source-error"];
 /// The reasons for not keeping a value, in the order of the counters.
@@ -126,6 +126,7 @@ mod tests {
             MissReason::Expired,
             MissReason::Evicted,
             MissReason::Invalidated(Dep::everything()),
+            MissReason::Error,
             MissReason::Bypass,
         ];
         misses.iter().for_each(|reason| counters.miss(reason));

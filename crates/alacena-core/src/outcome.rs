@@ -40,11 +40,22 @@ pub enum MissReason {
     Evicted,
     /// It was invalidated, by this dep.
     Invalidated(Dep),
+    /// Its last load failed, and nothing is held from before.
+    Error,
     /// The caller, or the configuration, asked for the source.
     Bypass,
 }
 
 impl MissReason {
+    /// The reason, once it is known whether the last load of the key `failed`: that, and not that it was never seen,
+    /// is then why nothing is held.
+    pub(crate) fn after(self, failed: bool) -> Self {
+        match self {
+            MissReason::Cold if failed => MissReason::Error,
+            other => other,
+        }
+    }
+
     /// The word used in logs, metrics and answers.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
@@ -53,6 +64,7 @@ impl MissReason {
             MissReason::Expired => "expired",
             MissReason::Evicted => "evicted",
             MissReason::Invalidated(_) => "invalidated",
+            MissReason::Error => "error",
             MissReason::Bypass => "bypass",
         }
     }

@@ -8,7 +8,7 @@ use alacena_core::{
     dep::Dep,
     engine::{Loaded, Mode},
     error::{Kind, catalogue},
-    outcome::{NotStored, Origin},
+    outcome::{MissReason, NotStored, Origin},
     value::Value,
 };
 use support::{World, down, exact, number, on_one_thread, on_one_thread_returning, seconds};
@@ -47,7 +47,8 @@ fn a_failing_load_is_called_once_and_everyone_hears_of_it() {
         assert_eq!(refused.code(), &catalogue::SOURCE_UNREACHABLE);
         assert_eq!(world.source.calls(), 1);
         world.after(1).await;
-        assert_eq!(number(&world.fill(2).await), 2);
+        let outcome = world.fill(2).await;
+        assert_eq!((number(&outcome), outcome.miss), (2, Some(MissReason::Error)));
     });
 }
 

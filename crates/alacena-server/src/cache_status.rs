@@ -53,7 +53,7 @@ fn forwarded(miss: Option<&MissReason>, mode: Mode, details: &mut Vec<&'static s
             details.push(reason.as_str());
             "; fwd=miss"
         }
-        Some(reason @ MissReason::Evicted) => {
+        Some(reason @ (MissReason::Evicted | MissReason::Error)) => {
             details.push(reason.as_str());
             "; fwd=uri-miss"
         }

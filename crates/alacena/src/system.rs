@@ -49,6 +49,7 @@ impl Runtime for SystemRuntime {
         self.handle.spawn(task);
     }
 
+    #[expect(clippy::disallowed_methods, reason = "this is the runtime that the ban points to")]
     fn random(&self) -> u64 {
         let mut bytes = [0; 8];
         getrandom::fill(&mut bytes).expect("the operating system has entropy");

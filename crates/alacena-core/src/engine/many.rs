@@ -91,6 +91,7 @@ impl Engine {
         match self.turn(question) {
             Turn::Hit(entry) => Way::Answered(hit(question, &entry, self.0.runtime.now())),
             Turn::Lead(landing, landed) => {
+                let reason = reason.after(landing.follows_failure());
                 led.push((at, landing));
                 Way::Wait { landed, collapsed: false, reason, spare }
             }
@@ -98,7 +99,9 @@ impl Engine {
                 question.rules.counters.collapsed.increment();
                 Way::Wait { landed, collapsed: true, reason, spare }
             }
-            Turn::Rest(error, pause) => Way::Rest { error: resting(error, pause), reason, spare },
+            Turn::Rest(error, pause) => {
+                Way::Rest { error: resting(error, pause), reason: reason.after(true), spare }
+            }
             Turn::Alone => Way::Alone { reason, spare },
         }
     }

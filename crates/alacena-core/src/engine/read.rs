@@ -76,7 +76,7 @@ impl Engine {
         F: Future<Output = Result<Loaded, Error>> + Send + 'static,
     {
         let now = self.0.runtime.now();
-        let (reason, spare) = match self.look(&question, now) {
+        let (mut reason, spare) = match self.look(&question, now) {
             Found::Fresh(entry) => {
                 let outcome = hit(&question, &entry, now);
                 if self.is_due_ahead(&question, &entry, now) {
@@ -93,6 +93,7 @@ impl Engine {
         let waited = match self.turn(&question) {
             Turn::Hit(entry) => return Ok(hit(&question, &entry, self.0.runtime.now())),
             Turn::Lead(landing, landed) => {
+                reason = reason.after(landing.follows_failure());
                 self.launch(question.clone(), landing, load::boxed(load), Urgency::Foreground);
                 Waited::of(self.wait(&question, landed, spare.as_ref()).await, false)
             }
@@ -106,7 +107,10 @@ impl Engine {
                     other => Waited::of(other, true),
                 }
             }
-            Turn::Rest(error, pause) => Waited::of(Err(resting(error, pause)), false),
+            Turn::Rest(error, pause) => {
+                reason = reason.after(true);
+                Waited::of(Err(resting(error, pause)), false)
+            }
             Turn::Alone => Waited::of(self.load_alone(&question, load::boxed(load)).await.map(Some), false),
         };
         self.answer(&question, waited, reason, spare)

@@ -131,6 +131,12 @@ impl Flight {
         self.loading = None;
     }
 
+    /// Whether its last load failed.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
     /// Whether forgetting this key changes nothing.
     #[must_use]
     pub fn is_idle(&self, now: Moment) -> bool {

@@ -140,8 +140,9 @@ impl Flights {
             Role::Lead(attempt) => {
                 let (token, (tell, landed)) = (capture(), watch::channel(None));
                 slot.joinable = Some((token.clone(), landed.clone()));
-                let flights = self.clone();
-                Turn::Lead(Landing { flights, key: key.clone(), attempt, token, tell: Some(tell) }, landed)
+                let (flights, key, tell) = (self.clone(), key.clone(), Some(tell));
+                let follows_failure = slot.flight.has_failed();
+                Turn::Lead(Landing { flights, key, attempt, token, follows_failure, tell }, landed)
             }
             Role::Join(_) => match &slot.joinable {
                 Some((_, landed)) => Turn::Join(landed.clone()),
@@ -214,6 +215,7 @@ pub struct Landing {
     key: Key,
     attempt: Attempt,
     token: Token,
+    follows_failure: bool,
     tell: Option<watch::Sender<Option<Result<Settled, Error>>>>,
 }
 
@@ -222,6 +224,12 @@ impl Landing {
     #[must_use]
     pub fn token(&self) -> &Token {
         &self.token
+    }
+
+    /// Whether the load before this one failed.
+    #[must_use]
+    pub fn follows_failure(&self) -> bool {
+        self.follows_failure
     }
 
     /// Ends the flight with a value that may be shared. `store` keeps it, or says why not; it is called only if no

@@ -36,7 +36,7 @@ impl Removals {
         let code = match reason {
             MissReason::Evicted => EVICTED,
             MissReason::Invalidated(_) => INVALIDATED,
-            MissReason::Cold | MissReason::Expired | MissReason::Bypass => return,
+            MissReason::Cold | MissReason::Expired | MissReason::Error | MissReason::Bypass => return,
         };
         let (place, fingerprint) = self.locate(key);
         place.store(fingerprint << 32 | code, Ordering::Relaxed);
