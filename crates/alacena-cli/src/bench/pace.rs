@@ -59,9 +59,11 @@ mod timer {
         pub(super) fn new() -> io::Result<Self> {
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
             let timer = timerfd_create(TimerfdClockId::Boottime, flags)?;
-            // SAFETY: the descriptor is owned and stays the same one until it is dropped.
-            #[expect(unsafe_code, reason = "Tokio has no safe way to wait for a descriptor of one's own")]
-            let timer = unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE) };
+            #[expect(
+                deprecated,
+                reason = "its successor is unsafe for descriptors that change; this one is owned and stays the same"
+            )]
+            let timer = AsyncFd::with_interest(timer, Interest::READABLE);
             Ok(Self(timer?))
         }
 
