@@ -4,16 +4,21 @@
 //! compiler of everything else; `cargo xtask long fuzz` under libFuzzer; and `cargo fuzz run TARGET INPUT` on an input
 //! that a fuzzer has found.
 
+mod answer;
 mod configuration;
 mod key;
+mod origin;
 mod parameters;
+mod request;
 mod sql;
 mod template;
 mod tool_result;
 
+pub use answer::answer;
 pub use configuration::configuration;
 pub use key::key;
 pub use parameters::parameters;
+pub use request::request;
 pub use sql::sql;
 pub use template::template;
 pub use tool_result::tool_result;
@@ -23,9 +28,11 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
+    ("answer", answer),
     ("configuration", configuration),
     ("key", key),
     ("parameters", parameters),
+    ("request", request),
     ("sql", sql),
     ("template", template),
     ("tool_result", tool_result),

@@ -5,7 +5,7 @@ use std::{fs, panic, path::Path};
 use alacena_fuzz::TARGETS;
 
 /// Changed inputs a target.
-const CHANGED: u64 = 1000;
+const CHANGED: u64 = 300;
 /// Most bytes of one that is made up.
 const MADE_UP_BYTES: u64 = 200;
 
