@@ -3,7 +3,7 @@
 //! Host and origin have been checked by [`crate::edge`] before a request comes here, and its caller by
 //! [`crate::token`].
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use alacena::runtime::BoxFuture;
 use axum::{
@@ -70,7 +70,10 @@ fn config(settings: &ServerSettings) -> StreamableHttpServerConfig {
 /// `POST /mcp`.
 pub(crate) async fn streamable_http(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
-    let body = request::body(Request::from_parts(parts.clone(), body), &app).await?;
+    let mut arriving = Request::new(body);
+    // Its limit stands there; what is behind needs nothing of it but the `App`.
+    mem::swap(arriving.extensions_mut(), &mut parts.extensions);
+    let body = request::body(arriving, &app).await?;
     parts.extensions.insert(app.clone());
     let request = Request::from_parts(parts, Body::from(body));
     Ok((app.mcp().answer)(request).await)
