@@ -57,6 +57,14 @@ pub struct Terms {
     pub stale_if_error: Option<Duration>,
 }
 
+impl Terms {
+    /// What is left of the same terms when `by` has passed.
+    #[must_use]
+    pub fn later_by(self, by: Duration) -> Self {
+        Self { ttl: self.ttl.map(|ttl| ttl.saturating_sub(by)), ..self }
+    }
+}
+
 /// What a source answered.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

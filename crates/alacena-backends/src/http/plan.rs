@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use alacena_core::{
+    declared::Pointer,
     error::Error,
     source::{Call, Validator},
 };
@@ -15,7 +16,6 @@ use super::{
     base::Base,
     document::Document,
     headers::{QuestionHeaders, SourceHeaders},
-    json::Pointer,
     question::{HttpQuestion, Method},
     settings::wrong,
 };
@@ -27,7 +27,7 @@ pub(super) struct Plan {
     address: Address,
     headers: QuestionHeaders,
     document: Option<Document>,
-    pub(super) pointer: Option<Pointer>,
+    pub(super) pointer: Pointer,
 }
 
 /// One request, complete.

@@ -5,13 +5,13 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use alacena_core::{
     error::{Error, catalogue},
     runtime::{BoxFuture, SharedRuntime, unit_interval},
-    source::{Call, Deliver, Delivery, Fetch, Fetched, Terms, Validator},
+    source::{Call, Deliver, Delivery, Fetch, Fetched, Validator},
     value::Body,
 };
 use futures_util::future::{Either, select};
 use http::{
     HeaderMap, StatusCode,
-    header::{CACHE_CONTROL, ETAG, LAST_MODIFIED, VARY},
+    header::{ETAG, LAST_MODIFIED},
 };
 use reqwest::{Client, Response};
 
@@ -19,7 +19,7 @@ use super::{
     base::Base,
     body,
     budget::RetryBudget,
-    exchange,
+    cache_control, exchange,
     failure::Failure,
     headers::SourceHeaders,
     json,
@@ -159,17 +159,21 @@ impl Upstream {
     }
 
     async fn ask_once(&self, plan: &Plan, request: &Request) -> Result<Fetched, Failure> {
+        let began = self.runtime.now();
         let response = exchange::send(&self.client, &self.base, request).await?;
         if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::GONE) {
             return Ok(Fetched::Absent);
         }
+        let (cacheable, validator) =
+            (cache_control::is_cacheable(response.headers()), validator(response.headers()));
+        let terms = cache_control::terms(response.headers());
         if response.status() == StatusCode::NOT_MODIFIED && request.conditional {
-            return Ok(Fetched::Unchanged { cacheable: true, terms: Terms::default() });
+            return Ok(Fetched::Unchanged { cacheable, terms: terms.later_by(self.runtime.now() - began) });
         }
-        let (cacheable, validator) = (is_cacheable(response.headers()), validator(response.headers()));
         let bytes = self.receive(response).await?;
-        let body = json::check(bytes, plan.pointer.as_ref()).map_err(Failure::unusable)?;
-        Ok(Fetched::Found { body: Body::json(body).with_validator(validator), cacheable, terms: Terms::default() })
+        let body = json::check(bytes, &plan.pointer).map_err(Failure::unusable)?;
+        let terms = terms.later_by(self.runtime.now() - began);
+        Ok(Fetched::Found { body: Body::json(body).with_validator(validator), cacheable, terms })
     }
 
     /// Sends a change once, within its time.
@@ -181,7 +185,7 @@ impl Upstream {
             if bytes.trim_ascii().is_empty() {
                 return Ok(Body::json("null"));
             }
-            json::check(bytes, plan.pointer.as_ref()).map(Body::json).map_err(Failure::unusable)
+            json::check(bytes, &plan.pointer).map(Body::json).map_err(Failure::unusable)
         };
         match select(pin!(exchange), self.runtime.sleep(self.write_timeout)).await {
             Either::Left((outcome, _)) => outcome,
@@ -225,22 +229,4 @@ fn validator(headers: &HeaderMap) -> Option<Validator> {
     };
     let (etag, last_modified) = (text(ETAG), text(LAST_MODIFIED));
     (etag.is_some() || last_modified.is_some()).then_some(Validator { etag, last_modified })
-}
-
-/// Whether the source lets the answer be kept.
-///
-/// `private` forbids showing one user's answer to another, and here there are no two users to confuse: either the
-/// caller's credentials went along, and then they are part of the key, or every call carries the same ones, and
-/// whoever declared the read decided who may see it. Frameworks send `private` unasked, so hearing it would leave most
-/// APIs uncached. `no-cache` and ages are not looked at: the class says how long an answer is fresh. Cookies that come
-/// along are never kept or passed on.
-fn is_cacheable(headers: &HeaderMap) -> bool {
-    let says = |header, wanted: &[u8]| {
-        let values = headers.get_all(header).iter();
-        let members = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-        let mut names =
-            members.map(|member| member.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii());
-        names.any(|name| name.eq_ignore_ascii_case(wanted))
-    };
-    !says(CACHE_CONTROL, b"no-store") && !says(VARY, b"*")
 }

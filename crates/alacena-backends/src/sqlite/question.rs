@@ -58,11 +58,9 @@ impl Fetch for Question {
                 .flatten();
             drop(caller);
             match answer {
-                Ok(Some(json)) => Ok(Fetched::Found {
-                    body: Body::json(json),
-                    cacheable: true,
-                    terms: Terms::default(),
-                }),
+                Ok(Some(json)) => {
+                    Ok(Fetched::Found { body: Body::json(json), cacheable: true, terms: Terms::default() })
+                }
                 Ok(None) => Ok(Fetched::Absent),
                 Err(error) => Err(error.with("source", &source.name)),
             }

@@ -4,8 +4,9 @@ use alacena_backends::http::{HttpQuestion, HttpSettings, HttpSource};
 use alacena_core::{
     declared::Template,
     error::{Code, Retry, catalogue},
+    runtime::{BoxFuture, Moment, Runtime},
     secret::Secret,
-    source::{Call, Fetched},
+    source::{Call, Fetched, Terms},
 };
 use alacena_testkit::FakeRuntime;
 use proptest::{prelude::*, test_runner::TestRunner};
@@ -282,4 +283,55 @@ async fn the_version_that_is_held_is_shown_and_the_source_may_say_that_nothing_h
     assert_eq!(received[1].header("if-modified-since"), Some("Fri, 20 Nov 2026 09:00:00 GMT"));
     // Nobody asked whether anything had changed: that is no answer.
     assert_eq!(read.fetch(Call::default()).await.unwrap_err().code(), &catalogue::SOURCE_FAILED);
+}
+
+#[tokio::test]
+async fn what_the_source_says_about_how_long_its_answer_holds_is_handed_on_and_said_anew_with_every_answer() {
+    let first = ["etag: \"v1\"", "cache-control: max-age=60, stale-if-error=9", "age: 20"];
+    let peer = Peer::start([
+        reply("200 OK", &first, "1"),
+        reply("304 Not Modified", &["cache-control: max-age=30"], ""),
+        reply("304 Not Modified", &["cache-control: no-store"], ""),
+    ])
+    .await;
+    let read = open(settings(&peer.base)).read(question("GET /jobs")).unwrap();
+    let Ok(Fetched::Found { body, terms, .. }) = read.fetch(Call::default()).await else {
+        panic!("it is there")
+    };
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    assert_eq!(terms, Terms { ttl: seconds(40), stale_while_revalidate: None, stale_if_error: seconds(9) });
+    let again = || read.fetch(Call { held: body.validator().cloned(), ..Call::default() });
+    let Ok(Fetched::Unchanged { cacheable: true, terms }) = again().await else { panic!("it is unchanged") };
+    assert_eq!(terms, Terms { ttl: seconds(30), ..Terms::default() });
+    assert!(matches!(again().await, Ok(Fetched::Unchanged { cacheable: false, .. })));
+}
+
+/// A runtime on which every look at the clock takes a second.
+struct Slow(std::sync::atomic::AtomicU64, FakeRuntime);
+
+impl Runtime for Slow {
+    fn now(&self) -> Moment {
+        Moment::ORIGIN + Duration::from_secs(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+    }
+    fn unix_millis(&self) -> u64 {
+        self.1.unix_millis()
+    }
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.1.sleep(duration)
+    }
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        self.1.spawn(task);
+    }
+    fn random(&self) -> u64 {
+        self.1.random()
+    }
+}
+
+#[tokio::test]
+async fn the_time_that_an_answer_takes_is_part_of_its_age() {
+    let peer = Peer::start([reply("200 OK", &["cache-control: max-age=60", "age: 20"], "1")]).await;
+    let runtime = Arc::new(Slow(0.into(), FakeRuntime::new(1)));
+    let source = HttpSource::open(settings(&peer.base), runtime).unwrap();
+    let Ok(Fetched::Found { terms, .. }) = ask(&source).await else { panic!("it is there") };
+    assert!(terms.ttl < Some(Duration::from_secs(40)), "{terms:?}");
 }

@@ -1,7 +1,10 @@
-//! What declared reads and writes are made of, whatever their source: typed parameters and templates over them.
+//! What declared reads and writes are made of, whatever their source: typed parameters, templates over them,
+//! and pointers into answers.
 
 mod parameter;
+mod pointer;
 mod template;
 
 pub use parameter::{Parameter, Parameters, Scalar, ScalarKind, TEXT_BYTES_DEFAULT, nearest};
+pub use pointer::{NotJson, Pointer};
 pub use template::{Hole, Piece, Template};
