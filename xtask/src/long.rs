@@ -53,6 +53,12 @@ const LONG: &[Long] = &[
         run: fuzz::run_all,
     },
     Long {
+        name: "mcp-cost",
+        about: "a cached tool call beside the same answer from rmcp alone, optimised",
+        options: &[],
+        run: |_| mcp_cost(),
+    },
+    Long {
         name: "deny",
         about: "cargo-deny on deny.toml: licences, bans, sources",
         options: &[],
@@ -78,6 +84,10 @@ pub(crate) fn run_named(name: &str, options: &[&str]) -> Result {
         }
         Some(long) => (long.run)(options),
     }
+}
+
+fn mcp_cost() -> Result {
+    run(&mut cargo(&["run", "--locked", "--release", "--package", "alacena-server", "--example", "mcp_cost"]))
 }
 
 fn deny() -> Result {
