@@ -21,6 +21,8 @@ pub enum DepKind {
     Class,
     /// Every entry whose key begins with these constant segments.
     Prefix,
+    /// Every entry of a class whose key has this value of a parameter that the class declares as index.
+    Index,
     /// Every entry that carries this tag.
     Tag,
     /// One key in every caller's partition: what a key names when the callers' credentials are part of it.
@@ -36,6 +38,7 @@ impl DepKind {
             DepKind::Namespace => "namespace",
             DepKind::Class => "class",
             DepKind::Prefix => "prefix",
+            DepKind::Index => "index",
             DepKind::Tag => "tag",
             DepKind::Key => "key",
         }
@@ -44,7 +47,7 @@ impl DepKind {
     /// Whether configuration, and not data, bounds how many there are.
     #[must_use]
     pub const fn is_structural(self) -> bool {
-        !matches!(self, DepKind::Tag | DepKind::Key)
+        !matches!(self, DepKind::Index | DepKind::Tag | DepKind::Key)
     }
 }
 
@@ -88,6 +91,15 @@ impl Dep {
     #[must_use]
     pub fn prefix(namespace: &str, prefix: &str) -> Self {
         Self { kind: DepKind::Prefix, namespace: namespace.into(), text: prefix.into() }
+    }
+
+    /// Every entry of `class` whose key has `value` for the parameter `name`, which the class declares as index. Values
+    /// that begin with the same [`TEXT_BYTES_MAX`] bytes share one: too much is invalidated then, never too little.
+    #[must_use]
+    pub fn index(namespace: &str, class: &str, name: &str, value: &str) -> Self {
+        let value = &value[..value.floor_char_boundary(TEXT_BYTES_MAX)];
+        let text = format!("{class}:{name}={value}");
+        Self { kind: DepKind::Index, namespace: namespace.into(), text: text.into() }
     }
 
     /// The key of this text in every partition.

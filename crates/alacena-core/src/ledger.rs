@@ -17,6 +17,8 @@ pub enum Target {
     Tag(String),
     /// Every entry under this constant prefix.
     Prefix(String),
+    /// Every entry whose key text matches this pattern, in which `*` stands for one segment and a last `*` for the rest.
+    Pattern(String),
     /// Every entry of this class.
     Class(String),
     /// Every entry of this namespace.
@@ -32,6 +34,7 @@ impl std::fmt::Display for Target {
             Target::Key(text) => write!(f, "key {text}"),
             Target::Tag(text) => write!(f, "tag {text}"),
             Target::Prefix(text) => write!(f, "prefix {text}"),
+            Target::Pattern(text) => write!(f, "pattern {text}"),
             Target::Class(text) => write!(f, "class {text}"),
             Target::Namespace(text) => write!(f, "namespace {text}"),
             Target::Everything => f.write_str("everything"),

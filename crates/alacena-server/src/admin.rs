@@ -157,9 +157,6 @@ impl Wanted {
             Some("replicated" | "barrier") => return not_built("waiting for other nodes"),
             Some(_) => return Err(refuse("`wait` must be applied, replicated or barrier")),
         }
-        if self.pattern.is_some() {
-            return not_built("invalidation by pattern");
-        }
         if self.dry_run {
             return not_built("dryRun");
         }
@@ -167,11 +164,12 @@ impl Wanted {
         targets.extend(self.key.map(Target::Key));
         targets.extend(self.tags.into_iter().map(Target::Tag));
         targets.extend(self.prefix.map(Target::Prefix));
+        targets.extend(self.pattern.map(Target::Pattern));
         targets.extend(self.class.map(Target::Class));
         targets.extend(self.namespace.map(Target::Namespace));
         targets.extend(self.all.then_some(Target::Everything));
         match targets.len() {
-            0 => Err(refuse("say what to invalidate: key, tags, prefix, class, namespace or all")),
+            0 => Err(refuse("say what to invalidate: key, tags, prefix, pattern, class, namespace or all")),
             count if count > TARGETS_MAX => {
                 Err(refuse(&format!("at most {TARGETS_MAX} targets in one call")))
             }
@@ -194,8 +192,8 @@ mod tests {
         let tag = |text: &str| Target::Tag(text.to_owned());
         assert_eq!(wanted(json!({"tags": ["a", "b"]})), Ok(vec![tag("a"), tag("b")]));
         assert_eq!(
-            wanted(json!({"key": "k", "prefix": "p", "wait": "applied"})),
-            Ok(vec![Target::Key("k".into()), Target::Prefix("p".into())])
+            wanted(json!({"key": "k", "prefix": "p", "pattern": "p:*", "wait": "applied"})),
+            Ok(vec![Target::Key("k".into()), Target::Prefix("p".into()), Target::Pattern("p:*".into())])
         );
         assert_eq!(wanted(json!({"all": true})), Ok(vec![Target::Everything]));
         assert_eq!(wanted(json!({})), Err("parameter-invalid"));
@@ -203,7 +201,6 @@ mod tests {
         assert_eq!(wanted(json!({"all": true, "wait": "later"})), Err("parameter-invalid"));
         assert_eq!(wanted(json!({"tag": "a"})), Err("unreadable"));
         for later in [
-            json!({"pattern": "*"}),
             json!({"all": true, "dryRun": true}),
             json!({"all": true, "wait": "barrier"}),
         ] {

@@ -85,6 +85,7 @@ fn kind(target: &Target) -> &'static str {
         Target::Key(_) => "key",
         Target::Tag(_) => "tags",
         Target::Prefix(_) => "prefix",
+        Target::Pattern(_) => "pattern",
         Target::Class(_) => "class",
         Target::Namespace(_) => "namespace",
         Target::Everything => "all",

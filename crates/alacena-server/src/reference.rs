@@ -156,10 +156,14 @@ call whose request has a `progressToken` is reported every second while it runs.
 
 ## Invalidating
 
-`POST /cache/invalidate` takes one or more of `key`, `tags` (a list), `prefix`, `class`, `namespace` and `all: true`, and
-answers `{\"level\": \"applied\", \"dropped\": n}` once no read that begins afterwards can return what was loaded before.
-`dropped` counts markers and keys, not entries. `pattern`, `dryRun` and `wait` other than `applied` are refused as not
-built yet.
+`POST /cache/invalidate` takes one or more of `key`, `tags` (a list), `prefix`, `pattern`, `class`, `namespace` and
+`all: true`, and answers `{\"level\": \"applied\", \"dropped\": n}` once no read that begins afterwards can return what was
+loaded before. `dropped` counts markers and keys, not entries. `dryRun` and `wait` other than `applied` are refused as
+not built yet.
+
+In a `pattern` a `*` stands for one segment of a key and a last `*` for the rest: `activities:list:*:42:*`. `%2A` is the
+character itself. A pattern that names a value needs its parameter in the `index` of the class; one that does not find
+it there is refused with the declaration to add.
 
 `GET /cache/invalidations` answers what has been invalidated, over restarts where there is a store: a list of `at`
 (milliseconds since 1970), `who` (`api` and the name of the token, `write` and its name, …), `patterns` (what was named),

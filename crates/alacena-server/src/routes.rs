@@ -135,7 +135,7 @@ pub(crate) static ROUTES: &[Route] = &[
         method: "POST",
         path: "/cache/invalidate",
         access: Access::Role(Role::Operate),
-        what: "Forgets what `{key, tags, prefix, class, namespace, all}` name; answers `{level, dropped}`.",
+        what: "Forgets what `{key, tags, prefix, pattern, class, namespace, all}` name; answers `{level, dropped}`.",
         operation: Operation::One("invalidate", describe::invalidate),
         handler: || post(admin::invalidate),
     },

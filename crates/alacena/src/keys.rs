@@ -1,7 +1,8 @@
 //! From a read's key template and a call's parameters to a key, and from a key's text back to the reads it may name.
 
 use alacena_core::{
-    declared::{Hole, Parameter, Parameters, Piece, Template},
+    declared::{Hole, Parameter, Parameters, Piece, Scalar, Template},
+    dep::Dep,
     error::{Error, catalogue},
     key::{Key, KeySpace, Principal, split_text},
 };
@@ -14,6 +15,8 @@ pub(crate) struct Keys {
     rest: Vec<Segment>,
     /// What may stand in the holes.
     parameters: Vec<Parameter>,
+    /// The parameters that patterns may name, as the class declares them.
+    index: Vec<String>,
 }
 
 /// One part of a key between two colons.
@@ -68,6 +71,7 @@ impl Keys {
         class: &str,
         template: &Template,
         parameters: &[Parameter],
+        index: &[String],
     ) -> Result<Self, Error> {
         let segments = segments(template).map_err(wrong)?;
         let constant: Vec<&str> = constants(&segments).collect();
@@ -76,11 +80,21 @@ impl Keys {
         }
         let space = KeySpace::new(namespace, class, &constant)?;
         let rest = segments[constant.len()..].to_vec();
-        Ok(Self { space, rest, parameters: parameters.to_vec() })
+        Ok(Self { space, rest, parameters: parameters.to_vec(), index: index.to_vec() })
     }
 
     pub(crate) fn space(&self) -> &KeySpace {
         &self.space
+    }
+
+    /// What follows the constant segments.
+    pub(crate) fn rest(&self) -> &[Segment] {
+        &self.rest
+    }
+
+    /// The parameters that patterns may name, those of the class's other reads included.
+    pub(crate) fn index(&self) -> &[String] {
+        &self.index
     }
 
     /// The key of one call.
@@ -94,6 +108,39 @@ impl Keys {
             Segment::Hole(hole) => Ok(hole.fill(parameters)?.unwrap_or_default()),
         });
         self.space.key(principal, filled.collect::<Result<Vec<_>, Error>>()?)
+    }
+
+    /// What the entry of one call depends on by the values of its parameters.
+    pub(crate) fn index_deps(&self, parameters: &Parameters) -> Result<Vec<Dep>, Error> {
+        let mut deps = Vec::new();
+        for segment in &self.rest {
+            let Segment::Hole(hole) = segment else { continue };
+            if !self.index.contains(&hole.name) {
+                continue;
+            }
+            let value = hole.fill(parameters)?.unwrap_or_default();
+            deps.extend(self.index_dep(hole, &value).filter(|dep| !deps.contains(dep)));
+        }
+        Ok(deps)
+    }
+
+    /// What an entry with `value` in `hole` depends on. It follows from the text of the key alone, so that a pattern
+    /// finds the same.
+    pub(crate) fn index_dep(&self, hole: &Hole, value: &str) -> Option<Dep> {
+        let depends = self.index.contains(&hole.name) && !self.says_nothing(hole, value);
+        depends.then(|| Dep::index(self.space.namespace(), self.space.class(), &hole.name, value))
+    }
+
+    /// Whether `value` is what stands in `hole` for a call that does not say: nearly all of them would share one dep.
+    pub(crate) fn says_nothing(&self, hole: &Hole, value: &str) -> bool {
+        let default = || self.parameter(hole).and_then(|parameter| parameter.default.as_ref());
+        value.is_empty()
+            || hole.fallback.as_deref() == Some(value)
+            || default().map(Scalar::to_string).as_deref() == Some(value)
+    }
+
+    fn parameter(&self, hole: &Hole) -> Option<&Parameter> {
+        self.parameters.iter().find(|parameter| parameter.name == hole.name)
     }
 
     /// The key that `text` names, if this read can have it. Values may be written in every form that a call may give
@@ -112,11 +159,11 @@ impl Keys {
     }
 
     /// What stands in `hole` for a call that gives `text`; `None` where none can.
-    fn stands(&self, hole: &Hole, text: &str) -> Option<String> {
+    pub(crate) fn stands(&self, hole: &Hole, text: &str) -> Option<String> {
         if hole.fallback.as_deref() == Some(text) {
             return Some(text.to_owned());
         }
-        let parameter = self.parameters.iter().find(|parameter| parameter.name == hole.name)?;
+        let parameter = self.parameter(hole)?;
         let is_absent = text.is_empty() && parameter.may_be_absent();
         let given = (!is_absent).then_some((hole.name.as_str(), text));
         let call = Parameters::from_text(std::slice::from_ref(parameter), given).ok()?;
@@ -139,7 +186,7 @@ mod tests {
     }
 
     fn keys(template: &str) -> Result<Keys, Error> {
-        Keys::new("n", "c", &Template::parse(template).unwrap(), &declared())
+        Keys::new("n", "c", &Template::parse(template).unwrap(), &declared(), &[])
     }
 
     #[test]

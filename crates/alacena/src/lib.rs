@@ -13,6 +13,7 @@ mod figures;
 mod handle;
 mod keys;
 mod open;
+mod patterns;
 mod prepared;
 mod sources;
 mod store;

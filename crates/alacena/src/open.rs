@@ -110,7 +110,7 @@ type Sources<'a> = BTreeMap<&'a str, (Source, Guard)>;
 
 fn prepare_read(config: &Config, read: &ReadConfig, sources: &Sources<'_>) -> Result<PreparedRead, Error> {
     let (source, guard) = &sources[read.source.as_str()];
-    let keys = Keys::new(&config.server.namespace, &read.class, &read.key, &read.parameters)?;
+    let keys = Keys::new(&config.server.namespace, &read.class, &read.key, &read.parameters, &read.index)?;
     let policy = config.classes[&read.class].clone();
     let fetch = source.read(&read.question).map_err(|error| error.with("read", &read.name))?;
     Ok(PreparedRead {
@@ -145,6 +145,7 @@ fn prepare_write(write: &WriteConfig, sources: &Sources<'_>) -> Result<PreparedW
     let invalidates = write.invalidates.iter().map(|target| match target {
         TargetTemplate::Tag(tag) => format!("tag {tag}"),
         TargetTemplate::Prefix(prefix) => format!("prefix {prefix}"),
+        TargetTemplate::Pattern(pattern) => format!("pattern {pattern}"),
         TargetTemplate::Key(key) => format!("key {key}"),
         TargetTemplate::Class(class) => format!("class {class}"),
     });

@@ -81,6 +81,7 @@ impl PreparedRead {
             tags.collect::<Result<Vec<_>, Error>>()
         };
         let mut tags = rendered(&self.tags)?;
+        tags.extend(self.keys.index_deps(parameters)?);
         if principal.is_some() {
             tags.push(Dep::key(namespace, &key.text()));
         }

@@ -9,7 +9,11 @@ use alacena_core::{
     ledger::Target,
 };
 
-use crate::{config::TargetTemplate, prepared::Prepared};
+use crate::{
+    config::TargetTemplate,
+    patterns::{self, Pattern, Undeclared},
+    prepared::Prepared,
+};
 
 /// One thing that the engine can invalidate in one step.
 #[derive(Clone, Debug)]
@@ -57,6 +61,7 @@ impl Prepared {
                 known("prefix", prefix, &prefixes)?;
                 Dep::prefix(namespace, prefix)
             }
+            Target::Pattern(text) => return self.pattern_steps(text),
             Target::Key(text) => return self.key_steps(text),
         };
         Ok(vec![Step::Dep(dep)])
@@ -75,10 +80,34 @@ impl Prepared {
             });
         }
         if steps.is_empty() {
-            let templates: Vec<&str> = self.reads.iter().map(|read| read.read.key.as_str()).collect();
-            return Err(unknown("key", text, "no read has a key of this form", &templates));
+            return Err(unknown("key", text, "no read has a key of this form", &self.forms()));
         }
         Ok(steps)
+    }
+
+    fn pattern_steps(&self, text: &str) -> Result<Vec<Step>, Error> {
+        let refuse = |detail: String| Error::new(&catalogue::KEY_INVALID, detail).with("pattern", text);
+        let pattern = Pattern::of_text(text).map_err(|wrong| refuse(format!("the pattern {wrong}")))?;
+        let mut deps: Vec<Dep> = Vec::new();
+        for read in &self.reads {
+            let dep = read.keys.reach(&pattern).map_err(|Undeclared { name, declaration }| {
+                let why = format!(
+                    "no answer of `{}` depends on `{name}`, of which it names a value",
+                    read.read.name
+                );
+                refuse(format!("{why}; declare it: {declaration}"))
+            })?;
+            deps.extend(dep.filter(|dep| !deps.contains(dep)));
+        }
+        if deps.is_empty() {
+            return Err(unknown("pattern", text, "no read has a key that it could match", &self.forms()));
+        }
+        Ok(deps.into_iter().map(Step::Dep).collect())
+    }
+
+    /// What keys look like.
+    fn forms(&self) -> Vec<&str> {
+        self.reads.iter().map(|read| read.read.key.as_str()).collect()
     }
 }
 
@@ -89,6 +118,9 @@ impl TargetTemplate {
         Ok(match self {
             TargetTemplate::Tag(tag) => Target::Tag(tag.render(parameters, as_is)?),
             TargetTemplate::Prefix(prefix) => Target::Prefix(prefix.render(parameters, as_is)?),
+            TargetTemplate::Pattern(pattern) => {
+                Target::Pattern(pattern.render(parameters, patterns::escape)?)
+            }
             TargetTemplate::Key(key) => Target::Key(key.render(parameters, alacena_core::key::escape)?),
             TargetTemplate::Class(class) => Target::Class(class.clone()),
         })

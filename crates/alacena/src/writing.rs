@@ -62,10 +62,10 @@ impl Alacena {
         let targets = prepared.invalidates.iter().map(|target| target.fill(&call.parameters));
         let targets = targets.collect::<Result<Vec<_>, Error>>()?;
         // Resolved now, so that a target that cannot be is refused before anything is sent. The check of the
-        // configuration has seen that the keys have the form of some read's: where no read takes the values of this
-        // call, there is nothing to invalidate.
+        // configuration has seen that keys and patterns have the form of some read's, and that patterns name nothing
+        // undeclared: where no read takes the values of this call, there is nothing to invalidate.
         let steps = targets.iter().map(|target| match (self.inner.prepared.steps(target), target) {
-            (Err(_), Target::Key(_)) => Ok(Vec::new()),
+            (Err(_), Target::Key(_) | Target::Pattern(_)) => Ok(Vec::new()),
             (steps, _) => steps,
         });
         let steps = steps.collect::<Result<Vec<_>, Error>>()?.concat();

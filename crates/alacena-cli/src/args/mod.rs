@@ -150,6 +150,7 @@ pub(crate) struct Call {
 Examples:
   alacena invalidate --tag jobs --tag job:42
   alacena invalidate --prefix jobs:list     every key that begins with these segments
+  alacena invalidate --pattern 'activities:list:*:42:*'
   alacena invalidate --all")]
 pub(crate) struct Invalidate {
     #[command(flatten)]
@@ -174,11 +175,14 @@ pub(crate) struct Targets {
     /// Every key that begins with these segments
     #[arg(long, value_name = "PREFIX")]
     pub(crate) prefix: Vec<String>,
+    /// Every key that matches: `*` is one segment, a last `*` the rest
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) pattern: Vec<String>,
     /// Everything of this class
     #[arg(long, value_name = "CLASS")]
     pub(crate) class: Vec<String>,
     /// Everything
-    #[arg(long, conflicts_with_all = ["tag", "key", "prefix", "class"])]
+    #[arg(long, conflicts_with_all = ["tag", "key", "prefix", "pattern", "class"])]
     pub(crate) all: bool,
 }
 
@@ -244,7 +248,7 @@ mod tests {
     #[test]
     fn an_invalidation_names_at_least_one_thing_and_everything_stands_alone() {
         let parse = |line: &str| Arguments::try_parse_from(line.split(' ')).is_ok();
-        assert!(parse("alacena invalidate --tag jobs --prefix jobs:list"));
+        assert!(parse("alacena invalidate --tag jobs --prefix jobs:list --pattern jobs:*:42"));
         assert!(!parse("alacena invalidate"));
         assert!(!parse("alacena invalidate --all --tag jobs"));
         assert!(!parse("alacena call get_jobs size"));

@@ -55,7 +55,12 @@ fn documents(targets: &Targets) -> Vec<Json> {
         return vec![json!({ "all": true })];
     }
     let tags = (!targets.tag.is_empty()).then(|| json!({ "tags": targets.tag }));
-    let single = [("key", &targets.key), ("prefix", &targets.prefix), ("class", &targets.class)];
+    let single = [
+        ("key", &targets.key),
+        ("prefix", &targets.prefix),
+        ("pattern", &targets.pattern),
+        ("class", &targets.class),
+    ];
     let others = single.iter().flat_map(|(name, texts)| texts.iter().map(move |text| json!({ *name: text })));
     tags.into_iter().chain(others).collect()
 }

@@ -29,6 +29,15 @@ async fn what_init_writes_is_right_and_serves_at_once() {
     let fresh = call(&["product", "id=1"]).json();
     assert!(fresh["cacheStatus"].as_str().unwrap().contains("invalidated"), "{fresh}");
 
+    let pattern = |pattern: &str| run(folder, &["invalidate", "--pattern", pattern, "--json"]);
+    assert_eq!(pattern("product:*").json()["level"], "applied");
+    let fresh = call(&["product", "id=1"]).json();
+    assert!(fresh["cacheStatus"].as_str().unwrap().contains("invalidated"), "{fresh}");
+    let refused = pattern("product:1");
+    let detail = refused.json()["detail"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(detail.ends_with("declare it: classes.products.index = [\"id\"]"), "{detail}");
+
     let changed = server.post("/writes/set_price", json!({ "id": 1, "price_cents": 5 })).await;
     assert!(changed.status().is_success());
     assert_eq!(call(&["product", "id=1"]).json()["value"]["price_cents"], 5);

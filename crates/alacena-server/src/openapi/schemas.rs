@@ -143,6 +143,7 @@ fn invalidation() -> Json {
             "key": text(),
             "tags": { "type": "array", "items": text() },
             "prefix": text(),
+            "pattern": { "type": "string", "description": "`*` is one segment of a key, a last `*` the rest." },
             "class": text(),
             "namespace": text(),
             "all": { "type": "boolean" },

@@ -78,6 +78,7 @@ async fn what_is_named_is_forgotten_and_nothing_else() {
         r#"{"key": "items:one:7:full"}"#,
         r#"{"tags": ["item:7"]}"#,
         r#"{"prefix": "items:one"}"#,
+        r#"{"pattern": "items:*:*:full"}"#,
         r#"{"class": "plain"}"#,
         r#"{"namespace": "default"}"#,
         r#"{"all": true}"#,
@@ -103,6 +104,39 @@ async fn what_is_named_is_forgotten_and_nothing_else() {
     assert_eq!(server.post("/cache/invalidate", r#"{"class": "nothing"}"#).await.status, 400);
     assert_eq!(server.post("/cache/invalidate", "{}").await.problem(), "parameter-invalid");
     assert_eq!(server.post("/cache/invalidate", r#"{"tag": "a"}"#).await.problem(), "body-invalid");
+}
+
+#[tokio::test]
+async fn a_pattern_reaches_what_its_class_declares_and_is_refused_over_anything_else() {
+    let server = Running::start(
+        r#"
+[classes.indexed]
+index = ["company"]
+[reads.invoices]
+source = "crm"
+class = "indexed"
+http = "GET /items/{company}?mode={mode}"
+key = "invoices:{company}:{mode}"
+params.company = { type = "integer" }
+params.mode = { type = "string" }
+"#,
+    )
+    .await;
+    let hit = async |company: u8| {
+        let path = format!("/reads/invoices?company={company}&mode=full");
+        server.get(&path).await.cache_status().starts_with("Alacena; hit")
+    };
+    assert!(!hit(7).await && !hit(8).await && hit(7).await);
+    let answer = server.post("/cache/invalidate", r#"{"pattern": "invoices:7:*"}"#).await;
+    assert_eq!((answer.status, answer.json()["dropped"].clone()), (200, 1.into()), "{}", answer.raw);
+    assert!(!hit(7).await && hit(8).await);
+    let refused = server.post("/cache/invalidate", r#"{"pattern": "invoices:*:full"}"#).await;
+    assert_eq!(refused.status, 400);
+    let detail = refused.json()["detail"].as_str().unwrap_or_default().to_owned();
+    assert!(detail.ends_with("declare it: classes.indexed.index = [\"company\", \"mode\"]"), "{detail}");
+    let shown = server.get("/cache/invalidations").await.json();
+    assert_eq!(shown[0]["patterns"], json!(["pattern invoices:7:*"]));
+    assert_eq!(server.get("/cache/invalidations/stats").await.json()["byTarget"], json!({"pattern": 1}));
 }
 
 #[tokio::test]

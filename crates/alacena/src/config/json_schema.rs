@@ -116,6 +116,7 @@ fn target() -> Json {
             "type": "object",
             "properties": {
                 "prefix": { "type": "string", "description": "Every key that begins with these segments." },
+                "pattern": { "type": "string", "description": "Every key that matches: `*` is one segment, a last `*` the rest." },
                 "key": { "type": "string", "description": "One key." },
                 "class": { "type": "string", "description": "Everything of this class." },
             },

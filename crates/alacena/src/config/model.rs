@@ -262,6 +262,8 @@ pub struct ReadConfig {
     /// The key of an entry: segments separated by `:`, each of them constant text or exactly one hole, the first one
     /// constant.
     pub key: Template,
+    /// The parameters that patterns may name, as its class declares them.
+    pub index: Vec<String>,
     /// Whether it needs no token.
     pub public: bool,
 }
@@ -346,6 +348,8 @@ pub enum TargetTemplate {
     Tag(Template),
     /// Everything whose key begins with these constant segments.
     Prefix(Template),
+    /// Everything whose key matches, `*` standing for one segment and a last `*` for the rest.
+    Pattern(Template),
     /// One key, in every caller's partition.
     Key(Template),
     /// Everything of this class.

@@ -41,7 +41,7 @@ pub(super) enum Setting {
     Headers(Vec<(String, Item)>),
     Json(serde_json::Value),
     Scalar(Scalar),
-    /// `tag`, `prefix`, `key` or `class`, and what it says.
+    /// `tag`, `prefix`, `pattern`, `key` or `class`, and what it says.
     Target(&'static str, Template),
     List(Vec<Item>),
     Table(Settings),

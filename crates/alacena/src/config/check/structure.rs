@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::{Check, Format, Node, Scalar, Setting, Value, shown};
 
 /// The kinds of target that a write may name in a table.
-const TARGETS: [&str; 3] = ["prefix", "key", "class"];
+const TARGETS: [&str; 4] = ["prefix", "pattern", "key", "class"];
 /// Most levels of a JSON body.
 const DEPTH_MAX: usize = 16;
 
@@ -74,7 +74,7 @@ impl Check<'_> {
         }
     }
 
-    /// A tag as text, or a table with one of `prefix`, `key`, `class`.
+    /// A tag as text, or a table with one of `prefix`, `pattern`, `key`, `class`.
     pub(super) fn target(&mut self, node: &Node, path: &str) -> Option<Setting> {
         let Value::Table(table) = &node.value else {
             return self.target_text("tag", node, path);
@@ -84,7 +84,7 @@ impl Check<'_> {
             _ => None,
         };
         let Some((kind, node)) = kind else {
-            let remedy = "Write a tag as text, or one of { prefix = \"jobs:list\" }, { key = \"jobs:detail:{id}\" }, { class = \"jobs\" }.";
+            let remedy = "Write a tag as text, or one of { prefix = \"jobs:list\" }, { pattern = \"jobs:list:*:{id}\" }, { key = \"jobs:detail:{id}\" }, { class = \"jobs\" }.";
             self.wrong(&node.origin, path, "names no target of an invalidation", remedy);
             return None;
         };

@@ -30,13 +30,27 @@ pub(super) fn of_name(name: &str, parameters: &[Parameter]) -> Template {
 }
 
 impl Meaning<'_> {
-    /// Checks a declared key; `tags` is how many other deps an entry has.
+    /// Checks how much an entry depends on; `tags` is how many tags it has.
+    pub(super) fn deps(&mut self, settings: &Settings, key: &Template, index: &[String], tags: usize) {
+        let Ok(segments) = segments(key) else { return };
+        let indexed = index.iter().filter(|name| key.holes().any(|hole| hole.name == **name)).count();
+        let deps = DEPS_OF_ALL + constants(&segments).count() + indexed + tags;
+        if deps > DEPS_MAX {
+            let message = format!(
+                "its `tags` and the `index` of its class make an entry depend on {deps} things, and at most {DEPS_MAX} are accepted"
+            );
+            let remedy =
+                "Use fewer tags, a shorter `index`, or fewer constant segments at the beginning of the key.";
+            self.refuse(settings, "key", message, remedy);
+        }
+    }
+
+    /// Checks a declared key.
     pub(super) fn key(
         &mut self,
         settings: &Settings,
         key: &Template,
         parameters: &[Parameter],
-        tags: usize,
     ) -> Option<()> {
         const FORM: &str = "Write segments separated by `:`, each of them constant text or one hole: \"jobs:list:{status|all}:{from}\".";
         let placed = Placed::field(settings, "key", key);
@@ -69,13 +83,6 @@ impl Meaning<'_> {
             let message =
                 format!("has a constant segment of more than {CONSTANT_BYTES_MAX} bytes, or with `%`");
             refuse(message, "Use short words of letters, digits, `-` and `_`.");
-        }
-        let deps = DEPS_OF_ALL + constant.len() + tags;
-        if deps > DEPS_MAX {
-            let message = format!(
-                "and `tags` make an entry depend on {deps} things, and at most {DEPS_MAX} are accepted"
-            );
-            refuse(message, "Use fewer tags, or fewer constant segments at the beginning of the key.");
         }
         let is_named = |parameter: &&Parameter| key.holes().any(|hole| hole.name == parameter.name);
         let missing: Vec<String> = parameters

@@ -37,6 +37,7 @@ pub(super) fn of(
     let mut meaning = Meaning { root, problems, warnings };
     let tokens = meaning.tokens();
     let reads = meaning.reads();
+    meaning.indexes(&reads);
     Config {
         file: file.map(Path::to_owned),
         server: meaning.server(!tokens.is_empty()),

@@ -1,9 +1,9 @@
 //! The reads.
 
-use alacena_core::declared::{Parameter, Template};
+use alacena_core::declared::{Parameter, Template, nearest};
 
 use super::{
-    Meaning, Settings,
+    Meaning, Problem, Settings,
     holes::{Absence, Placed},
     keys::{self, Shape},
     questions::Purpose,
@@ -40,10 +40,17 @@ impl Meaning<'_> {
         let tags = self.tags("tags", settings, &parameters);
         let hard_tags = self.tags("hard_tags", settings, &parameters);
         let partitions = usize::from(!source_settings.list("credentials").is_empty());
-        let key = settings.template_maybe("key").cloned();
-        if let Some(key) = &key {
-            self.key(settings, key, &parameters, tags.len() + hard_tags.len() + partitions);
-        }
+        let index = self.index_of(&class);
+        let key = match settings.template_maybe("key") {
+            Some(key) => {
+                self.key(settings, key, &parameters);
+                key.clone()
+            }
+            // A key that is wrong has been told, and so has a parameter that may have no name.
+            None if settings.is_wrong("key") || self.problems.len() > before => return None,
+            None => keys::of_name(name, &parameters),
+        };
+        self.deps(settings, &key, &index, tags.len() + hard_tags.len() + partitions);
         let is_good = self.problems.len() == before
             && ["key", "tags", "hard_tags"].iter().all(|field| !settings.is_wrong(field));
         is_good.then(|| ReadConfig {
@@ -53,12 +60,51 @@ impl Meaning<'_> {
             source,
             class,
             question,
-            key: key.unwrap_or_else(|| keys::of_name(name, &parameters)),
+            key,
+            index,
             parameters,
             tags,
             hard_tags,
             public: settings.boolean_maybe("public").unwrap_or(false),
         })
+    }
+
+    /// The parameters that patterns over keys of `class` may name.
+    fn index_of(&self, class: &str) -> Vec<String> {
+        let section = self.root.named("classes").iter().find(|(name, _)| name == class);
+        section.map(|(_, settings)| settings.texts("index")).unwrap_or_default()
+    }
+
+    /// An index that no key has a value of helps nobody; a slip in its name would be found by who needs it.
+    pub(super) fn indexes(&mut self, reads: &[ReadConfig]) {
+        // While a read is missing for a problem of its own, nobody knows what its key would have named.
+        if reads.len() < self.root.named("reads").len() {
+            return;
+        }
+        for (class, settings) in self.root.named("classes") {
+            let of_class: Vec<&ReadConfig> = reads.iter().filter(|read| read.class == *class).collect();
+            let holes = of_class.iter().flat_map(|read| read.key.holes());
+            let names: Vec<&str> = holes.map(|hole| hole.name.as_str()).collect();
+            let index = settings.texts("index");
+            for (at, name) in index.iter().enumerate() {
+                let message = if index[..at].contains(name) {
+                    "is named twice".to_owned()
+                } else if of_class.is_empty() || names.contains(&name.as_str()) {
+                    // That no read is of this class has been told.
+                    continue;
+                } else {
+                    match nearest(name, names.iter().copied()) {
+                        Some(near) => {
+                            format!("no key of this class names this parameter; did you mean `{near}`?")
+                        }
+                        None => "no key of this class names this parameter".to_owned(),
+                    }
+                };
+                let path = format!("{}[{at}]", settings.path_of("index"));
+                let remedy = "Name parameters that stand in the `key` of a read of this class.";
+                self.problems.push(Problem::new(settings.origin_of("index"), &path, message, remedy));
+            }
+        }
     }
 
     /// The class that a read names, or one of its own name.

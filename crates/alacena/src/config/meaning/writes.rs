@@ -14,7 +14,8 @@ use crate::{
         model::{ReadConfig, TargetTemplate, WriteConfig},
         setting::Setting,
     },
-    keys::{Segment, constants, segments},
+    keys::{Keys, Segment, constants, segments},
+    patterns::{Pattern, Undeclared},
 };
 
 impl Meaning<'_> {
@@ -42,6 +43,7 @@ impl Meaning<'_> {
             let target = match *kind {
                 "tag" => TargetTemplate::Tag(template.clone()),
                 "prefix" => TargetTemplate::Prefix(template.clone()),
+                "pattern" => TargetTemplate::Pattern(template.clone()),
                 "key" => TargetTemplate::Key(template.clone()),
                 _ => TargetTemplate::Class(template.to_string()),
             };
@@ -85,6 +87,7 @@ impl Meaning<'_> {
                     self.nothing(placed, "prefix", nearest(&text, prefixes.iter().map(String::as_str)));
                 }
             }
+            TargetTemplate::Pattern(pattern) => self.pattern(placed, pattern, reads),
             TargetTemplate::Key(key) => {
                 let shape = Shape { segments: segments(key).unwrap_or_default(), parameters: &[] };
                 let is_known = reads.iter().any(|read| {
@@ -96,6 +99,39 @@ impl Meaning<'_> {
                 }
             }
             TargetTemplate::Tag(tag) => self.tag(placed, tag, parameters, reads),
+        }
+    }
+
+    fn pattern(&mut self, placed: &Placed<'_>, pattern: &Template, reads: &[ReadConfig]) {
+        let pattern = match Pattern::of_template(pattern) {
+            Ok(pattern) => pattern,
+            Err(message) => {
+                let remedy = "Write segments separated by `:`, each of them text, `*` or one hole: \"jobs:list:*:{id}:*\".";
+                self.problems.push(Problem::new(placed.origin, &placed.path, message, remedy));
+                return;
+            }
+        };
+        let mut is_known = false;
+        for read in reads {
+            // A key that is none has been told already.
+            let Ok(keys) = Keys::new("", &read.class, &read.key, &read.parameters, &read.index) else {
+                continue;
+            };
+            match keys.reach(&pattern) {
+                Ok(dep) => is_known |= dep.is_some(),
+                Err(Undeclared { name, declaration }) => {
+                    is_known = true;
+                    let message = format!(
+                        "names a value of `{name}`, on which no answer of `reads.{}` depends",
+                        read.name
+                    );
+                    let remedy = format!("Declare it: {declaration}.");
+                    self.problems.push(Problem::new(placed.origin, &placed.path, message, remedy));
+                }
+            }
+        }
+        if !is_known {
+            self.nothing(placed, "pattern", None);
         }
     }
 
@@ -138,6 +174,9 @@ impl Meaning<'_> {
         };
         let remedy = match noun {
             "prefix" => "Use constant segments that the key of a read begins with.",
+            "pattern" => {
+                "Write it as the key of a read is written, with `*` for a segment, or at the end for the rest."
+            }
             "key" => "Write it as the key of a read is written, with this write's parameters in its holes.",
             _ => "Name the class of a read.",
         };

@@ -119,7 +119,7 @@ const MEMORY: &[Field] = &[
     Field::new(
         "markers_max",
         integer(1024, 16_777_216),
-        "Most markers of tags, and of keys with callers' credentials, that are kept; one that is pushed out invalidates what depends on it. Prefixes, classes and the namespace have markers of their own, which are never pushed out.",
+        "Most markers of tags, of values of an `index`, and of keys with callers' credentials, that are kept; one that is pushed out invalidates what depends on it. Prefixes, classes and the namespace have markers of their own, which are never pushed out.",
     )
     .default("65536"),
 ];
@@ -264,13 +264,17 @@ const CLASSES: &[Field] = &[
     Field::new("hard_timeout", duration("1ms", "10m"), "How long a load may take. Waiting for a place at the source, at most its `queue_wait`, comes on top.").default("10s"),
     Field::new("item_max", bytes("1B", "256MiB"), "The largest value kept; a larger one is answered and not kept. Refused where `memory.max` has no room for one: 64MiB has room for 2MiB.")
         .default("512KiB"),
+    Field::new(
+        "index",
+        list(&Kind::Text(Format::Name), 4),
+        "Parameters in the keys of its reads whose values a pattern may name: with `index = [\"job_id\"]`, `activities:list:*:42:*` can be invalidated. Each of them that is not at its default is one more thing that an entry depends on.",
+    ),
     Field::later("l1_ttl"),
     Field::later("l2_ttl"),
     Field::later("ttl_from"),
     Field::later("conditional"),
     Field::later("tiers"),
     Field::later("without_l2"),
-    Field::later("index"),
     Field::later("compression"),
     Field::later("encryption"),
     Field::later("replicas"),
@@ -310,7 +314,6 @@ const READS: &[Field] = &[
         "The key of an entry: segments separated by `:`, each of them constant text or one hole, the first one constant. It names every parameter. Without it: the read's name and then every parameter.",
     ),
     Field::new("public", Kind::Boolean, "Whether it needs no token.").default("false"),
-    Field::later("index"),
     Field::later("warm"),
     Field::later("unordered"),
 ];
@@ -326,7 +329,7 @@ const WRITES: &[Field] = &[
     Field::new(
         "invalidates",
         list(&Kind::Target, 32),
-        "What it invalidates: a tag (`\"company:{company}\"`), `{ prefix = \"jobs:list\" }`, `{ key = \"jobs:detail:{id}\" }` or `{ class = \"jobs\" }`.",
+        "What it invalidates: a tag (`\"company:{company}\"`), `{ prefix = \"jobs:list\" }`, `{ pattern = \"activities:list:*:{id}:*\" }`, `{ key = \"jobs:detail:{id}\" }` or `{ class = \"jobs\" }`.",
     ),
     Field::later("settle"),
     Field::later("unordered"),
