@@ -8,7 +8,7 @@ use alacena_core::{
     error::{Error, catalogue},
     ledger::{Invalidation, Target},
     outcome::Outcome,
-    runtime::{Moment, SharedRuntime},
+    runtime::{Moment, Runtime, SharedRuntime},
     source::{Call, Credential, Fetched},
     value::{Body, Value},
 };
@@ -21,6 +21,7 @@ use crate::{
     prepared::{Prepared, required},
     store::Store,
     targets::Step,
+    ttl::TtlRule,
     typed::typed,
 };
 
@@ -167,15 +168,15 @@ impl Alacena {
         let credentials = required(&prepared.read.credentials, &ask.credentials)?;
         let question = prepared.question(&self.inner.prepared.secret, &parameters, &credentials)?;
         let mode = self.mode(ask.mode);
-        let (fetch, engine, key) =
-            (Arc::clone(&prepared.fetch), self.inner.engine.clone(), question.key.clone());
+        let (fetch, ttl) = (Arc::clone(&prepared.fetch), Arc::clone(&prepared.ttl));
+        let (engine, key) = (self.inner.engine.clone(), question.key.clone());
         let load = move |no_cache| {
             // Whatever is held, the source says whether it is still what it would answer.
             let held = engine.held(&key);
             let body = held.as_ref().and_then(|held| held.downcast_ref::<Body>());
             let validator = body.and_then(Body::validator).cloned();
             let call = Call { parameters: Arc::new(parameters), credentials, no_cache, held: validator };
-            async move { loaded(fetch.fetch(call).await?, held) }
+            async move { loaded(fetch.fetch(call).await?, held, &ttl, &**engine.runtime()) }
         };
         let outcome = self.inner.engine.get_or_fetch(question.with_mode(mode), load).await?;
         typed(outcome, |value| value.downcast_ref::<Body>().cloned())
@@ -282,10 +283,21 @@ impl Alacena {
 }
 
 /// What a source said, as the engine takes it.
-fn loaded(fetched: Fetched, held: Option<Value>) -> Result<Loaded, Error> {
+fn loaded(
+    fetched: Fetched,
+    held: Option<Value>,
+    ttl: &TtlRule,
+    runtime: &dyn Runtime,
+) -> Result<Loaded, Error> {
     match (fetched, held) {
-        (Fetched::Found { body, cacheable, .. }, _) => Ok(Loaded { cacheable, ..Loaded::found(body.into()) }),
-        (Fetched::Unchanged { cacheable, .. }, Some(held)) => Ok(Loaded { cacheable, ..Loaded::found(held) }),
+        (Fetched::Found { body, cacheable, terms }, _) => {
+            let terms = ttl.terms(terms, Some(&body), runtime.unix_millis());
+            Ok(Loaded { value: Some(body.into()), cacheable, terms })
+        }
+        (Fetched::Unchanged { cacheable, terms }, Some(held)) => {
+            let terms = ttl.terms(terms, held.downcast_ref(), runtime.unix_millis());
+            Ok(Loaded { value: Some(held), cacheable, terms })
+        }
         (Fetched::Absent, _) => Ok(Loaded::absent()),
         (other, _) => Err(Error::new(&catalogue::INTERNAL, format!("unexpected answer {other:?}"))),
     }

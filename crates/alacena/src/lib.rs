@@ -19,6 +19,7 @@ mod sources;
 mod store;
 mod system;
 mod targets;
+mod ttl;
 mod typed;
 mod writing;
 

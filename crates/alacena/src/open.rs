@@ -22,6 +22,7 @@ use crate::{
     prepared::{Prepared, PreparedRead, PreparedWrite},
     sources::Source,
     store::Store,
+    ttl::TtlRule,
 };
 
 impl Alacena {
@@ -137,6 +138,7 @@ fn prepare_read(config: &Config, read: &ReadConfig, sources: &Sources<'_>) -> Re
         tags: read.tags.clone(),
         hard_tags: read.hard_tags.clone(),
         fetch,
+        ttl: Arc::new(TtlRule::new(&read.name, &read.ttl_from)),
     })
 }
 

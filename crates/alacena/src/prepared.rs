@@ -16,6 +16,7 @@ use crate::{
     config::TargetTemplate,
     declared_reads::{Read, Write},
     keys::Keys,
+    ttl::TtlRule,
 };
 
 /// Everything that is declared.
@@ -39,6 +40,7 @@ pub(crate) struct PreparedRead {
     pub(crate) hard_tags: Vec<Template>,
     pub(crate) rules: Arc<Rules>,
     pub(crate) fetch: Arc<dyn Fetch>,
+    pub(crate) ttl: Arc<TtlRule>,
 }
 
 pub(crate) struct PreparedWrite {

@@ -32,7 +32,7 @@ pub use load::Layers;
 pub use model::{
     Config, EmbeddedConfig, GuardConfig, HttpConfig, HttpQuestion, LogFormat, MemoryConfig, Question,
     ReadConfig, Role, ServerConfig, Shape, SourceConfig, SourceKind, SqliteConfig, TargetTemplate,
-    TokenConfig, TokenHash, WriteConfig,
+    TokenConfig, TokenHash, TtlFrom, WriteConfig,
 };
 pub use origin::Origin;
 pub use problem::{Problem, Problems};

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Dura
 
 use alacena_core::{
     class::Policy,
-    declared::{Parameter, Template},
+    declared::{Parameter, Pointer, Template},
     secret::Secret,
 };
 
@@ -264,8 +264,21 @@ pub struct ReadConfig {
     pub key: Template,
     /// The parameters that patterns may name, as its class declares them.
     pub index: Vec<String>,
+    /// What may shorten the TTL of an answer, as its class declares it.
+    pub ttl_from: TtlFrom,
     /// Whether it needs no token.
     pub public: bool,
+}
+
+/// What is heard of how long an answer is fresh, besides its class.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TtlFrom {
+    /// Whether the headers of an HTTP source are heard.
+    pub headers: bool,
+    /// Where in the answer it says so itself: a span in seconds, or a time.
+    pub value: Option<Pointer>,
+    /// The longest TTL that either can set.
+    pub max: Duration,
 }
 
 impl ReadConfig {

@@ -7,6 +7,7 @@ mod parameters;
 mod holes;
 mod questions;
 mod keys;
+mod ttl_from;
 mod reads;
 mod writes;
 
@@ -86,6 +87,7 @@ impl Meaning<'_> {
         let mut classes = BTreeMap::new();
         for (name, settings) in self.root.named("classes") {
             classes.insert(name.clone(), self.policy(settings));
+            self.ttl_sources(name, settings);
         }
         let reads = self.root.named("reads");
         let class_of =

@@ -31,6 +31,7 @@ impl Meaning<'_> {
         let mut parameters = self.parameters(settings);
         let source = self.named_by(settings, "source", "sources", "source");
         let class = self.class_of(name, settings);
+        let ttl_from = self.ttl_from(&class);
         let question = source
             .as_ref()
             .and_then(|(_, source)| self.question(settings, source, Purpose::Read, &mut parameters));
@@ -65,6 +66,7 @@ impl Meaning<'_> {
             parameters,
             tags,
             hard_tags,
+            ttl_from,
             public: settings.boolean_maybe("public").unwrap_or(false),
         })
     }

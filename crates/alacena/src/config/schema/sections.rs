@@ -256,6 +256,22 @@ const CLASSES: &[Field] = &[
         "The age up to which each hit begins the `ttl` anew; at least `ttl`. Without it, hits extend nothing. Not for data that its source changes without an invalidation.",
     ),
     Field::new(
+        "ttl_from_headers",
+        Kind::Boolean,
+        "Whether an HTTP source may say how long its answer holds: `s-maxage`, else `max-age`, else `Expires` minus `Date`; without `Age` and the time that the answer took. `no-cache` and `max-age=0`: never fresh, kept only to be asked about again and, unless forbidden, to stand in. `stale-while-revalidate`, `stale-if-error`, `must-revalidate` and `proxy-revalidate` can shorten what the class allows. An answer that says nothing has the class's `ttl`.",
+    )
+    .default("false"),
+    Field::new(
+        "ttl_from_value",
+        Kind::Text(Format::Pointer),
+        "Where an answer says itself how long it holds, as a JSON pointer into what is kept of it: `/expires_in`. A number of seconds; or a time, as RFC 3339 writes it or in seconds or milliseconds since 1970, which is compared with the clock of this machine. Anything else has the class's `ttl`, and is logged once. With `ttl_from_headers`, the shorter one counts.",
+    ),
+    Field::new(
+        "ttl_max",
+        duration("1s", "365d"),
+        "The longest TTL that headers or the answer can set. Without it `ttl`: they can shorten it and not lengthen it.",
+    ),
+    Field::new(
         "soft_timeout",
         duration("1ms", "10m"),
         "How long a caller waits for the source before it gets the expired value at hand; the load goes on and is stored. At most `hard_timeout`, to which the default gives way.",
@@ -271,7 +287,6 @@ const CLASSES: &[Field] = &[
     ),
     Field::later("l1_ttl"),
     Field::later("l2_ttl"),
-    Field::later("ttl_from"),
     Field::later("conditional"),
     Field::later("tiers"),
     Field::later("without_l2"),
