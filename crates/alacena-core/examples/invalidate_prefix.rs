@@ -61,7 +61,7 @@ async fn ask(engine: &Engine, rules: &Arc<Rules>, number: u64) -> Result<(), Err
     let key = rules.space.key(None, [number.to_string()])?;
     let question = Question::new(rules, key, [])?;
     let load = move |_| async move { Ok(Loaded::found(Value::new(number, 8, number))) };
-    engine.get_or_fetch(question, load).await.map(drop)
+    engine.get_or_fetch(&question, load).await.map(drop)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the machine's clock is what is to be read here")]

@@ -42,7 +42,7 @@ fn ask_in_a_task<F>(
 where
     F: Future<Output = Result<Loaded, alacena_core::error::Error>> + Send + 'static,
 {
-    tokio::spawn(async move { engine.get_or_fetch(question, load).await.unwrap() })
+    tokio::spawn(async move { engine.get_or_fetch(&question, load).await.unwrap() })
 }
 
 #[test]

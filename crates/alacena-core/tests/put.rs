@@ -24,7 +24,7 @@ fn version(number: u64) -> Value {
 async fn holding(number: u64) -> World {
     let world = World::new(exact(60));
     let load = move |_| async move { Ok(Loaded::found(version(number))) };
-    world.engine.get_or_fetch(world.question(), load).await.unwrap();
+    world.engine.get_or_fetch(&world.question(), load).await.unwrap();
     world
 }
 
@@ -80,7 +80,7 @@ fn a_load_that_comes_home_with_an_older_version_is_answered_and_not_kept() {
             Ok(Loaded::found(version(number)))
         };
         let engine = world.engine.clone();
-        let (outcome, ()) = tokio::join!(engine.get_or_fetch(asked, load), async {
+        let (outcome, ()) = tokio::join!(engine.get_or_fetch(&asked, load), async {
             let call = world.source.next_call().await;
             assert_eq!(world.engine.put_if_newer(&world.question(), version(7)), Put::Replaced);
             call.answer(6);

@@ -295,7 +295,7 @@ fn a_value_whose_drop_comes_back_to_the_engine_finds_no_lock() {
             let restless = Restless(world.engine.clone(), world.question().key);
             let load = |_| async { Ok(Loaded::found(Value::new(restless, 8, 1))) };
             let question = world.question().with_mode(Mode::Refresh);
-            world.engine.get_or_fetch(question, load).await.unwrap();
+            world.engine.get_or_fetch(&question, load).await.unwrap();
         }
         world.engine.clear();
     });

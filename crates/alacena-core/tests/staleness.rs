@@ -305,7 +305,7 @@ fn what_had_to_leave_is_counted_and_missed_as_evicted() {
         let heavy = |_| async { Ok(Loaded::found(Value::new((), 1024 * 1024, 1))) };
         for company in 100..200 {
             let question = world.question_about(&company.to_string());
-            world.engine.get_or_fetch(question, heavy).await.unwrap();
+            world.engine.get_or_fetch(&question, heavy).await.unwrap();
         }
         let figures = world.engine.figures();
         assert!(figures.evictions >= 36 && figures.bytes <= figures.bytes_max, "{figures:?}");
@@ -315,7 +315,7 @@ fn what_had_to_leave_is_counted_and_missed_as_evicted() {
             .collect();
         assert!(!gone.is_empty());
         let question = world.question_about(&gone[0].to_string());
-        let outcome = world.engine.get_or_fetch(question, heavy).await.unwrap();
+        let outcome = world.engine.get_or_fetch(&question, heavy).await.unwrap();
         assert_eq!(outcome.miss, Some(MissReason::Evicted));
     });
 }
@@ -348,7 +348,7 @@ fn keys_come_in_pages_and_each_once() {
         let world = World::new(exact(60));
         for company in 0..25 {
             let load = |_| async { Ok(Loaded::found(Value::new((), 1, 1))) };
-            world.engine.get_or_fetch(world.question_about(&company.to_string()), load).await.unwrap();
+            world.engine.get_or_fetch(&world.question_about(&company.to_string()), load).await.unwrap();
         }
         let (mut seen, mut after) = (Vec::new(), None);
         loop {

@@ -66,7 +66,7 @@ async fn read_until_the_end(world: Arc<World>, [source, acknowledged, reads]: [A
             }
             Ok(Loaded::found(ScriptedSource::value(value)))
         };
-        let outcome = world.engine.get_or_fetch(world.question(), load).await.unwrap();
+        let outcome = world.engine.get_or_fetch(&world.question(), load).await.unwrap();
         let seen = number(&outcome);
         assert!(seen >= floor, "read {seen} after {floor} had been acknowledged: {outcome:?}");
         reads.fetch_add(1, Ordering::Relaxed);

@@ -200,10 +200,7 @@ mod tests {
         assert_eq!(wanted(json!({"all": false})), Err("parameter-invalid"));
         assert_eq!(wanted(json!({"all": true, "wait": "later"})), Err("parameter-invalid"));
         assert_eq!(wanted(json!({"tag": "a"})), Err("unreadable"));
-        for later in [
-            json!({"all": true, "dryRun": true}),
-            json!({"all": true, "wait": "barrier"}),
-        ] {
+        for later in [json!({"all": true, "dryRun": true}), json!({"all": true, "wait": "barrier"})] {
             assert_eq!(wanted(later), Err("not-built-yet"));
         }
     }

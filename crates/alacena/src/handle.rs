@@ -178,7 +178,7 @@ impl Alacena {
             let call = Call { parameters: Arc::new(parameters), credentials, no_cache, held: validator };
             async move { loaded(fetch.fetch(call).await?, held, &ttl, &**engine.runtime()) }
         };
-        let outcome = self.inner.engine.get_or_fetch(question.with_mode(mode), load).await?;
+        let outcome = self.inner.engine.get_or_fetch(&question.with_mode(mode), load).await?;
         typed(outcome, |value| value.downcast_ref::<Body>().cloned())
     }
 

@@ -279,7 +279,7 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
             let loading = load();
             async move { loaded(loading.await?, version) }
         };
-        typed(self.engine().get_or_fetch(question, load).await?, Value::downcast)
+        typed(self.engine().get_or_fetch(&question, load).await?, Value::downcast)
     }
 
     fn question(

@@ -47,7 +47,7 @@ fn measured_get(engine: &Engine, warm: &Warm, from: u32, hits: u32) {
 fn measured_fetch(engine: &Engine, warm: &Warm, from: u32, hits: u32) {
     for turn in from..from + hits {
         let load = |_| async { Ok(Loaded::absent()) };
-        hit(ready(engine.get_or_fetch(warm.at(turn).clone(), load)).expect("it is warm"));
+        hit(ready(engine.get_or_fetch(warm.at(turn), load)).expect("it is warm"));
     }
 }
 
@@ -57,6 +57,6 @@ fn measured_whole(warm: &Warm, from: u32, hits: u32) {
     for turn in from..from + hits {
         let number = turn.wrapping_mul(0x9E37_79B1) & (warm.questions.len() as u32 - 1);
         let load = |_| async { Ok(Loaded::absent()) };
-        hit(ready(warm.engine.get_or_fetch(question(&warm.rules, number), load)).expect("it is warm"));
+        hit(ready(warm.engine.get_or_fetch(&question(&warm.rules, number), load)).expect("it is warm"));
     }
 }

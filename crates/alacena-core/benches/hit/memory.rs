@@ -40,7 +40,7 @@ pub(crate) fn measure(kind: &str) {
                 let question = question(&rules, number);
                 keys += question.key.as_bytes().len();
                 let load = move |_| async move { Ok(Loaded::found(value(is_body, number))) };
-                ready(engine.get_or_fetch(question, load)).expect("it loads");
+                ready(engine.get_or_fetch(&question, load)).expect("it loads");
             }
             assert_eq!(engine.figures().entries, u64::from(ENTRIES), "every entry is in memory");
         }

@@ -69,40 +69,40 @@ impl Engine {
     /// A caller that goes away neither ends the load nor keeps its value from being stored.
     pub async fn get_or_fetch<F>(
         &self,
-        question: Question,
+        question: &Question,
         load: impl FnOnce(bool) -> F + Send + 'static,
     ) -> Result<Outcome, Error>
     where
         F: Future<Output = Result<Loaded, Error>> + Send + 'static,
     {
         let now = self.0.runtime.now();
-        let (mut reason, spare) = match self.look(&question, now) {
+        let (mut reason, spare) = match self.look(question, now) {
             Found::Fresh(entry) => {
-                let outcome = hit(&question, &entry, now);
-                if self.is_due_ahead(&question, &entry, now) {
-                    self.revalidate(&question, load::boxed(load), Some(&entry));
+                let outcome = hit(question, &entry, now);
+                if self.is_due_ahead(question, &entry, now) {
+                    self.revalidate(question, load::boxed(load), Some(&entry));
                 }
                 return Ok(outcome);
             }
             Found::Revalidate(entry) => {
-                self.revalidate(&question, load::boxed(load), None);
-                return Ok(hit(&question, &entry, now));
+                self.revalidate(question, load::boxed(load), None);
+                return Ok(hit(question, &entry, now));
             }
             Found::Missing(reason, spare) => (reason, spare),
         };
-        let waited = match self.turn(&question) {
-            Turn::Hit(entry) => return Ok(hit(&question, &entry, self.0.runtime.now())),
+        let waited = match self.turn(question) {
+            Turn::Hit(entry) => return Ok(hit(question, &entry, self.0.runtime.now())),
             Turn::Lead(landing, landed) => {
                 reason = reason.after(landing.follows_failure());
                 self.launch(question.clone(), landing, load::boxed(load), Urgency::Foreground);
-                Waited::of(self.wait(&question, landed, spare.as_ref()).await, false)
+                Waited::of(self.wait(question, landed, spare.as_ref()).await, false)
             }
             Turn::Join(landed) => {
                 question.rules.counters.collapsed.increment();
-                match self.wait(&question, landed, spare.as_ref()).await {
+                match self.wait(question, landed, spare.as_ref()).await {
                     // It may not be shared after all: this caller asks for itself.
                     Ok(Some(settled)) if settled.private => {
-                        Waited::of(self.load_alone(&question, load::boxed(load)).await.map(Some), false)
+                        Waited::of(self.load_alone(question, load::boxed(load)).await.map(Some), false)
                     }
                     other => Waited::of(other, true),
                 }
@@ -111,9 +111,9 @@ impl Engine {
                 reason = reason.after(true);
                 Waited::of(Err(resting(error, pause)), false)
             }
-            Turn::Alone => Waited::of(self.load_alone(&question, load::boxed(load)).await.map(Some), false),
+            Turn::Alone => Waited::of(self.load_alone(question, load::boxed(load)).await.map(Some), false),
         };
-        self.answer(&question, waited, reason, spare)
+        self.answer(question, waited, reason, spare)
     }
 
     /// Looks in the memory and judges what is there.

@@ -72,7 +72,7 @@ impl World {
     #[expect(clippy::disallowed_methods, reason = "a caller of the test")]
     pub fn ask_for(&self, question: Question) -> JoinHandle<Result<Outcome, Error>> {
         let (engine, load) = (self.engine.clone(), self.source.loader());
-        tokio::spawn(async move { engine.get_or_fetch(question, load).await })
+        tokio::spawn(async move { engine.get_or_fetch(&question, load).await })
     }
 
     /// Asks, and answers the source's one call with `number`.

@@ -154,7 +154,10 @@ compression = true
 "#;
     let problems = parse(text).unwrap_err();
     let paths: Vec<&str> = problems.iter().map(|problem| problem.path()).collect();
-    assert_eq!(paths, ["redis", "sources.db.kind", "reads.kpis.unordered", "classes.kpis.compression", "events"]);
+    assert_eq!(
+        paths,
+        ["redis", "sources.db.kind", "reads.kpis.unordered", "classes.kpis.compression", "events"]
+    );
     assert!(problems.iter().all(|problem| problem.message() == "not built yet"));
     assert_eq!(Error::from(problems).code(), &catalogue::NOT_BUILT_YET);
     let mixed = parse("[redis]\n[nonsense]\n").unwrap_err();
