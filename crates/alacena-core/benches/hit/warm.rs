@@ -63,7 +63,7 @@ impl Warm {
             warm.bare.insert(question.key.clone(), Arc::new([7; 64]));
             for engine in [&warm.still, &warm.engine] {
                 let load = |_| async { Ok(Loaded::found(Value::new::<Payload>([7; 64], 64, 7))) };
-                let outcome = ready(engine.get_or_fetch(&question, load)).expect("it has loaded");
+                let outcome = ready(engine.get_or_fetch(question, load)).expect("it has loaded");
                 assert_eq!(outcome.origin, Origin::Source);
             }
         }
