@@ -18,6 +18,8 @@ pub(crate) fn begin(server: &ServerConfig) -> Result<(), Error> {
             "server.log is a level (error, warn, info, debug, trace) or a filter such as info,alacena=debug";
         Error::new(&catalogue::CONFIGURATION_INVALID, detail).caused_by(cause)
     })?;
+    // The MCP library writes whole requests at `debug`, and with them what people asked.
+    let filter = filter.add_directive("rmcp=warn".parse().expect("a target and a level are a directive"));
     let lines = fmt().with_env_filter(filter).with_writer(stderr);
     match server.log_format {
         LogFormat::Json => lines.json().flatten_event(true).init(),

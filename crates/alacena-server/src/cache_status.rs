@@ -103,6 +103,7 @@ pub(crate) fn table() -> Vec<(&'static str, String)> {
         ("nothing was there", normal(loaded(MissReason::Cold))),
         ("its time was over", normal(loaded(MissReason::Expired))),
         ("it had given way to others", normal(loaded(MissReason::Evicted))),
+        ("its last load had failed", normal(loaded(MissReason::Error))),
         ("it had been invalidated", normal(loaded(MissReason::Invalidated(tag.clone())))),
         (
             "another caller was loading it already",
@@ -148,6 +149,7 @@ mod tests {
                 "Alacena; fwd=uri-miss; stored; ttl=300",
                 "Alacena; fwd=stale; stored; ttl=300",
                 "Alacena; fwd=uri-miss; stored; ttl=300; detail=\"evicted\"",
+                "Alacena; fwd=uri-miss; stored; ttl=300; detail=\"error\"",
                 "Alacena; fwd=miss; stored; ttl=300; detail=\"invalidated\"",
                 "Alacena; fwd=uri-miss; collapsed; ttl=300",
                 "Alacena; hit; ttl=-12; detail=\"revalidating\"",

@@ -38,7 +38,7 @@ pub(super) async fn run(arguments: Invalidate) -> Result<(), Failure> {
         say::answer(&format!(
             "{} {}",
             Paint::stdout().good(&line),
-            Paint::stdout().faint(&format!("({dropped} markers and keys dropped)"))
+            Paint::stdout().faint(&format!("(markers and keys dropped: {dropped})"))
         ));
     }
     Ok(())
