@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use crate::{
     command::{Result, cargo, run, works},
-    first_minute, instructions,
+    first_minute, instructions, steps,
 };
 
 /// A measurement with its name and what it answers.
@@ -51,6 +51,12 @@ const LONG: &[Long] = &[
         about: "every fuzz target under libFuzzer, five minutes each unless another number is given",
         options: &["[MINUTES]"],
         run: fuzz::run_all,
+    },
+    Long {
+        name: "schedules",
+        about: "ten thousand schedules of overlapping batches, a hundred thousand of batches and invalidations",
+        options: &[],
+        run: |_| steps::schedules(10_000),
     },
     Long {
         name: "mcp-cost",

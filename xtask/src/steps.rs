@@ -28,6 +28,12 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "documents", about: "the links of every page lead somewhere", needs: &[], run: docs::check },
     Step { name: "clippy", about: "lints of all crates and their tests", needs: &[], run: clippy },
     Step { name: "tests", about: "unit, behaviour and model tests; generated pages", needs: &[], run: tests },
+    Step {
+        name: "schedules",
+        about: "batches under a scheduler that may interrupt anybody",
+        needs: &[],
+        run: || schedules(200),
+    },
     Step { name: "examples", about: "the examples in the documentation run", needs: &[], run: doc_tests },
     Step { name: "rustdoc", about: "the documentation builds", needs: &[], run: rustdoc },
     Step { name: "features", about: "every feature builds alone, and none", needs: &[], run: features },
@@ -97,6 +103,12 @@ fn tests() -> Result {
         "--profile",
         profile,
     ]))
+}
+
+/// Tries so many schedules of each scenario. A build of its own, since its locks are others.
+pub(crate) fn schedules(count: u32) -> Result {
+    let mut test = cargo(&["test", "--locked", "--package", "alacena-core", "--features", "shuttle"]);
+    run(test.args(["--test", "schedules"]).env("SCHEDULES", count.to_string()))
 }
 
 fn doc_tests() -> Result {

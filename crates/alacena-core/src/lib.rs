@@ -4,6 +4,7 @@
 //! what an entry is, and then the path of a read.
 
 pub mod runtime;
+mod sync;
 pub mod error;
 pub mod secret;
 pub mod value;

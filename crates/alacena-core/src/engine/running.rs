@@ -1,9 +1,6 @@
 //! The work under way, loads and writes: counted, and waited for when the engine closes.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
 use futures_util::future::{Either, select};
 use tokio::sync::Notify;
@@ -11,6 +8,7 @@ use tokio::sync::Notify;
 use crate::{
     error::{Error, catalogue},
     runtime::BoxFuture,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 /// Set in the count once the engine is closed. In one word with the count, so that no load can slip in between.

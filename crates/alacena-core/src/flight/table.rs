@@ -1,17 +1,7 @@
 //! The flights of this process: the state machine of each key, and the channel on which its waiters hear.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    hash::{BuildHasher, RandomState},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::HashMap, fmt, hash::BuildHasher, sync::Arc, time::Duration};
 
-use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::protocol::{Attempt, End, Flight, Role};
@@ -22,6 +12,10 @@ use crate::{
     memory::{Entry, Victims},
     outcome::NotStored,
     runtime::{Moment, SharedRuntime},
+    sync::{
+        Mutex, RandomState,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// Shards of the table.
@@ -99,7 +93,7 @@ impl Flights {
         let shard = || Mutex::new(Shard { slots: HashMap::new(), sweep_at: IDLE_MAX });
         Self(Arc::new(Inner {
             runtime,
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             shards: (0..SHARDS).map(|_| shard()).collect(),
             last_attempt: AtomicU64::new(0),
         }))

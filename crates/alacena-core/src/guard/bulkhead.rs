@@ -11,10 +11,12 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
-use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::runtime::{Moment, SharedRuntime};
+use crate::{
+    runtime::{Moment, SharedRuntime},
+    sync::Mutex,
+};
 
 /// Background work gets one place in so many.
 const BACKGROUND_SHARE: usize = 4;

@@ -4,19 +4,15 @@
 //! is asked first, since it costs nothing, and once more after a wait for a place: whoever waited while the source was
 //! switched off is not sent to it. When the breaker closes, the bulkhead opens its places little by little.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
-
-use parking_lot::Mutex;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     error::{Code, Error, Kind, Retry, catalogue},
     runtime::{Moment, SharedRuntime},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 pub mod breaker;
@@ -146,14 +142,14 @@ impl Guard {
     /// Dropping the future leaves the queue and counts for nothing.
     pub async fn admit(&self, urgency: Urgency) -> Result<Permit, Error> {
         self.0.respect_throttle()?;
-        let mut pass = self.pass()?;
+        let mut pass = self.pass(urgency)?;
         let place = self.0.bulkhead.enter(urgency).await.map_err(|shed| {
             Error::new(&catalogue::BULKHEAD_FULL, shed.as_str())
                 .with("source", &self.0.name)
                 .retry_after(SHED_RETRY)
         })?;
         if !pass.is_current() {
-            pass = self.pass()?;
+            pass = self.pass(urgency)?;
         }
         Ok(Permit { pass, timeout: TIMEOUT_DEFAULT, _place: place })
     }
@@ -171,8 +167,18 @@ impl Guard {
         }
     }
 
-    fn pass(&self) -> Result<HeldPass, Error> {
-        let acquired = self.0.breaker.lock().acquire(self.0.runtime.now());
+    fn pass(&self, urgency: Urgency) -> Result<HeldPass, Error> {
+        let acquired = {
+            let (now, mut breaker) = (self.0.runtime.now(), self.0.breaker.lock());
+            match urgency {
+                // Its probes are for those who need an answer.
+                Urgency::Warming if breaker.state() != State::Closed => {
+                    let due = breaker.next_probe().map_or(Duration::ZERO, |due| due - now);
+                    Err(Refused { retry_after: due })
+                }
+                _ => breaker.acquire(now),
+            }
+        };
         match acquired {
             Ok(pass) => Ok(HeldPass { guard: Arc::clone(&self.0), pass: Some(pass) }),
             Err(Refused { retry_after }) => Err(Error::new(
