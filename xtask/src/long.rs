@@ -4,7 +4,7 @@ mod fuzz;
 mod hit;
 mod http;
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, process::Command};
 
 use crate::{
     command::{Result, cargo, run, works},
@@ -65,6 +65,12 @@ const LONG: &[Long] = &[
         run: |_| mcp_cost(),
     },
     Long {
+        name: "coverage",
+        about: "the lines of the core that its tests run: 90 of a hundred, or it fails",
+        options: &[],
+        run: |_| coverage(),
+    },
+    Long {
         name: "deny",
         about: "cargo-deny on deny.toml: licences, bans, sources",
         options: &[],
@@ -94,6 +100,22 @@ pub(crate) fn run_named(name: &str, options: &[&str]) -> Result {
 
 fn mcp_cost() -> Result {
     run(&mut cargo(&["run", "--locked", "--release", "--package", "alacena-server", "--example", "mcp_cost"]))
+}
+
+/// Debian's LLVM 19 reads what this compiler writes; the toolchain's own tools are not installed.
+fn coverage() -> Result {
+    if !works(&mut cargo(&["llvm-cov", "--version"]))
+        || !works(&mut Command::new("llvm-cov-19").arg("--version"))
+    {
+        return Err("cargo-llvm-cov or llvm-cov-19 is not here; `cargo install cargo-llvm-cov` and \
+                    `apt-get install llvm-19` bring them"
+            .to_owned());
+    }
+    let mut report =
+        cargo(&["llvm-cov", "--locked", "--package", "alacena-core", "--fail-under-lines", "90"]);
+    run(report
+        .args(["--ignore-filename-regex", "alacena-testkit"])
+        .envs([("LLVM_COV", "llvm-cov-19"), ("LLVM_PROFDATA", "llvm-profdata-19")]))
 }
 
 fn deny() -> Result {
