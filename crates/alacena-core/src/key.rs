@@ -1,8 +1,13 @@
 //! Keys: who asks, what for, with what; never ambiguous, never shared by accident.
 //!
-//! A key is a length-prefixed tuple of *schema, namespace, principal, class, segments*. Because every part carries its
-//! length, `a|b` + `c` and `a` + `b|c` are two keys whatever the parts contain. People see and write the *text* of a
-//! key, its segments joined by `:` (`jobs:list:all:0:50`), with `:` and `%` inside a segment percent-encoded.
+//! A key is a tuple of *schema, generation, namespace, principal, class, segments*, the last four length-prefixed.
+//! Because every part carries its length, `a|b` + `c` and `a` + `b|c` are two keys whatever the parts contain. People
+//! see and write the *text* of a key, its segments joined by `:` (`jobs:list:all:0:50`), with `:` and `%` inside a
+//! segment percent-encoded.
+//!
+//! The *generation* says which declaration a key was made by. A declaration that changes while the process runs has
+//! keys of a new one, so that what was loaded, or is just being loaded, by the old one is no answer to the new one:
+//! they have no entry, no flight and no stale value in common.
 
 use std::{borrow::Borrow, fmt, sync::Arc};
 
@@ -17,7 +22,9 @@ pub const KEY_BYTES_MAX: usize = 8 * 1024;
 pub const SEGMENTS_MAX: usize = 64;
 
 /// First byte of every key: the version of the tuple.
-const SCHEMA: u8 = 1;
+const SCHEMA: u8 = 2;
+/// The bytes before the parts: the schema and the generation.
+const HEAD_BYTES: usize = 1 + size_of::<u32>();
 
 /// The partition of one caller: a digest of the credentials that a read passes through to its source.
 ///
@@ -63,21 +70,28 @@ impl Key {
     /// The key of this tuple: what [`as_bytes`](Key::as_bytes) gave. `None` where no key has these bytes.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (schema, mut rest) = bytes.split_first()?;
+        let (head, mut rest) = bytes.split_first_chunk::<HEAD_BYTES>()?;
         let mut parts = 0;
         while let Some((length, tail)) = rest.split_first_chunk::<2>() {
             rest = tail.get(usize::from(u16::from_be_bytes(*length))..)?;
             parts += 1;
         }
         // Namespace, principal and class come before the segments.
-        let whole = *schema == SCHEMA && rest.is_empty() && (3..=3 + SEGMENTS_MAX).contains(&parts);
+        let whole = head[0] == SCHEMA && rest.is_empty() && (3..=3 + SEGMENTS_MAX).contains(&parts);
         (whole && bytes.len() <= KEY_BYTES_MAX).then(|| Self(bytes.into()))
+    }
+
+    /// The [generation](KeySpace::in_generation) of the declaration that it was made by.
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        let (_, rest) = self.0.split_first_chunk::<1>().expect("a key begins with its schema");
+        u32::from_be_bytes(*rest.first_chunk().expect("and its generation"))
     }
 
     /// The segments as people write them: `jobs:list:all:0:50`.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut rest = &self.0[1..];
+        let mut rest = &self.0[HEAD_BYTES..];
         let mut parts = std::iter::from_fn(|| {
             let (length, tail) = rest.split_first_chunk::<2>()?;
             let (part, tail) = tail.split_at(usize::from(u16::from_be_bytes(*length)));
@@ -149,6 +163,7 @@ pub fn split_text(text: &str) -> Vec<String> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct KeySpace {
+    generation: u32,
     namespace: Arc<str>,
     class: Arc<str>,
     constant: Arc<[String]>,
@@ -171,11 +186,19 @@ impl KeySpace {
         let escaped: Vec<String> = constant.iter().map(|segment| escape(segment)).collect();
         deps.extend((1..=escaped.len()).map(|end| Dep::prefix(namespace, &escaped[..end].join(":"))));
         Ok(Self {
+            generation: 0,
             namespace: namespace.into(),
             class: class.into(),
             constant: constant.iter().map(|&segment| segment.to_owned()).collect(),
             deps: deps.into(),
         })
+    }
+
+    /// The same keys as another declaration makes them: none of them is a key of any other generation. Generation 0
+    /// unless it is said here.
+    #[must_use]
+    pub fn in_generation(self, generation: u32) -> Self {
+        Self { generation, ..self }
     }
 
     /// The key made of the constant segments and `rest`, in the partition of `principal`.
@@ -189,6 +212,7 @@ impl KeySpace {
     ) -> Result<Key, Error> {
         let mut bytes = Vec::with_capacity(96);
         bytes.push(SCHEMA);
+        bytes.extend_from_slice(&self.generation.to_be_bytes());
         push(&mut bytes, self.namespace.as_bytes())?;
         push(&mut bytes, principal.as_ref().map_or(&[], |principal| &principal.0[..]))?;
         push(&mut bytes, self.class.as_bytes())?;
@@ -291,13 +315,16 @@ mod tests {
     }
 
     #[test]
-    fn namespace_class_and_principal_separate_keys() {
+    fn generation_namespace_class_and_principal_separate_keys() {
         let secret = [7; 32];
         let of = |value: &[u8]| Some(Principal::of(&secret, [("authorization", value)]));
         let key = |namespace, class, principal| {
             KeySpace::new(namespace, class, &["r"]).unwrap().key(principal, ["1"]).unwrap()
         };
+        let later = KeySpace::new("n", "c", &["r"]).unwrap().in_generation(7).key(None, ["1"]).unwrap();
+        assert_eq!((later.generation(), later.text()), (7, "r:1".to_owned()));
         let keys = [
+            later,
             key("n", "c", None),
             key("m", "c", None),
             key("n", "d", None),
@@ -307,7 +334,7 @@ mod tests {
         for (at, one) in keys.iter().enumerate() {
             assert!(keys[at + 1..].iter().all(|other| other != one));
         }
-        assert_eq!(key("n", "c", of(b"Bearer a")), keys[3]);
+        assert_eq!(key("n", "c", of(b"Bearer a")), keys[4]);
         assert!(!format!("{:?}", of(b"Bearer a")).contains("Bearer"));
     }
 

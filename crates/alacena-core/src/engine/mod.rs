@@ -12,6 +12,7 @@ mod put;
 mod question;
 mod read;
 mod running;
+mod reload;
 
 pub use explain::{Explanation, KeyPage, PAGE_MAX};
 pub use load::Loaded;

@@ -54,6 +54,12 @@ pub trait L1: Send + Sync + 'static {
     /// Bytes that entries may take.
     fn bytes_max(&self) -> u64;
 
+    /// Changes how many bytes entries may take, from now on; where that is fewer, some give way at once.
+    fn resize(&self, bytes_max: u64);
+
+    /// The heaviest entry that is kept.
+    fn entry_bytes_max(&self) -> u64;
+
     /// Entries that gave way to others.
     fn evictions(&self) -> u64;
 }

@@ -1,6 +1,12 @@
 //! The first-level cache on `quick_cache`: S3-FIFO, bounded by bytes, sharded.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter, sync::Cache};
 
@@ -17,7 +23,9 @@ pub struct QuickMemory {
     cache: Cache<Key, Arc<Entry>, ByBytes, DefaultHashBuilder, CarryOut>,
     removals: Arc<Removals>,
     evictions: Counter,
-    entry_bytes_max: u64,
+    /// Shards stay as many as there were at the start.
+    shards: u64,
+    entry_bytes_max: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -57,7 +65,8 @@ impl QuickMemory {
             cache,
             removals,
             evictions: Counter::default(),
-            entry_bytes_max: Self::entry_bytes_max(bytes_max),
+            shards: shards(bytes_max),
+            entry_bytes_max: AtomicU64::new(Self::entry_bytes_max(bytes_max)),
         }
     }
 
@@ -80,7 +89,7 @@ impl L1 for QuickMemory {
     }
 
     fn put(&self, key: &Key, entry: Arc<Entry>) -> Option<Victims> {
-        if entry.weight(key.as_bytes()) as u64 > self.entry_bytes_max {
+        if entry.weight(key.as_bytes()) as u64 > self.entry_bytes_max.load(Ordering::Relaxed) {
             return None;
         }
         let mut victims = Victims::default();
@@ -119,6 +128,15 @@ impl L1 for QuickMemory {
         self.cache.capacity()
     }
 
+    fn resize(&self, bytes_max: u64) {
+        self.entry_bytes_max.store(bytes_max / self.shards / 2, Ordering::Relaxed);
+        self.cache.set_capacity(bytes_max);
+    }
+
+    fn entry_bytes_max(&self) -> u64 {
+        self.entry_bytes_max.load(Ordering::Relaxed)
+    }
+
     fn evictions(&self) -> u64 {
         self.evictions.get()
     }
@@ -127,5 +145,35 @@ impl L1 for QuickMemory {
 impl fmt::Debug for QuickMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "QuickMemory({} entries, {} of {} bytes)", self.len(), self.bytes(), self.bytes_max())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    use crate::{
+        class::Policy, freshness::Lifetime, key::KeySpace, marker::Markers, runtime::Moment, value::Value,
+    };
+
+    #[test]
+    fn a_smaller_memory_lets_go_at_once_and_says_what_it_still_keeps() {
+        let (space, markers) = (KeySpace::new("n", "c", &["r"]).unwrap(), Markers::new(16));
+        let memory = QuickMemory::new(64 * 1024 * 1024, Arc::default());
+        let put = |name: usize, bytes: usize| {
+            let key = space.key(None, [name.to_string()]).unwrap();
+            let lifetime =
+                Lifetime::new(&Policy::default(), Duration::from_secs(1), Moment::from_nanos(0), 0);
+            let (value, token) = (Value::new((), bytes, 0), markers.capture(space.deps().iter()));
+            memory.put(&key, Arc::new(Entry::new(Some(value), token, lifetime, Duration::ZERO))).is_some()
+        };
+        assert!((0..1000).all(|name| put(name, 1024)) && memory.bytes() > 1024 * 1000);
+        memory.resize(512 * 1024);
+        assert!(memory.bytes() <= 512 * 1024 && memory.len() > 0, "{memory:?}");
+        assert_eq!(memory.entry_bytes_max(), 512 * 1024 / 16 / 2);
+        assert!(!put(0, 20 * 1024), "it would fill more than half a shard");
+        memory.resize(64 * 1024 * 1024);
+        assert!(put(0, 20 * 1024));
     }
 }
