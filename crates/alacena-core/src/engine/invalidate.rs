@@ -1,7 +1,24 @@
 //! Invalidation: by request, at once, whatever the number of entries.
 
+use std::sync::Arc;
+
 use super::Engine;
 use crate::{dep::Dep, key::Key, outcome::MissReason};
+
+/// What has been invalidated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Change<'a> {
+    /// Everything that depends on it.
+    Dep(&'a Dep),
+    /// One key.
+    Key(&'a Key),
+}
+
+/// Hears of every invalidation, once it has taken effect.
+pub trait Listener: Send + Sync + 'static {
+    /// Called by whoever invalidates, who waits for it: it neither blocks nor invalidates.
+    fn invalidated(&self, change: Change<'_>);
+}
 
 impl Engine {
     /// Invalidates everything that depends on `dep`: one cell is killed, however many entries there are. A read that
@@ -10,7 +27,9 @@ impl Engine {
     pub fn invalidate(&self, dep: &Dep) -> bool {
         self.0.invalidations.increment();
         self.0.trail.mark(dep);
-        self.0.markers.invalidate(dep)
+        let any = self.0.markers.invalidate(dep);
+        self.tell(Change::Dep(dep));
+        any
     }
 
     /// Invalidates one key: its entry is removed, and the load under way may no longer store. Whether there was an
@@ -22,6 +41,7 @@ impl Engine {
         if removed.is_some() {
             self.0.removals.remember(key, &MissReason::Invalidated(Dep::key("", &key.text())));
         }
+        self.tell(Change::Key(key));
         removed.is_some()
     }
 
@@ -30,5 +50,16 @@ impl Engine {
         let any = self.invalidate(&Dep::everything());
         self.0.memory.clear();
         any
+    }
+
+    /// Lets `listener` hear of every invalidation from now on. Only the first one does: whether this is it.
+    pub fn listen(&self, listener: Arc<dyn Listener>) -> bool {
+        self.0.listener.set(listener).is_ok()
+    }
+
+    fn tell(&self, change: Change<'_>) {
+        if let Some(listener) = self.0.listener.get() {
+            listener.invalidated(change);
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Retry, catalogue},
     flight::{Landing, Settled},
     freshness::Lifetime,
-    guard::Urgency,
+    guard::{Permit, Urgency},
     marker::Token,
     memory::Entry,
     outcome::NotStored,
@@ -67,7 +67,9 @@ impl Engine {
         let engine = self.clone();
         self.0.runtime.spawn(Box::pin(async move {
             match engine.ask_source(&question.rules, urgency, || load(no_cache)).await {
-                Ok((loaded, took)) => engine.land(&question, landing, loaded, took),
+                Ok((loaded, took)) => {
+                    engine.land(&question, landing, loaded, took);
+                }
                 Err(Failure { error, looked }) => landing.fail(&error, looked),
             }
             drop(work);
@@ -113,12 +115,25 @@ impl Engine {
         urgency: Urgency,
         load: impl FnOnce() -> F,
     ) -> Result<(T, Duration), Failure> {
-        let Rules { policy, guard, counters, .. } = rules;
-        let permit = match guard {
-            Some(guard) => Some(guard.admit(urgency).await.map_err(Failure::not_looked)?),
-            None => None,
-        };
-        let permit = permit.map(|permit| permit.allowing(policy.hard_timeout));
+        let permit = self.admit(rules, urgency).await.map_err(Failure::not_looked)?;
+        self.ask_admitted(rules, permit, load).await.map_err(|error| Failure { error, looked: true })
+    }
+
+    /// Waits until the source may be asked; nothing where nothing stands before it.
+    pub(super) async fn admit(&self, rules: &Rules, urgency: Urgency) -> Result<Option<Permit>, Error> {
+        let Some(guard) = &rules.guard else { return Ok(None) };
+        let permit = guard.admit(urgency).await?;
+        Ok(Some(permit.allowing(rules.policy.hard_timeout)))
+    }
+
+    /// Asks the source, within the hard limit, and survives a panic.
+    pub(super) async fn ask_admitted<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        rules: &Rules,
+        permit: Option<Permit>,
+        load: impl FnOnce() -> F,
+    ) -> Result<(T, Duration), Error> {
+        let Rules { policy, counters, .. } = rules;
         counters.loads.increment();
         let began = self.0.runtime.now();
         // The closure is called inside, so that its panic is caught as well as that of its future.
@@ -138,15 +153,20 @@ impl Engine {
             (Err(error), Some(permit)) => permit.fail(error, took),
             (_, None) => {}
         }
-        result.map(|loaded| (loaded, took)).map_err(|error| {
+        result.map(|loaded| (loaded, took)).inspect_err(|error| {
             counters.load_errors.increment();
             tracing::warn!(class = rules.space.class(), error = ?error, "load failed");
-            Failure { error, looked: true }
         })
     }
 
     /// Admission: what is kept, for how long, or why not.
-    pub(super) fn land(&self, question: &Question, landing: Landing, loaded: Loaded, took: Duration) {
+    pub(super) fn land(
+        &self,
+        question: &Question,
+        landing: Landing,
+        loaded: Loaded,
+        took: Duration,
+    ) -> Option<NotStored> {
         let rules = &question.rules;
         let policy = &rules.policy;
         let ttl = if loaded.value.is_some() { policy.ttl } else { policy.negative_ttl };
@@ -182,6 +202,7 @@ impl Engine {
             (None, Some(false)) => rules.counters.unchanged.increment(),
             (None, None) => {}
         }
+        not_stored
     }
 
     fn entry(

@@ -6,21 +6,30 @@
 
 mod explain;
 mod invalidate;
+mod reach;
 mod load;
 mod many;
 mod put;
 mod question;
 mod read;
-mod running;
 mod reload;
+mod running;
+mod warm;
 
 pub use explain::{Explanation, KeyPage, PAGE_MAX};
+pub use invalidate::{Change, Listener};
 pub use load::Loaded;
 pub use many::BATCH_MAX;
 pub use put::{Put, PutRefusal};
 pub use question::{Mode, Question, Rules};
+pub use reach::Reach;
+pub use warm::Warmed;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use crate::{
     error::Error,
@@ -61,6 +70,8 @@ struct Inner {
     trail: Trail,
     running: Running,
     invalidations: Counter,
+    /// Who hears of invalidations, once somebody has said so.
+    listener: OnceLock<Arc<dyn Listener>>,
 }
 
 /// Sizes of an engine, now.
@@ -98,6 +109,7 @@ impl Engine {
             trail: Trail::default(),
             running: Running::default(),
             invalidations: Counter::default(),
+            listener: OnceLock::new(),
             runtime,
         }))
     }

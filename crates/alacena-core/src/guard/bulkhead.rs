@@ -50,6 +50,9 @@ pub enum Urgency {
     /// Nobody: a refresh of something that is still being answered. A quarter of the places at most, though never
     /// less than one, and a quarter of the queue.
     Background,
+    /// Nobody yet: a load ahead of its first caller. Goes with the background work, and never while the source's
+    /// breaker is open or tries it out.
+    Warming,
 }
 
 /// Why a call was turned away.
@@ -218,7 +221,7 @@ impl Lanes {
     fn lane(&mut self, urgency: Urgency) -> &mut Lane {
         match urgency {
             Urgency::Foreground => &mut self.foreground,
-            Urgency::Background => &mut self.background,
+            Urgency::Background | Urgency::Warming => &mut self.background,
         }
     }
 
@@ -238,12 +241,14 @@ impl Lanes {
         let free = self.foreground.running + self.background.running < places;
         match urgency {
             Urgency::Foreground => free,
-            Urgency::Background => free && self.background.running < (places / BACKGROUND_SHARE).max(1),
+            Urgency::Background | Urgency::Warming => {
+                free && self.background.running < (places / BACKGROUND_SHARE).max(1)
+            }
         }
     }
 
     fn anybody_before(&self, urgency: Urgency) -> bool {
-        let background = urgency == Urgency::Background && !self.background.waiting.is_empty();
+        let background = urgency != Urgency::Foreground && !self.background.waiting.is_empty();
         background || !self.foreground.waiting.is_empty()
     }
 
@@ -251,7 +256,9 @@ impl Lanes {
         let free = self.foreground.waiting.len() + self.background.waiting.len() < queue;
         match urgency {
             Urgency::Foreground => free,
-            Urgency::Background => free && self.background.waiting.len() < queue / BACKGROUND_SHARE,
+            Urgency::Background | Urgency::Warming => {
+                free && self.background.waiting.len() < queue / BACKGROUND_SHARE
+            }
         }
     }
 
