@@ -12,6 +12,7 @@ pub mod dep;
 pub mod key;
 pub mod class;
 pub mod outcome;
+pub mod envelope;
 pub mod declared;
 pub mod source;
 pub mod guard;
