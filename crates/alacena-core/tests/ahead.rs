@@ -98,7 +98,7 @@ fn each_hit_begins_a_sliding_ttl_anew_up_to_an_absolute_age() {
             world.after(50).await;
             let hit = world.ask().await.unwrap().unwrap();
             assert!(hit.is_hit(), "at {second} s");
-            assert_eq!(hit.fresh_for, seconds(60.min(200 - second)));
+            assert_eq!(hit.fresh_for(), seconds(60.min(200 - second)));
         }
         world.after(49).await;
         assert!(world.ask().await.unwrap().unwrap().is_hit(), "at 199 s");

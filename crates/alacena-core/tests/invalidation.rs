@@ -38,8 +38,8 @@ fn a_stored_value_is_not_answered_after_it() {
             invalidate(&world, way);
             let outcome = world.fill(2).await;
             assert_eq!(number(&outcome), 2, "{way}");
-            let Some(MissReason::Invalidated(dep)) = outcome.miss else {
-                panic!("{way}: {:?}", outcome.miss)
+            let Some(MissReason::Invalidated(dep)) = outcome.miss().cloned() else {
+                panic!("{way}: {:?}", outcome.miss().cloned())
             };
             assert!(dep.to_string().starts_with(way.split(' ').next_back().unwrap()), "{way}: {dep}");
         });
@@ -59,7 +59,7 @@ fn a_load_under_way_answers_who_waited_and_nobody_later() {
             let new_call = world.source.next_call().await;
             old_call.answer(1);
             let outcome = before.await.unwrap().unwrap();
-            assert_eq!((number(&outcome), outcome.not_stored), (1, Some(NotStored::Superseded)), "{way}");
+            assert_eq!((number(&outcome), outcome.not_stored()), (1, Some(NotStored::Superseded)), "{way}");
             new_call.answer(2);
             assert_eq!(number(&after.await.unwrap().unwrap()), 2, "{way}");
             let hit = world.ask().await.unwrap().unwrap();
@@ -90,7 +90,7 @@ fn an_invalidation_before_the_load_began_does_not_spoil_it() {
         on_one_thread(async {
             let world = World::new(exact(60));
             invalidate(&world, way);
-            assert_eq!(world.fill(1).await.not_stored, None, "{way}");
+            assert_eq!(world.fill(1).await.not_stored(), None, "{way}");
             assert!(world.ask().await.unwrap().unwrap().is_hit(), "{way}");
         });
     }

@@ -73,7 +73,7 @@ fn a_failure_is_shared_and_what_was_there_stands_in() {
         world.after(60).await;
         let load = |_, _| async { Err(down()) };
         let answers = world.engine.get_many_or_fetch(questions(&world, [1, 2]), load).await.unwrap();
-        assert_eq!(answers[0].as_ref().unwrap().stale, Some(StaleReason::SourceError));
+        assert_eq!(answers[0].as_ref().unwrap().stale(), Some(StaleReason::SourceError));
         assert_eq!(answers[1].as_ref().unwrap_err().kind(), Kind::Unavailable);
         // Both rest now: nobody is asked.
         assert_eq!(ask(&world, vec![2], &log).await[0].as_ref().unwrap_err().kind(), Kind::Unavailable);
@@ -119,7 +119,7 @@ fn what_may_not_be_shared_is_loaded_for_each_batch() {
         });
         let (first, second) = (first.unwrap(), second.unwrap());
         assert_eq!((numbers(&first), numbers(&second)), (vec![0, 0], vec![1, 1]));
-        assert_eq!(first[0].as_ref().unwrap().not_stored, Some(NotStored::Uncacheable));
+        assert_eq!(first[0].as_ref().unwrap().not_stored(), Some(NotStored::Uncacheable));
     });
 }
 

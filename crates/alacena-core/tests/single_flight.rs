@@ -23,8 +23,8 @@ fn a_thousand_callers_of_a_cold_key_share_one_load() {
         let mut led = 0;
         for caller in callers {
             let outcome = caller.await.unwrap().unwrap();
-            assert_eq!((number(&outcome), outcome.origin), (1, Origin::Source));
-            led += usize::from(!outcome.collapsed);
+            assert_eq!((number(&outcome), outcome.origin()), (1, Origin::Source));
+            led += usize::from(!outcome.collapsed());
         }
         assert_eq!((world.source.calls(), led), (1, 1));
         assert_eq!(world.rules.counters.collapsed.get(), 999);
@@ -48,7 +48,7 @@ fn a_failing_load_is_called_once_and_everyone_hears_of_it() {
         assert_eq!(world.source.calls(), 1);
         world.after(1).await;
         let outcome = world.fill(2).await;
-        assert_eq!((number(&outcome), outcome.miss), (2, Some(MissReason::Error)));
+        assert_eq!((number(&outcome), outcome.miss().cloned()), (2, Some(MissReason::Error)));
     });
 }
 
@@ -117,7 +117,7 @@ fn callers_of_an_uncacheable_key_are_not_made_to_wait_for_one_another() {
         let mut seen = Vec::new();
         for caller in callers {
             let outcome = caller.await.unwrap().unwrap();
-            assert_eq!(outcome.not_stored, Some(NotStored::Uncacheable));
+            assert_eq!(outcome.not_stored(), Some(NotStored::Uncacheable));
             seen.push(number(&outcome));
         }
         seen.sort_unstable();
@@ -135,8 +135,8 @@ fn a_value_that_is_too_large_is_answered_to_all_and_kept_for_nobody() {
     on_one_thread(async {
         let world = World::new(Policy { item_bytes_max: 7, ..exact(60) });
         let outcome = world.fill(1).await;
-        assert_eq!((number(&outcome), outcome.not_stored), (1, Some(NotStored::TooLarge)));
-        assert_eq!(outcome.fresh_for, seconds(0));
+        assert_eq!((number(&outcome), outcome.not_stored()), (1, Some(NotStored::TooLarge)));
+        assert_eq!(outcome.fresh_for(), seconds(0));
         assert!(!world.fill(2).await.is_hit());
     });
 }
@@ -149,7 +149,7 @@ fn a_bypass_shares_and_keeps_nothing_and_a_refresh_replaces_what_is_kept() {
         let bypass = world.ask_for(world.question().with_mode(Mode::Bypass));
         world.source.next_call().await.answer(2);
         let outcome = bypass.await.unwrap().unwrap();
-        assert_eq!((number(&outcome), outcome.not_stored), (2, Some(NotStored::Bypass)));
+        assert_eq!((number(&outcome), outcome.not_stored()), (2, Some(NotStored::Bypass)));
         assert_eq!(number(&world.ask().await.unwrap().unwrap()), 1);
         let refresh = world.ask_for(world.question().with_mode(Mode::Refresh));
         let call = world.source.next_call().await;
@@ -171,7 +171,7 @@ fn an_older_load_never_overwrites_a_newer_one() {
         newer.await.unwrap().unwrap();
         older_call.answer(1);
         let outcome = older.await.unwrap().unwrap();
-        assert_eq!((number(&outcome), outcome.not_stored), (1, Some(NotStored::Superseded)));
+        assert_eq!((number(&outcome), outcome.not_stored()), (1, Some(NotStored::Superseded)));
         assert_eq!(number(&world.ask().await.unwrap().unwrap()), 2);
     });
 }

@@ -23,10 +23,10 @@ fn five_minutes_mean_five_minutes() {
         world.fill(1).await;
         world.after(299).await;
         let hit = world.ask().await.unwrap().unwrap();
-        assert_eq!((hit.age, hit.fresh_for), (seconds(299), seconds(1)));
+        assert_eq!((hit.age(), hit.fresh_for()), (seconds(299), seconds(1)));
         world.after(1).await;
         let outcome = world.fill(2).await;
-        assert_eq!((number(&outcome), outcome.miss), (2, Some(MissReason::Expired)));
+        assert_eq!((number(&outcome), outcome.miss().cloned()), (2, Some(MissReason::Expired)));
     });
 }
 
@@ -38,14 +38,17 @@ fn while_it_revalidates_a_stale_value_is_answered_at_once() {
         world.after(70).await;
         for _ in 0..10 {
             let outcome = world.ask().await.unwrap().unwrap();
-            assert_eq!((number(&outcome), outcome.origin), (1, Origin::Stale));
-            assert_eq!((outcome.stale, outcome.stale_for), (Some(StaleReason::Revalidating), seconds(10)));
+            assert_eq!((number(&outcome), outcome.origin()), (1, Origin::Stale));
+            assert_eq!(
+                (outcome.stale(), outcome.stale_for()),
+                (Some(StaleReason::Revalidating), seconds(10))
+            );
         }
         assert_eq!(world.source.calls(), 2, "ten stale answers, one refresh");
         world.source.next_call().await.answer(2);
         world.settle().await;
         let outcome = world.ask().await.unwrap().unwrap();
-        assert_eq!((number(&outcome), outcome.stale), (2, None));
+        assert_eq!((number(&outcome), outcome.stale()), (2, None));
     });
 }
 
@@ -58,7 +61,7 @@ fn an_invalidated_value_is_never_answered_while_it_revalidates() {
         let tag = Dep::tag("shop", TAG).unwrap();
         world.engine.invalidate(&tag);
         let outcome = world.fill(2).await;
-        assert_eq!((number(&outcome), outcome.miss), (2, Some(MissReason::Invalidated(tag))));
+        assert_eq!((number(&outcome), outcome.miss().cloned()), (2, Some(MissReason::Invalidated(tag))));
     });
 }
 
@@ -71,9 +74,9 @@ fn when_the_source_fails_the_last_value_stands_in_up_to_its_limit() {
         let asked = world.ask();
         world.source.next_call().await.fail(down());
         let outcome = asked.await.unwrap().unwrap();
-        assert_eq!((number(&outcome), outcome.stale), (1, Some(StaleReason::SourceError)));
+        assert_eq!((number(&outcome), outcome.stale()), (1, Some(StaleReason::SourceError)));
         // Within the back-off the source is left alone, and the value still stands in.
-        assert_eq!(world.ask().await.unwrap().unwrap().stale, Some(StaleReason::SourceError));
+        assert_eq!(world.ask().await.unwrap().unwrap().stale(), Some(StaleReason::SourceError));
         assert_eq!(world.source.calls(), 2);
         world.after(1).await;
         let asked = world.ask();
@@ -108,7 +111,7 @@ fn an_invalidated_value_stands_in_for_a_failing_source_labelled_but_not_for_a_sl
         assert!(!asked.is_finished(), "the soft limit of two seconds is not for it");
         call.fail(down());
         let outcome = asked.await.unwrap().unwrap();
-        assert_eq!((number(&outcome), outcome.stale), (1, Some(StaleReason::SourceError)));
+        assert_eq!((number(&outcome), outcome.stale()), (1, Some(StaleReason::SourceError)));
     });
 }
 
@@ -122,7 +125,7 @@ fn a_slow_source_is_not_waited_for_and_its_late_answer_is_kept() {
         let call = world.source.next_call().await;
         world.after(2).await;
         let outcome = asked.await.unwrap().unwrap();
-        assert_eq!((number(&outcome), outcome.stale), (1, Some(StaleReason::SoftTimeout)));
+        assert_eq!((number(&outcome), outcome.stale()), (1, Some(StaleReason::SoftTimeout)));
         call.answer(2);
         world.settle().await;
         let outcome = world.ask().await.unwrap().unwrap();
@@ -149,10 +152,10 @@ fn that_there_is_no_such_thing_is_kept_for_its_own_time() {
             World::new(Policy { negative_ttl: seconds(30), stale_if_error: Duration::ZERO, ..exact(300) });
         let asked = world.ask();
         world.source.next_call().await.answer_absent();
-        assert!(asked.await.unwrap().unwrap().value.is_none());
+        assert!(asked.await.unwrap().unwrap().value().is_none());
         world.after(29).await;
         let hit = world.ask().await.unwrap().unwrap();
-        assert!(hit.is_hit() && hit.value.is_none());
+        assert!(hit.is_hit() && hit.value().is_none());
         world.after(1).await;
         assert_eq!(number(&world.fill(1).await), 1);
     });
@@ -187,14 +190,14 @@ fn a_source_that_died_is_left_alone_and_taken_up_again_without_a_restart() {
                 asked += 1;
             }
             let outcome = world.ask().await.unwrap().unwrap();
-            assert_eq!(outcome.stale, Some(StaleReason::SourceError), "what is kept stands in");
+            assert_eq!(outcome.stale(), Some(StaleReason::SourceError), "what is kept stands in");
             world.after(1).await;
         }
         assert_eq!(asked, 600);
         assert!(world.source.calls() < 25, "{} calls reached a dead source", world.source.calls());
         world.source.always(Ok(2));
         let mut waited = 0;
-        while world.ask().await.unwrap().unwrap().stale.is_some() {
+        while world.ask().await.unwrap().unwrap().stale().is_some() {
             world.after(1).await;
             waited += 1;
             assert!(waited <= 80, "the longest pause is 60 seconds and a fifth");
@@ -293,7 +296,7 @@ fn a_replaced_entry_was_not_evicted() {
         }
         assert_eq!(world.engine.figures().evictions, 0);
         world.engine.clear();
-        assert_ne!(world.fill(1).await.miss, Some(MissReason::Evicted));
+        assert_ne!(world.fill(1).await.miss().cloned(), Some(MissReason::Evicted));
     });
 }
 
@@ -316,7 +319,7 @@ fn what_had_to_leave_is_counted_and_missed_as_evicted() {
         assert!(!gone.is_empty());
         let question = world.question_about(&gone[0].to_string());
         let outcome = world.engine.get_or_fetch(&question, heavy).await.unwrap();
-        assert_eq!(outcome.miss, Some(MissReason::Evicted));
+        assert_eq!(outcome.miss().cloned(), Some(MissReason::Evicted));
     });
 }
 

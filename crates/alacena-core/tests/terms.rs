@@ -23,7 +23,7 @@ fn a_value_is_fresh_for_as_long_as_its_source_said() {
         let world = World::new(exact(300));
         let asked = world.ask();
         world.source.next_call().await.answer_on_terms(1, ttl(20));
-        assert_eq!(asked.await.unwrap().unwrap().fresh_for, seconds(20));
+        assert_eq!(asked.await.unwrap().unwrap().fresh_for(), seconds(20));
         world.after(19).await;
         assert!(world.ask().await.unwrap().unwrap().is_hit());
         world.after(1).await;
@@ -42,7 +42,7 @@ fn what_is_never_fresh_takes_the_place_of_what_was_and_stands_in_for_a_source_th
         let forced = world.ask_for(world.question().with_mode(Mode::Refresh));
         world.source.next_call().await.answer_on_terms(2, ttl(0));
         let forced = forced.await.unwrap().unwrap();
-        assert_eq!((number(&forced), forced.fresh_for, forced.not_stored), (2, Duration::ZERO, None));
+        assert_eq!((number(&forced), forced.fresh_for(), forced.not_stored()), (2, Duration::ZERO, None));
 
         let asked = world.ask();
         world.source.next_call().await.answer_on_terms(3, ttl(0));
@@ -50,7 +50,7 @@ fn what_is_never_fresh_takes_the_place_of_what_was_and_stands_in_for_a_source_th
         let asked = world.ask();
         world.source.next_call().await.fail(down());
         let outcome = asked.await.unwrap().unwrap();
-        assert_eq!((number(&outcome), outcome.stale), (3, Some(StaleReason::SourceError)));
+        assert_eq!((number(&outcome), outcome.stale()), (3, Some(StaleReason::SourceError)));
     });
 }
 
@@ -67,7 +67,7 @@ fn what_may_not_be_used_unasked_never_is() {
         world.source.next_call().await.answer_on_terms(1, strict);
         asked.await.unwrap().unwrap();
         world.after(59).await;
-        assert_eq!(world.ask().await.unwrap().unwrap().origin, Origin::L1);
+        assert_eq!(world.ask().await.unwrap().unwrap().origin(), Origin::L1);
         world.after(1).await;
         let asked = world.ask();
         world.source.next_call().await.fail(down());

@@ -41,15 +41,15 @@ pub(crate) struct View<'a> {
 
 /// The answer to a read.
 pub(crate) fn answer(outcome: &Outcome<Body>, view: &View<'_>) -> Response {
-    let mut response = match &outcome.value {
+    let mut response = match outcome.value() {
         Some(body) => found(body, view.conditions),
         None => Problem(absent(view.read)).into_response(),
     };
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, REVALIDATE.clone());
     // An answer that has just been made has no age (RFC 9111, 5.1).
-    if outcome.origin != Origin::Source {
-        headers.insert(AGE, outcome.age.as_secs().into());
+    if outcome.origin() != Origin::Source {
+        headers.insert(AGE, outcome.age().as_secs().into());
     }
     if view.sees_cache {
         let line = cache_status(outcome, view.mode);

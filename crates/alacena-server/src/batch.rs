@@ -116,13 +116,13 @@ impl Asking {
     fn answered(&self, outcome: &Outcome<Body>) -> [Bytes; 3] {
         let mut facts = Map::new();
         // As in the header of a single answer: what has just been made has no age.
-        if outcome.origin != Origin::Source {
-            facts.insert("age".to_owned(), outcome.age.as_secs().into());
+        if outcome.origin() != Origin::Source {
+            facts.insert("age".to_owned(), outcome.age().as_secs().into());
         }
         if self.sees_cache {
             facts.insert("cacheStatus".to_owned(), cache_status(outcome, self.ask.mode).into());
         }
-        let Some(body) = &outcome.value else { return failed(&absent(&self.read), facts) };
+        let Some(body) = outcome.value() else { return failed(&absent(&self.read), facts) };
         let mut head = json!({ "status": StatusCode::OK.as_u16(), "etag": etag(body) });
         head.as_object_mut().expect("it has just been made as one").append(&mut facts);
         // The value goes out byte for byte, as a single answer does: read and written again, its numbers might change.

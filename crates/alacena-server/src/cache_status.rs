@@ -6,7 +6,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use alacena::{
     Mode,
-    outcome::{MissReason, NotStored, Origin, Outcome, StaleReason},
+    outcome::{Facts, MissReason, NotStored, Origin, Outcome, StaleReason},
 };
 
 /// The value of the `Cache-Status` header.
@@ -18,25 +18,25 @@ use alacena::{
 pub(crate) fn cache_status<V>(outcome: &Outcome<V>, mode: Mode) -> String {
     let mut line = String::from("Alacena");
     let mut details = Vec::new();
-    match (outcome.origin, outcome.stale) {
+    match (outcome.origin(), outcome.stale()) {
         (Origin::Stale, Some(StaleReason::Revalidating)) => line.push_str("; hit"),
         (Origin::Stale, _) => line.push_str("; fwd=stale"),
-        (Origin::Source, _) => line.push_str(forwarded(outcome.miss.as_ref(), mode, &mut details)),
+        (Origin::Source, _) => line.push_str(forwarded(outcome.miss(), mode, &mut details)),
         _ => line.push_str("; hit"),
     }
-    if outcome.collapsed {
+    if outcome.collapsed() {
         line.push_str("; collapsed");
-    } else if outcome.origin == Origin::Source && outcome.not_stored.is_none() {
+    } else if outcome.origin() == Origin::Source && outcome.not_stored().is_none() {
         line.push_str("; stored");
     }
-    if outcome.origin == Origin::Stale {
-        append(&mut line, format_args!("; ttl=-{}", seconds_up(outcome.stale_for).max(1)));
-    } else if outcome.not_stored.is_none() {
-        append(&mut line, format_args!("; ttl={}", seconds_up(outcome.fresh_for)));
+    if outcome.origin() == Origin::Stale {
+        append(&mut line, format_args!("; ttl=-{}", seconds_up(outcome.stale_for()).max(1)));
+    } else if outcome.not_stored().is_none() {
+        append(&mut line, format_args!("; ttl={}", seconds_up(outcome.fresh_for())));
     }
-    details.extend(outcome.stale.map(StaleReason::as_str));
+    details.extend(outcome.stale().map(StaleReason::as_str));
     // A bypass is not stored by definition; every other "no" has a reason worth telling.
-    details.extend(outcome.not_stored.filter(|reason| *reason != NotStored::Bypass).map(NotStored::as_str));
+    details.extend(outcome.not_stored().filter(|reason| *reason != NotStored::Bypass).map(NotStored::as_str));
     if !details.is_empty() {
         append(&mut line, format_args!("; detail=\"{}\"", details.join(", ")));
     }
@@ -74,19 +74,9 @@ fn append(line: &mut String, text: std::fmt::Arguments<'_>) {
 /// An outcome and the line that it gives, for the tests and the reference page.
 pub(crate) fn table() -> Vec<(&'static str, String)> {
     let seconds = Duration::from_secs;
-    let loaded = |miss| Outcome {
-        value: Some(()),
-        origin: Origin::Source,
-        age: Duration::ZERO,
-        fresh_for: seconds(300),
-        stale_for: Duration::ZERO,
-        miss: Some(miss),
-        stale: None,
-        collapsed: false,
-        not_stored: None,
-    };
-    let hit = Outcome { origin: Origin::L1, fresh_for: seconds(290), miss: None, ..loaded(MissReason::Cold) };
-    let stale = |reason, miss| Outcome {
+    let loaded = |miss| Facts { fresh_for: seconds(300), miss: Some(miss), ..Facts::of(Origin::Source) };
+    let hit = Facts { origin: Origin::L1, fresh_for: seconds(290), miss: None, ..loaded(MissReason::Cold) };
+    let stale = |reason, miss| Facts {
         origin: Origin::Stale,
         fresh_for: Duration::ZERO,
         stale_for: seconds(12),
@@ -96,8 +86,9 @@ pub(crate) fn table() -> Vec<(&'static str, String)> {
     };
     let tag = alacena::dep::Dep::namespace("default");
     let not_stored =
-        |reason, miss| Outcome { fresh_for: Duration::ZERO, not_stored: Some(reason), ..loaded(miss) };
-    let normal = |outcome: Outcome<()>| cache_status(&outcome, Mode::Normal);
+        |reason, miss| Facts { fresh_for: Duration::ZERO, not_stored: Some(reason), ..loaded(miss) };
+    let line = |facts: Facts, mode| cache_status(&Outcome::new(Some(()), facts), mode);
+    let normal = |facts: Facts| line(facts, Mode::Normal);
     vec![
         ("an entry within its time", normal(hit.clone())),
         ("nothing was there", normal(loaded(MissReason::Cold))),
@@ -107,7 +98,7 @@ pub(crate) fn table() -> Vec<(&'static str, String)> {
         ("it had been invalidated", normal(loaded(MissReason::Invalidated(tag.clone())))),
         (
             "another caller was loading it already",
-            normal(Outcome { collapsed: true, ..loaded(MissReason::Cold) }),
+            normal(Facts { collapsed: true, ..loaded(MissReason::Cold) }),
         ),
         ("past its time, being refreshed", normal(stale(StaleReason::Revalidating, None))),
         (
@@ -118,13 +109,10 @@ pub(crate) fn table() -> Vec<(&'static str, String)> {
             "past its time, the source failed",
             normal(stale(StaleReason::SourceError, Some(MissReason::Expired))),
         ),
-        (
-            "`Cache-Control: no-cache` asked for the source",
-            cache_status(&loaded(MissReason::Bypass), Mode::Refresh),
-        ),
+        ("`Cache-Control: no-cache` asked for the source", line(loaded(MissReason::Bypass), Mode::Refresh)),
         (
             "`Cache-Control: no-store` asked for the source",
-            cache_status(&not_stored(NotStored::Bypass, MissReason::Bypass), Mode::Bypass),
+            line(not_stored(NotStored::Bypass, MissReason::Bypass), Mode::Bypass),
         ),
         ("larger than its class allows", normal(not_stored(NotStored::TooLarge, MissReason::Cold))),
         ("the source forbids keeping it", normal(not_stored(NotStored::Uncacheable, MissReason::Cold))),

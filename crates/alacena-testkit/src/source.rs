@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 /// let (loaded, ()) = tokio::join!(load(false), async {
 ///     source.next_call().await.answer(7);
 /// });
-/// assert_eq!(ScriptedSource::number(&loaded.unwrap().value), Some(7));
+/// assert_eq!(ScriptedSource::number(loaded.unwrap().value.as_ref()), Some(7));
 /// assert_eq!(source.calls(), 1);
 /// # });
 /// ```
@@ -112,8 +112,8 @@ impl ScriptedSource {
 
     /// The number that a value stands for.
     #[must_use]
-    pub fn number(value: &Option<Value>) -> Option<u64> {
-        value.as_ref().and_then(|value| value.downcast_ref().copied())
+    pub fn number(value: Option<&Value>) -> Option<u64> {
+        value?.downcast_ref().copied()
     }
 }
 

@@ -179,7 +179,7 @@ impl Alacena {
             async move { loaded(fetch.fetch(call).await?, held, &ttl, &**engine.runtime()) }
         };
         let outcome = self.inner.engine.get_or_fetch(&question.with_mode(mode), load).await?;
-        typed(outcome, |value| value.downcast_ref::<Body>().cloned())
+        typed(outcome)
     }
 
     /// Invalidates every target, or none.

@@ -1,6 +1,11 @@
 //! Classes of typed values, for applications that load their values themselves.
 
-use std::{any::TypeId, fmt, future::Future, sync::Arc};
+use std::{
+    any::{Any, TypeId},
+    fmt,
+    future::Future,
+    sync::Arc,
+};
 
 use alacena_core::{
     class::Policy,
@@ -40,7 +45,7 @@ const CLASSES_MAX: usize = 1024;
 ///
 /// let load = || async { Ok(Some(Kpis { revenue: 7 })) }; // the slow part: ask a database
 /// let outcome = kpis.get_or_fetch(["42"], &["company:42"], load).await?;
-/// assert_eq!(outcome.value.unwrap().revenue, 7);
+/// assert_eq!(outcome.value().unwrap().revenue, 7);
 ///
 /// // After a change of company 42:
 /// kpis.invalidate_tag("company:42")?;
@@ -155,7 +160,7 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
         key: impl IntoIterator<Item = impl AsRef<str>>,
         tags: &[&str],
         load: impl FnOnce() -> F + Send + 'static,
-    ) -> Result<Outcome<Arc<V>>, Error>
+    ) -> Result<Outcome<V>, Error>
     where
         F: Future<Output = Result<Option<V>, Error>> + Send + 'static,
     {
@@ -173,7 +178,7 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
     /// let load = |ids: Vec<String>| async move { Ok(ids.iter().map(|id| Some(format!("user {id}"))).collect()) };
     /// let ids = vec!["1".to_owned(), "2".to_owned()];
     /// let answers = users.get_many_or_fetch(ids, |id| vec![format!("user:{id}")], load).await?;
-    /// assert_eq!(*answers[1].as_ref().unwrap().value.as_ref().unwrap().as_str(), *"user 2");
+    /// assert_eq!(answers[1].as_ref().unwrap().value().unwrap(), "user 2");
     /// # Ok::<(), alacena::error::Error>(())
     /// # }).unwrap();
     /// ```
@@ -189,7 +194,7 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
         keys: Vec<String>,
         tags: impl Fn(&str) -> Vec<String>,
         load: impl Fn(Vec<String>) -> F + Send + Sync + 'static,
-    ) -> Result<Vec<Result<Outcome<Arc<V>>, Error>>, Error>
+    ) -> Result<Vec<Result<Outcome<V>, Error>>, Error>
     where
         F: Future<Output = Result<Vec<Option<V>>, Error>> + Send + 'static,
     {
@@ -205,7 +210,7 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
             async move { loading.await?.into_iter().map(|value| loaded(value, version)).collect() }
         };
         let answers = self.engine().get_many_or_fetch(questions, load).await?;
-        Ok(answers.into_iter().map(|answer| typed(answer?, Value::downcast)).collect())
+        Ok(answers.into_iter().map(|answer| typed(answer?)).collect())
     }
 
     /// The value of `key` by `load`, whatever is in the memory, and kept there.
@@ -220,7 +225,7 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
         key: impl IntoIterator<Item = impl AsRef<str>>,
         tags: &[&str],
         load: impl FnOnce() -> F + Send + 'static,
-    ) -> Result<Outcome<Arc<V>>, Error>
+    ) -> Result<Outcome<V>, Error>
     where
         F: Future<Output = Result<Option<V>, Error>> + Send + 'static,
     {
@@ -231,12 +236,9 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
     ///
     /// # Errors
     /// `Invalid` for a key beyond its limits.
-    pub fn get(
-        &self,
-        key: impl IntoIterator<Item = impl AsRef<str>>,
-    ) -> Result<Option<Outcome<Arc<V>>>, Error> {
+    pub fn get(&self, key: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Option<Outcome<V>>, Error> {
         let question = Question::new(&self.rules, self.key(key)?, [])?;
-        self.engine().get(&question).map(|outcome| typed(outcome, Value::downcast)).transpose()
+        self.engine().get(&question).map(typed).transpose()
     }
 
     /// Invalidates one key.
@@ -269,7 +271,7 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
         tags: &[&str],
         mode: Mode,
         load: impl FnOnce() -> F + Send + 'static,
-    ) -> Result<Outcome<Arc<V>>, Error>
+    ) -> Result<Outcome<V>, Error>
     where
         F: Future<Output = Result<Option<V>, Error>> + Send + 'static,
     {
@@ -279,7 +281,7 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
             let loading = load();
             async move { loaded(loading.await?, version) }
         };
-        typed(self.engine().get_or_fetch(&question, load).await?, Value::downcast)
+        typed(self.engine().get_or_fetch(&question, load).await?)
     }
 
     fn question(
@@ -334,20 +336,9 @@ fn weighed<V: Serialize + Send + Sync + 'static>(
 }
 
 /// The value as what it was stored as.
-pub(crate) fn typed<T>(
-    outcome: Outcome,
-    cast: impl FnOnce(&Value) -> Option<T>,
-) -> Result<Outcome<T>, Error> {
-    let mut mistaken = false;
-    let outcome = outcome.map(|value| {
-        let value = cast(&value);
-        mistaken = value.is_none();
-        value
-    });
-    if mistaken {
-        return Err(Error::new(&catalogue::INTERNAL, "an entry holds a value of another type"));
-    }
-    Ok(outcome.map(|value| value.expect("it has just been checked")))
+pub(crate) fn typed<V: Any + Send + Sync>(outcome: Outcome) -> Result<Outcome<V>, Error> {
+    let mistaken = || Error::new(&catalogue::INTERNAL, "an entry holds a value of another type");
+    outcome.downcast().ok_or_else(mistaken)
 }
 
 impl<V> Clone for Class<V> {

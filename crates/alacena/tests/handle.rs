@@ -119,7 +119,7 @@ async fn open(folder: &Path, text: &str) -> Alacena {
 }
 
 fn text(outcome: &Outcome<Body>) -> &str {
-    std::str::from_utf8(outcome.value.as_ref().unwrap().bytes()).unwrap()
+    std::str::from_utf8(outcome.value().unwrap().bytes()).unwrap()
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn a_write_invalidates_what_it_declares_and_nothing_else() {
     assert_eq!(text(&desk.ask("tickets", &[]).await), r#"[{"id":2,"title":"Mail"}]"#);
     let detail = desk.ask("ticket", &[("id", "1")]).await;
     assert_eq!(text(&detail), r#"{"id":1,"title":"Printer","status":"closed"}"#);
-    assert!(matches!(detail.miss, Some(MissReason::Invalidated(_))));
+    assert!(matches!(detail.miss(), Some(MissReason::Invalidated(_))));
     assert!(desk.ask("ticket", &[("id", "2")]).await.is_hit());
 }
 
@@ -171,9 +171,9 @@ async fn a_write_that_the_source_refused_invalidates_nothing() {
 #[tokio::test]
 async fn that_there_is_no_such_row_is_kept_until_it_is_written() {
     let desk = Desk::open().await;
-    assert!(desk.ask("ticket", &[("id", "9")]).await.value.is_none());
+    assert!(desk.ask("ticket", &[("id", "9")]).await.value().is_none());
     let again = desk.ask("ticket", &[("id", "9")]).await;
-    assert!(again.is_hit() && again.value.is_none());
+    assert!(again.is_hit() && again.value().is_none());
 }
 
 #[tokio::test]
@@ -313,13 +313,16 @@ async fn with_the_cache_switched_off_every_read_goes_to_its_source() {
     let config = Config::load(&layers).unwrap_or_else(|problems| panic!("{problems}"));
     let desk = Desk { alacena: Alacena::open(&config, SystemRuntime::shared()).await.unwrap(), folder };
     for _ in 0..2 {
-        assert_eq!(desk.ask("tickets", &[]).await.miss, Some(MissReason::Bypass));
+        assert_eq!(desk.ask("tickets", &[]).await.miss().cloned(), Some(MissReason::Bypass));
     }
     let own = desk.alacena.class::<u64>("own", Policy::default()).unwrap();
     for expected in [1, 2] {
         let load = move || async move { Ok(Some(expected)) };
         let outcome = own.get_or_fetch(["1"], &[], load).await.unwrap();
-        assert_eq!((outcome.miss, *outcome.value.unwrap()), (Some(MissReason::Bypass), expected));
+        assert_eq!(
+            (outcome.miss().cloned(), *outcome.value().unwrap()),
+            (Some(MissReason::Bypass), expected)
+        );
     }
     assert_eq!(desk.alacena.figures().entries, 0);
     assert!(desk.folder.path().exists());
@@ -473,7 +476,7 @@ async fn what_a_source_still_has_is_not_sent_again_and_is_fresh_again() {
     assert_eq!(text(&ask().await.unwrap()), "[1]");
     alacena.invalidate(&[Target::Tag("jobs".into())], "test").await.unwrap();
     let again = ask().await.unwrap();
-    assert_eq!((text(&again), again.is_hit(), again.stale), ("[1]", false, None));
+    assert_eq!((text(&again), again.is_hit(), again.stale()), ("[1]", false, None));
     assert!(ask().await.unwrap().is_hit());
     assert_eq!(*statuses.lock(), ["200 OK", "304 Not Modified"]);
     assert_eq!(alacena.figures().reads[0].unchanged, 1);

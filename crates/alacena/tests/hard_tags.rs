@@ -41,11 +41,11 @@ async fn an_invalidated_hard_tag_forbids_what_another_tag_lets_stand_in() {
         alacena.ask("file", parameters, Ask::default()).await
     };
     for id in ["1", "2"] {
-        assert_eq!(ask(id).await.unwrap().origin, Origin::Source);
+        assert_eq!(ask(id).await.unwrap().origin(), Origin::Source);
     }
     database.execute_batch("drop table files").unwrap();
     let invalidated = [Target::Tag("file:1".to_owned()), Target::Tag("rights:2".to_owned())];
     alacena.invalidate(&invalidated, "test").await.unwrap();
-    assert_eq!(ask("1").await.unwrap().origin, Origin::Stale, "the source fails, and nothing forbids it");
+    assert_eq!(ask("1").await.unwrap().origin(), Origin::Stale, "the source fails, and nothing forbids it");
     assert!(ask("2").await.is_err(), "whatever becomes of the source");
 }

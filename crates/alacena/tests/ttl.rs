@@ -91,8 +91,8 @@ impl World {
     /// What is left of the answer's time after a load.
     async fn fresh_for(&self) -> u64 {
         let outcome = self.ask().await.unwrap();
-        assert_eq!(outcome.origin, Origin::Source);
-        outcome.fresh_for.as_secs()
+        assert_eq!(outcome.origin(), Origin::Source);
+        outcome.fresh_for().as_secs()
     }
 
     async fn after(&self, seconds: u64) {
@@ -157,7 +157,7 @@ async fn what_is_never_fresh_is_asked_about_by_its_version_and_stands_in_unless_
         assert_eq!(world.fresh_for().await, 0);
     }
     let outcome = world.ask().await.unwrap();
-    assert_eq!((outcome.origin, outcome.value.unwrap().bytes().as_ref()), (Origin::Stale, &b"1"[..]));
+    assert_eq!((outcome.origin(), outcome.value().unwrap().bytes().as_ref()), (Origin::Stale, &b"1"[..]));
     world.after(60).await;
     assert_eq!(world.fresh_for().await, 0);
     assert!(heads.lock().unwrap()[3].contains("if-none-match: \"v1\""));
@@ -195,7 +195,7 @@ async fn jitter_never_outlives_what_the_source_has_set() {
     for _ in 0..20 {
         let ask = Ask { mode: Mode::Refresh, ..Ask::default() };
         let outcome = world.alacena.ask("r", Parameters::default(), ask).await.unwrap();
-        seen.push(outcome.fresh_for.as_secs());
+        seen.push(outcome.fresh_for().as_secs());
     }
     assert!(seen.iter().all(|seconds| (50..=100).contains(seconds)), "{seen:?}");
     assert!(seen.iter().any(|seconds| *seconds < 90), "{seen:?}");

@@ -10,6 +10,7 @@ use alacena::{
     Alacena, Class, Level, SystemRuntime,
     class::Policy,
     error::{Error, Kind, catalogue},
+    outcome::Shared,
 };
 use serde::Serialize;
 
@@ -29,8 +30,9 @@ async fn a_hit_is_the_very_value_that_was_loaded() {
     let first = kpis.get_or_fetch(["42"], &[], load).await.unwrap();
     let second = kpis.get_or_fetch(["42"], &[], load).await.unwrap();
     assert!(!first.is_hit() && second.is_hit());
-    assert!(Arc::ptr_eq(&first.value.unwrap(), &second.value.unwrap()), "shared, not copied");
-    assert_eq!(kpis.get(["42"]).unwrap().unwrap().value.unwrap().revenue, 7);
+    let shares = (first.into_value().unwrap(), second.into_value().unwrap());
+    assert!(Shared::ptr_eq(&shares.0, &shares.1), "shared, not copied");
+    assert_eq!(kpis.get(["42"]).unwrap().unwrap().value().unwrap().revenue, 7);
     assert!(kpis.get(["43"]).unwrap().is_none());
 }
 
@@ -46,7 +48,7 @@ async fn each_way_to_invalidate_leads_to_a_new_load() {
         })
     };
     for expected in 1..=4 {
-        assert_eq!(ask().await.unwrap().value.unwrap().revenue, expected);
+        assert_eq!(ask().await.unwrap().value().unwrap().revenue, expected);
         let invalidated = match expected {
             1 => kpis.invalidate_key(["42"]).unwrap(),
             2 => kpis.invalidate_tag("company:42").unwrap(),
@@ -55,7 +57,7 @@ async fn each_way_to_invalidate_leads_to_a_new_load() {
         };
         assert_eq!((invalidated.level, invalidated.dropped), (Level::Applied, 1));
     }
-    assert_eq!(ask().await.unwrap().value.unwrap().revenue, 5);
+    assert_eq!(ask().await.unwrap().value().unwrap().revenue, 5);
 }
 
 #[tokio::test]
@@ -73,8 +75,7 @@ async fn many_keys_are_loaded_together_and_each_stands_in_its_place() {
     ask(&["2"]).await.unwrap();
     kpis.invalidate_tag("company:3").unwrap();
     let answers: Vec<_> = ask(&["1", "2", "9"]).await.unwrap().into_iter().map(Result::unwrap).collect();
-    let revenues: Vec<_> =
-        answers.iter().map(|answer| answer.value.as_ref().map(|kpis| kpis.revenue)).collect();
+    let revenues: Vec<_> = answers.iter().map(|answer| answer.value().map(|kpis| kpis.revenue)).collect();
     assert_eq!(revenues, [Some(1), Some(2), None]);
     assert_eq!(
         answers.iter().map(alacena::outcome::Outcome::is_hit).collect::<Vec<_>>(),
@@ -86,7 +87,7 @@ async fn many_keys_are_loaded_together_and_each_stands_in_its_place() {
 async fn an_absent_thing_is_no_error_and_a_failure_is() {
     let kpis = class(&Alacena::in_memory(SystemRuntime::shared()));
     let absent = kpis.get_or_fetch(["1"], &[], || async { Ok(None) }).await.unwrap();
-    assert!(absent.value.is_none());
+    assert!(absent.value().is_none());
     let failed = kpis
         .get_or_fetch(["2"], &[], || async { Err(Error::new(&catalogue::SOURCE_FAILED, "500")) })
         .await
@@ -100,7 +101,7 @@ async fn a_refresh_replaces_what_is_kept() {
     for revenue in [1, 2] {
         kpis.refresh(["42"], &[], move || async move { Ok(Some(Kpis { revenue })) }).await.unwrap();
     }
-    assert_eq!(kpis.get(["42"]).unwrap().unwrap().value.unwrap().revenue, 2);
+    assert_eq!(kpis.get(["42"]).unwrap().unwrap().value().unwrap().revenue, 2);
 }
 
 #[tokio::test]

@@ -68,7 +68,8 @@ async fn ask_source(mut config: Config, arguments: &Call) -> Result<Answer, Fail
     let outcome = ask(&alacena, arguments).await;
     let took = runtime.now() - begin;
     alacena.close(config.server.drain).await;
-    let Some(body) = outcome?.value else {
+    let outcome = outcome?;
+    let Some(body) = outcome.value() else {
         let detail = format!("the source of `{}` has nothing under these parameters", arguments.read);
         return Err(Error::new(&catalogue::ABSENT, detail).into());
     };

@@ -64,7 +64,7 @@ impl Warm {
             for engine in [&warm.still, &warm.engine] {
                 let load = |_| async { Ok(Loaded::found(Value::new::<Payload>([7; 64], 64, 7))) };
                 let outcome = ready(engine.get_or_fetch(question, load)).expect("it has loaded");
-                assert_eq!(outcome.origin, Origin::Source);
+                assert_eq!(outcome.origin(), Origin::Source);
             }
         }
         assert!(warm.questions.iter().all(|question| warm.is_warm(question)), "every hit is one");
@@ -126,6 +126,6 @@ pub(crate) fn ready<T>(future: impl Future<Output = T>) -> T {
 
 /// Says that a hit is one; what it answered must not be optimised away.
 pub(crate) fn hit(outcome: Outcome) {
-    debug_assert_eq!(outcome.origin, Origin::L1);
+    debug_assert_eq!(outcome.origin(), Origin::L1);
     std::hint::black_box(outcome);
 }

@@ -16,7 +16,7 @@ use crate::{
     key::Key,
     marker::Break,
     memory::Entry,
-    outcome::{MissReason, Origin, Outcome, StaleReason},
+    outcome::{Besides, MissReason, Origin, Outcome, StaleReason},
     runtime::Moment,
     value::Value,
 };
@@ -37,7 +37,7 @@ impl Engine {
     pub fn get(&self, question: &Question) -> Option<Outcome> {
         let now = self.0.runtime.now();
         match self.look(question, now) {
-            Found::Fresh(entry) => Some(hit(question, &entry, now)),
+            Found::Fresh(entry) => Some(hit(question, entry, now)),
             Found::Revalidate(_) => {
                 question.rules.counters.miss(&MissReason::Expired);
                 None
@@ -78,20 +78,19 @@ impl Engine {
         let now = self.0.runtime.now();
         let (mut reason, spare) = match self.look(question, now) {
             Found::Fresh(entry) => {
-                let outcome = hit(question, &entry, now);
                 if self.is_due_ahead(question, &entry, now) {
                     self.revalidate(question, load::boxed(load), Some(&entry));
                 }
-                return Ok(outcome);
+                return Ok(hit(question, entry, now));
             }
             Found::Revalidate(entry) => {
                 self.revalidate(question, load::boxed(load), None);
-                return Ok(hit(question, &entry, now));
+                return Ok(hit(question, entry, now));
             }
             Found::Missing(reason, spare) => (reason, spare),
         };
         let waited = match self.turn(question) {
-            Turn::Hit(entry) => return Ok(hit(question, &entry, self.0.runtime.now())),
+            Turn::Hit(entry) => return Ok(hit(question, entry, self.0.runtime.now())),
             Turn::Lead(landing, landed) => {
                 reason = reason.after(landing.follows_failure());
                 self.launch(question.clone(), landing, load::boxed(load), Urgency::Foreground);
@@ -218,9 +217,9 @@ impl Engine {
         let now = self.0.runtime.now();
         let (why, error) = match result {
             Ok(Some(Settled { entry, not_stored, .. })) => {
-                let loaded = outcome(&entry, now, Some(reason), None);
-                let fresh_for = if not_stored.is_none() { loaded.fresh_for } else { Duration::ZERO };
-                return Ok(Outcome { origin: Origin::Source, collapsed, not_stored, fresh_for, ..loaded });
+                let (miss, stale) = (Some(reason), None);
+                let besides = Besides { origin: Origin::Source, miss, stale, collapsed, not_stored };
+                return Ok(Outcome::besides(entry, now, besides));
             }
             Ok(None) => (StaleReason::SoftTimeout, None),
             Err(error) => (StaleReason::SourceError, Some(error)),
@@ -233,7 +232,7 @@ impl Engine {
         match (spare, error) {
             (Some(entry), _) => {
                 counters.stale(why);
-                Ok(Outcome { collapsed, ..outcome(&entry, now, Some(reason), Some(why)) })
+                Ok(stale(entry, now, Some(reason), why, collapsed))
             }
             (None, Some(error)) => {
                 counters.errors.increment();
@@ -271,17 +270,17 @@ pub(super) fn resting(error: Error, pause: Duration) -> Error {
 }
 
 /// An answer out of the memory.
-pub(super) fn hit(question: &Question, entry: &Entry, now: Moment) -> Outcome {
+pub(super) fn hit(question: &Question, entry: Arc<Entry>, now: Moment) -> Outcome {
     let Rules { counters, policy, .. } = &*question.rules;
     counters.hits.increment();
     if let Some(age_max) = policy.sliding_max {
         entry.slide(now, age_max);
     }
-    let stale = (now >= entry.lifetime().fresh_until).then_some(StaleReason::Revalidating);
-    if let Some(why) = stale {
-        counters.stale(why);
+    if now < entry.lifetime().fresh_until {
+        return Outcome::hit(entry, now);
     }
-    outcome(entry, now, None, stale)
+    counters.stale(StaleReason::Revalidating);
+    stale(entry, now, None, StaleReason::Revalidating, false)
 }
 
 /// Whether an entry past its time may be answered instead of this error: the source could not be asked or did not
@@ -290,17 +289,13 @@ fn may_stand_in_for(error: &Error) -> bool {
     !matches!(error.kind(), Kind::Invalid | Kind::Denied)
 }
 
-fn outcome(entry: &Entry, now: Moment, miss: Option<MissReason>, stale: Option<StaleReason>) -> Outcome {
-    let lifetime = entry.lifetime();
-    Outcome {
-        value: entry.value.clone(),
-        origin: if stale.is_some() { Origin::Stale } else { Origin::L1 },
-        age: now - lifetime.loaded_at,
-        fresh_for: if stale.is_some() { Duration::ZERO } else { lifetime.fresh_until - now },
-        stale_for: now - lifetime.fresh_until,
-        miss,
-        stale,
-        collapsed: false,
-        not_stored: None,
-    }
+fn stale(
+    entry: Arc<Entry>,
+    now: Moment,
+    miss: Option<MissReason>,
+    why: StaleReason,
+    collapsed: bool,
+) -> Outcome {
+    let (origin, stale) = (Origin::Stale, Some(why));
+    Outcome::besides(entry, now, Besides { origin, miss, stale, collapsed, not_stored: None })
 }

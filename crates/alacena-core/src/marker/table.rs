@@ -80,8 +80,8 @@ pub enum Break<'t> {
     PushedOut(&'t Dep),
 }
 
-/// Everything that an entry depends on, as it stood when its load began. Cheap to clone.
-#[derive(Clone)]
+/// Everything that an entry depends on, as it stood when its load began. Cheap to clone; the default depends on nothing.
+#[derive(Clone, Default)]
 pub struct Token {
     marks: Arc<[Mark]>,
     /// Marks from this one on are hard: once one is broken, the entry must not be seen again.

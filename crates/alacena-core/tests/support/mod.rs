@@ -93,7 +93,7 @@ impl World {
 }
 
 pub fn number(outcome: &Outcome) -> u64 {
-    ScriptedSource::number(&outcome.value).expect("there is a value")
+    ScriptedSource::number(outcome.value()).expect("there is a value")
 }
 
 pub fn seconds(seconds: u64) -> Duration {

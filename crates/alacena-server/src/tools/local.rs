@@ -27,7 +27,7 @@ impl LocalTools {
         let parameters = Parameters::from_json(&read.parameters, given)?;
         let ask = Ask { credentials: Arc::clone(&call.credentials), mode: Mode::Normal };
         let outcome = self.0.ask(&read.name, parameters, ask).await?;
-        Ok(match &outcome.value {
+        Ok(match outcome.value() {
             Some(body) => ToolResult::found(body, &outcome),
             None => {
                 let detail = format!("the source of `{}` has nothing under these parameters", read.name);

@@ -2,7 +2,11 @@
 
 use std::mem;
 
-use alacena::{error::Error, outcome::Outcome, value::Body};
+use alacena::{
+    error::Error,
+    outcome::{MissReason, Outcome},
+    value::Body,
+};
 use serde_json::{Map, Value as Json, json};
 
 use crate::problem;
@@ -158,12 +162,12 @@ fn decimal(number: &str) -> (String, i64) {
 fn meta(outcome: &Outcome<Body>) -> Map<String, Json> {
     let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let facts = json!({
-        "origin": outcome.origin.as_str(),
-        "ageMs": millis(outcome.age),
-        "freshForMs": millis(outcome.fresh_for),
-        "stale": outcome.stale.map(|reason| reason.as_str()),
-        "miss": outcome.miss.as_ref().map(|reason| reason.as_str()),
-        "collapsed": outcome.collapsed,
+        "origin": outcome.origin().as_str(),
+        "ageMs": millis(outcome.age()),
+        "freshForMs": millis(outcome.fresh_for()),
+        "stale": outcome.stale().map(|reason| reason.as_str()),
+        "miss": outcome.miss().map(MissReason::as_str),
+        "collapsed": outcome.collapsed(),
     });
     Map::from_iter([(META_KEY.to_owned(), facts)])
 }
