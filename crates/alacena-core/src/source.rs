@@ -5,7 +5,12 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::{declared::Parameters, error::Error, runtime::BoxFuture, value::Body};
+use crate::{
+    declared::{AnswerSchema, Parameters},
+    error::Error,
+    runtime::BoxFuture,
+    value::Body,
+};
 
 /// A credential that the caller sent and the source is to receive, in a type that cannot print it.
 #[derive(Clone)]
@@ -99,6 +104,11 @@ pub trait Fetch: Send + Sync + 'static {
     /// # Errors
     /// With [`Retry`](crate::error::Retry) set here, once, where the knowledge is.
     fn fetch(&self, call: Call) -> BoxFuture<'static, Result<Fetched, Error>>;
+
+    /// What every answer is, as far as the source knows without being asked; `None`: it may be anything.
+    fn answers(&self) -> Option<AnswerSchema> {
+        None
+    }
 }
 
 /// How a declared write ended.
