@@ -66,7 +66,8 @@ pub const MISS_REASONS: [&str; 6] = ["cold", "expired", "evicted", "invalidated"
 /// The reasons for a stale answer, in the order of the counters.
 pub const STALE_REASONS: [&str; 3] = ["revalidating", "soft-timeout", "source-error"];
 /// The reasons for not keeping a value, in the order of the counters.
-pub const NOT_STORED_REASONS: [&str; 5] = ["superseded", "too-large", "uncacheable", "bypass", "no-ttl"];
+pub const NOT_STORED_REASONS: [&str; 6] =
+    ["superseded", "too-large", "uncacheable", "bypass", "no-ttl", "parent-not-fresh"];
 
 /// What is counted of one read, or of one class of a library.
 #[derive(Debug, Default)]
@@ -139,6 +140,7 @@ mod tests {
             NotStored::Uncacheable,
             NotStored::Bypass,
             NotStored::NoTtl,
+            NotStored::ParentNotFresh,
         ] {
             counters.not_stored(reason);
         }

@@ -108,6 +108,8 @@ pub enum NotStored {
     Bypass,
     /// Its class keeps nothing: its TTL is zero.
     NoTtl,
+    /// It was made with the answer of another read, and that was stale, or not kept itself.
+    ParentNotFresh,
 }
 
 impl NotStored {
@@ -120,6 +122,7 @@ impl NotStored {
             NotStored::Uncacheable => "uncacheable",
             NotStored::Bypass => "bypass",
             NotStored::NoTtl => "no-ttl",
+            NotStored::ParentNotFresh => "parent-not-fresh",
         }
     }
 }

@@ -290,6 +290,13 @@ impl Parameters {
         Ok(Self(values))
     }
 
+    /// The same with one more value, which no caller has given. It takes the place of one of the same name.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, scalar: Scalar) -> Self {
+        self.0.insert(name.into(), scalar);
+        self
+    }
+
     /// The value of one parameter, if it has one.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Scalar> {

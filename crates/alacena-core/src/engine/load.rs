@@ -28,6 +28,8 @@ pub struct Loaded {
     pub value: Option<Value>,
     /// Whether it may be shared and kept.
     pub cacheable: bool,
+    /// Why it is not to be kept although it may be shared; `None`: nothing speaks against it.
+    pub withheld: Option<NotStored>,
     /// How long it holds, where that is not for its class alone to say.
     pub terms: Terms,
 }
@@ -36,20 +38,54 @@ impl Loaded {
     /// A value that may be kept.
     #[must_use]
     pub fn found(value: Value) -> Self {
-        Self { value: Some(value), cacheable: true, terms: Terms::default() }
+        Self { value: Some(value), ..Self::absent() }
     }
 
     /// There is no such thing, and that may be kept.
     #[must_use]
     pub fn absent() -> Self {
-        Self { value: None, cacheable: true, terms: Terms::default() }
+        Self { value: None, cacheable: true, withheld: None, terms: Terms::default() }
     }
 }
 
-/// A load that has not begun. Told whether caches on the way must be asked to look again.
-pub(super) type Load = Box<dyn FnOnce(bool) -> BoxFuture<'static, Result<Loaded, Error>> + Send>;
+/// A load that has not begun.
+pub(super) enum Load {
+    /// Asks its source.
+    Ask(Ask),
+    /// Must learn something first. Other keys may be loaded for that, perhaps from the same source: so it happens
+    /// before there is a place at the source, since whoever held one while it waits for another could wait for itself.
+    After(BoxFuture<'static, Result<Ask, Error>>),
+}
 
-pub(super) fn boxed<F>(load: impl FnOnce(bool) -> F + Send + 'static) -> Load
+/// Asks the source. Told whether caches on the way must be asked to look again.
+pub(super) type Ask = Box<dyn FnOnce(bool) -> BoxFuture<'static, Result<Loaded, Error>> + Send>;
+
+impl Load {
+    pub(super) fn new<F>(load: impl FnOnce(bool) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Result<Loaded, Error>> + Send + 'static,
+    {
+        Self::Ask(boxed(load))
+    }
+
+    pub(super) fn after<L, F>(first: impl Future<Output = Result<L, Error>> + Send + 'static) -> Self
+    where
+        L: FnOnce(bool) -> F + Send + 'static,
+        F: Future<Output = Result<Loaded, Error>> + Send + 'static,
+    {
+        Self::After(Box::pin(async move { first.await.map(boxed) }))
+    }
+
+    /// Learns what it must know first.
+    pub(super) async fn ready(self) -> Result<Ask, Failure> {
+        match self {
+            Load::Ask(ask) => Ok(ask),
+            Load::After(first) => first.await.map_err(Failure::not_looked),
+        }
+    }
+}
+
+fn boxed<F>(load: impl FnOnce(bool) -> F + Send + 'static) -> Ask
 where
     F: Future<Output = Result<Loaded, Error>> + Send + 'static,
 {
@@ -66,7 +102,7 @@ impl Engine {
         let no_cache = self.must_look_again(&question);
         let engine = self.clone();
         self.0.runtime.spawn(Box::pin(async move {
-            match engine.ask_source(&question.rules, urgency, || load(no_cache)).await {
+            match engine.run(&question.rules, urgency, load, no_cache).await {
                 Ok((loaded, took)) => {
                     engine.land(&question, landing, loaded, took);
                 }
@@ -81,9 +117,21 @@ impl Engine {
         let _work = self.0.running.enter()?;
         let token = question.capture(&self.0.markers);
         let no_cache = self.must_look_again(question);
-        let asked = self.ask_source(&question.rules, Urgency::Foreground, || load(no_cache)).await;
+        let asked = self.run(&question.rules, Urgency::Foreground, load, no_cache).await;
         let (loaded, took) = asked.map_err(|failure| failure.error)?;
         Ok(self.settle_alone(question, token, loaded, took))
+    }
+
+    /// Learns what the load must know first, and asks the source.
+    pub(super) async fn run(
+        &self,
+        rules: &Rules,
+        urgency: Urgency,
+        load: Load,
+        no_cache: bool,
+    ) -> Result<(Loaded, Duration), Failure> {
+        let ask = load.ready().await?;
+        self.ask_source(rules, urgency, || ask(no_cache)).await
     }
 
     /// What one caller alone is answered with.
@@ -174,7 +222,7 @@ impl Engine {
         // take the place of what it has made out of date.
         let is_kept = !ttl.is_zero() || loaded.terms.ttl.is_some();
         let too_large = loaded.value.as_ref().is_some_and(|value| value.weight() > policy.item_bytes_max);
-        let cacheable = loaded.cacheable;
+        let (cacheable, withheld) = (loaded.cacheable, loaded.withheld);
         let mut entry = self.entry(question, loaded, landing.token().clone(), took, ttl);
         let previous = self.0.memory.get(question.key.as_bytes());
         entry.changed = previous.map(|previous| !entry.says_the_same_as(&previous));
@@ -185,11 +233,12 @@ impl Engine {
         let not_stored = if cacheable {
             landing.land(entry, |key, entry| {
                 held = self.0.memory.get(key.as_bytes());
-                match &held {
+                match (&held, withheld) {
                     _ if !is_kept => Err(NotStored::NoTtl),
                     _ if too_large => Err(NotStored::TooLarge),
+                    (_, Some(reason)) => Err(reason),
                     // A newer version was put while this one was loading.
-                    Some(held) if held.outranks(&entry) => Err(NotStored::Superseded),
+                    (Some(held), None) if held.outranks(&entry) => Err(NotStored::Superseded),
                     _ => self.0.memory.put(key, entry).ok_or(NotStored::TooLarge),
                 }
             })

@@ -4,10 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
 
-use super::{
-    Engine, Loaded, Mode, Question, Rules,
-    load::{self, Load},
-};
+use super::{Engine, Loaded, Mode, Question, Rules, load::Load};
 use crate::{
     error::{Error, Kind, Retry, catalogue},
     flight::{Landed, Look, Settled, Turn},
@@ -75,16 +72,45 @@ impl Engine {
     where
         F: Future<Output = Result<Loaded, Error>> + Send + 'static,
     {
+        self.answer_or_load(question, || Load::new(load)).await
+    }
+
+    /// The same with a load that must learn something `first`, such as the answer to another question: `first` ends in
+    /// the load. It runs where the load does, after everything that the answer depends on has been captured, and before
+    /// the load takes a place at its source. Its time is its own; where it fails, the load has.
+    ///
+    /// # Errors
+    /// As of [`get_or_fetch`](Engine::get_or_fetch), and what `first` failed with.
+    ///
+    /// # Cancellation
+    /// A caller that goes away ends neither.
+    pub async fn get_or_fetch_after<L, F>(
+        &self,
+        question: &Question,
+        first: impl Future<Output = Result<L, Error>> + Send + 'static,
+    ) -> Result<Outcome, Error>
+    where
+        L: FnOnce(bool) -> F + Send + 'static,
+        F: Future<Output = Result<Loaded, Error>> + Send + 'static,
+    {
+        self.answer_or_load(question, || Load::after(first)).await
+    }
+
+    async fn answer_or_load(
+        &self,
+        question: &Question,
+        load: impl FnOnce() -> Load,
+    ) -> Result<Outcome, Error> {
         let now = self.0.runtime.now();
         let (mut reason, spare) = match self.look(question, now) {
             Found::Fresh(entry) => {
                 if self.is_due_ahead(question, &entry, now) {
-                    self.revalidate(question, load::boxed(load), Some(&entry));
+                    self.revalidate(question, load(), Some(&entry));
                 }
                 return Ok(hit(question, entry, now));
             }
             Found::Revalidate(entry) => {
-                self.revalidate(question, load::boxed(load), None);
+                self.revalidate(question, load(), None);
                 return Ok(hit(question, entry, now));
             }
             Found::Missing(reason, spare) => (reason, spare),
@@ -93,7 +119,7 @@ impl Engine {
             Turn::Hit(entry) => return Ok(hit(question, entry, self.0.runtime.now())),
             Turn::Lead(landing, landed) => {
                 reason = reason.after(landing.follows_failure());
-                self.launch(question.clone(), landing, load::boxed(load), Urgency::Foreground);
+                self.launch(question.clone(), landing, load(), Urgency::Foreground);
                 Waited::of(self.wait(question, landed, spare.as_ref()).await, false)
             }
             Turn::Join(landed) => {
@@ -101,7 +127,7 @@ impl Engine {
                 match self.wait(question, landed, spare.as_ref()).await {
                     // It may not be shared after all: this caller asks for itself.
                     Ok(Some(settled)) if settled.private => {
-                        Waited::of(self.load_alone(question, load::boxed(load)).await.map(Some), false)
+                        Waited::of(self.load_alone(question, load()).await.map(Some), false)
                     }
                     other => Waited::of(other, true),
                 }
@@ -110,7 +136,7 @@ impl Engine {
                 reason = reason.after(true);
                 Waited::of(Err(resting(error, pause)), false)
             }
-            Turn::Alone => Waited::of(self.load_alone(question, load::boxed(load)).await.map(Some), false),
+            Turn::Alone => Waited::of(self.load_alone(question, load()).await.map(Some), false),
         };
         self.answer(question, waited, reason, spare)
     }

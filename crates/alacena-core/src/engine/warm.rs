@@ -3,13 +3,19 @@
 //! The place at the source is taken before the flight: whoever asks for the key while a warming waits for its turn
 //! leads a flight of its own, with a caller's urgency, instead of waiting in the queue of those whom nobody waits for.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use super::{
     Engine, Loaded, Mode, Question,
+    load::{Failure, Load},
     read::{Found, resting},
 };
-use crate::{error::Error, flight::Turn, guard::Urgency, outcome::NotStored};
+use crate::{
+    error::Error,
+    flight::{Landing, Turn},
+    guard::Urgency,
+    outcome::NotStored,
+};
 
 /// What became of a key that was to be warm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,25 +55,74 @@ impl Engine {
         let _work = self.0.running.enter()?;
         let permit = self.admit(&question.rules, Urgency::Warming).await?;
         let landing = match self.turn(&question) {
-            Turn::Hit(_) => return Ok(Warmed::Fresh),
             Turn::Lead(landing, _) => landing,
-            Turn::Join(landed) => {
+            turn => {
                 drop(permit);
-                let settled = self.wait(&question, landed, None).await?;
-                let not_stored = settled.and_then(|settled| settled.not_stored);
-                return Ok(not_stored.map_or(Warmed::Fresh, Warmed::NotStored));
+                return self.without_leading(&question, turn).await;
             }
-            Turn::Rest(error, pause) => return Err(resting(error, pause)),
-            Turn::Alone => return Ok(Warmed::NotStored(NotStored::Uncacheable)),
         };
         let no_cache = self.must_look_again(&question);
-        match self.ask_admitted(&question.rules, permit, || load(no_cache)).await {
+        let asked = self.ask_admitted(&question.rules, permit, || load(no_cache)).await;
+        self.end(&question, landing, asked.map_err(|error| Failure { error, looked: true }))
+    }
+
+    /// The same with a load that must learn something `first`, as of
+    /// [`get_or_fetch_after`](Engine::get_or_fetch_after). Its flight begins before it has a place at its source, and so
+    /// whoever asks for the key meanwhile waits for it.
+    ///
+    /// # Errors
+    /// As of [`warm`](Engine::warm), and what `first` failed with.
+    ///
+    /// # Cancellation
+    /// As of [`warm`](Engine::warm).
+    pub async fn warm_after<L, F>(
+        &self,
+        question: &Question,
+        first: impl Future<Output = Result<L, Error>> + Send + 'static,
+    ) -> Result<Warmed, Error>
+    where
+        L: FnOnce(bool) -> F + Send + 'static,
+        F: Future<Output = Result<Loaded, Error>> + Send + 'static,
+    {
+        let question = question.clone().with_mode(Mode::Normal);
+        let _work = self.0.running.enter()?;
+        let landing = match self.turn(&question) {
+            Turn::Lead(landing, _) => landing,
+            turn => return self.without_leading(&question, turn).await,
+        };
+        let no_cache = self.must_look_again(&question);
+        let ran = self.run(&question.rules, Urgency::Warming, Load::after(first), no_cache).await;
+        self.end(&question, landing, ran)
+    }
+
+    /// What becomes of a key that is not for this warming to load.
+    async fn without_leading(&self, question: &Question, turn: Turn) -> Result<Warmed, Error> {
+        match turn {
+            Turn::Hit(_) => Ok(Warmed::Fresh),
+            Turn::Join(landed) => {
+                let settled = self.wait(question, landed, None).await?;
+                let not_stored = settled.and_then(|settled| settled.not_stored);
+                Ok(not_stored.map_or(Warmed::Fresh, Warmed::NotStored))
+            }
+            Turn::Rest(error, pause) => Err(resting(error, pause)),
+            Turn::Alone => Ok(Warmed::NotStored(NotStored::Uncacheable)),
+            Turn::Lead(..) => unreachable!("whoever leads loads"),
+        }
+    }
+
+    fn end(
+        &self,
+        question: &Question,
+        landing: Landing,
+        ran: Result<(Loaded, Duration), Failure>,
+    ) -> Result<Warmed, Error> {
+        match ran {
             Ok((loaded, took)) => {
-                let not_stored = self.land(&question, landing, loaded, took);
+                let not_stored = self.land(question, landing, loaded, took);
                 Ok(not_stored.map_or(Warmed::Loaded, Warmed::NotStored))
             }
-            Err(error) => {
-                landing.fail(&error, true);
+            Err(Failure { error, looked }) => {
+                landing.fail(&error, looked);
                 Err(error)
             }
         }
