@@ -29,7 +29,7 @@ fn owner() -> Owner {
 }
 
 fn open(folder: &Path) -> Result<Arc<EmbeddedLedger>, Error> {
-    EmbeddedLedger::open(folder, owner(), &FakeRuntime::new(1))
+    EmbeddedLedger::open(folder, owner(), None, Arc::new(FakeRuntime::new(1)))
 }
 
 fn intent(write: impl ToString) -> Intent {
@@ -134,7 +134,7 @@ async fn every_start_is_a_new_era_with_the_same_secret() {
     assert!(secrets[0] != [0; 32] && secrets[0] == secrets[1] && secrets[1] == secrets[2]);
 
     let other = tempfile::tempdir().unwrap();
-    let other = EmbeddedLedger::open(other.path(), owner(), &FakeRuntime::new(2)).unwrap();
+    let other = EmbeddedLedger::open(other.path(), owner(), None, Arc::new(FakeRuntime::new(2))).unwrap();
     assert_ne!(other.secret(), &secrets[0]);
     assert_ne!(other.era(), eras[0], "another store at its first start is another era, too");
 }
@@ -213,12 +213,12 @@ async fn a_newer_store_is_refused_and_left_as_it_is() {
     open(folder.path()).unwrap().close().await;
     edit(folder.path(), |transaction| {
         let mut meta = transaction.open_table(TableDefinition::<&str, u64>::new("meta")).unwrap();
-        meta.insert("format", 2).unwrap();
+        meta.insert("format", 3).unwrap();
     });
     for _ in 0..2 {
         let error = open(folder.path()).unwrap_err();
         assert_eq!(error.code(), &catalogue::STORE_FAILED);
-        assert!(error.detail().contains("format 2, this one knows 1"), "{error}");
+        assert!(error.detail().contains("format 3, this one knows 2"), "{error}");
     }
     assert_eq!(read_owner(folder.path()), None);
 }

@@ -27,7 +27,12 @@ impl Store {
     #[cfg(feature = "embedded")]
     pub(crate) fn open(config: &Config, runtime: &SharedRuntime) -> Result<Self, Error> {
         let owner = Owner { pid: std::process::id(), listen: None, started_at: runtime.unix_millis() };
-        let embedded = EmbeddedLedger::open(&config.embedded.path, owner, &**runtime)?;
+        let embedded = EmbeddedLedger::open(
+            &config.embedded.path,
+            owner,
+            config.embedded.keys.clone(),
+            Arc::clone(runtime),
+        )?;
         Ok(Self {
             ledger: Arc::clone(&embedded) as Arc<dyn Ledger>,
             secret: *embedded.secret(),

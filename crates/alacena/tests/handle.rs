@@ -275,7 +275,7 @@ async fn what_an_earlier_process_left_open_is_applied_before_the_first_read() {
     let owner = Owner { pid: 1, listen: None, started_at: 0 };
     let store = folder.path().join(".alacena");
     let runtime = SystemRuntime::shared();
-    let ledger = EmbeddedLedger::open(&store, owner.clone(), &*runtime).unwrap();
+    let ledger = EmbeddedLedger::open(&store, owner.clone(), None, runtime.clone()).unwrap();
     let targets = vec![Target::Tag("ticket:1".into()), Target::Class("gone since".into())];
     ledger.open_intent(Intent { write: "close".into(), targets, at: 1 }).await.unwrap();
     ledger.close().await;
@@ -284,7 +284,7 @@ async fn what_an_earlier_process_left_open_is_applied_before_the_first_read() {
     assert_eq!(alacena.figures().invalidations, 1);
     alacena.close(std::time::Duration::from_secs(1)).await;
 
-    let ledger = EmbeddedLedger::open(&store, owner, &*runtime).unwrap();
+    let ledger = EmbeddedLedger::open(&store, owner, None, runtime.clone()).unwrap();
     assert_eq!(ledger.open_intents().await.unwrap(), []);
     let history = ledger.history(10).await.unwrap();
     assert_eq!(

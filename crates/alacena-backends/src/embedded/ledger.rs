@@ -11,15 +11,17 @@ use std::{
 };
 
 use alacena_core::{
+    envelope::SealKeys,
     error::{Error, catalogue},
     ledger::{Intent, IntentId, Invalidation, Ledger},
-    runtime::{BoxFuture, Runtime},
+    runtime::{BoxFuture, SharedRuntime},
 };
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     owner::Owner,
+    records::Records,
     store::{Edit, Identity, Store},
     writer::{self, Order},
 };
@@ -31,18 +33,18 @@ use super::{
 /// use alacena_core::ledger::{Intent, Ledger, Target};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-/// # let runtime = alacena_testkit::FakeRuntime::new(1);
+/// # let runtime = std::sync::Arc::new(alacena_testkit::FakeRuntime::new(1));
 /// # let folder = tempfile::tempdir()?;
 /// # let folder = folder.path();
 /// let owner = Owner { pid: std::process::id(), listen: None, started_at: 0 };
-/// let ledger = EmbeddedLedger::open(folder, owner.clone(), &runtime)?;
+/// let ledger = EmbeddedLedger::open(folder, owner.clone(), None, runtime.clone())?;
 /// assert_eq!(read_owner(folder), Some(owner.clone()));
 /// let intent = Intent { write: "create_job".into(), targets: vec![Target::Tag("jobs".into())], at: 0 };
 /// ledger.open_intent(intent.clone()).await?;
 /// ledger.close().await;
 ///
 /// // The next process finds what the first did not finish.
-/// let ledger = EmbeddedLedger::open(folder, owner, &runtime)?;
+/// let ledger = EmbeddedLedger::open(folder, owner, None, runtime)?;
 /// assert_eq!(ledger.open_intents().await?[0].1, intent);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
@@ -61,13 +63,22 @@ impl EmbeddedLedger {
     /// Opens the store in `folder` and makes `owner` known beside it. Folder and store are created when they are
     /// missing, readable for their owner only, with a secret of their own.
     ///
+    /// With `keys`, every record is sealed. A store that is readable, or sealed with the previous key, is written anew
+    /// with the current one before this returns, so that nothing readable stays behind.
+    ///
     /// Blocking: for the start of a process.
     ///
     /// # Errors
     /// `Unavailable`: the store belongs to another process, which the error names; or the folder cannot be written;
-    /// or the store was written by a newer version, which is left as it is.
-    pub fn open(folder: &Path, owner: Owner, runtime: &dyn Runtime) -> Result<Arc<Self>, Error> {
-        let store = Store::open(folder, runtime)?;
+    /// or the store was written by a newer version, which is left as it is. `Invalid`: it is sealed with a key that is
+    /// not in `keys`; it is left as it is, too.
+    pub fn open(
+        folder: &Path,
+        owner: Owner,
+        keys: Option<SealKeys>,
+        runtime: SharedRuntime,
+    ) -> Result<Arc<Self>, Error> {
+        let store = Store::open(folder, Records::new(keys, runtime))?;
         store.announce(&owner)?;
         let identity = store.identity();
         let (orders, thread) = writer::start(store)?;

@@ -1,6 +1,7 @@
 //! The embedded store: what must survive the process, in one file of a folder, without any server.
 //!
-//! `store` says what the file holds and turns a batch of changes into one transaction; `writer` is the one thread
+//! `file` opens the file; `records` writes what stands in it, readable or sealed; `reseal` writes a whole store anew for
+//! another key; `store` says what the file holds and turns a batch of changes into one transaction; `writer` is the one thread
 //! that touches the file and commits everything that waits at once; [`EmbeddedLedger`] is the asynchronous handle;
 //! `owner` tells other processes who has the store.
 //!
@@ -10,6 +11,9 @@
 
 mod ledger;
 mod owner;
+mod file;
+mod records;
+mod reseal;
 mod store;
 mod writer;
 

@@ -1,38 +1,41 @@
 //! What the file holds, and how it changes: one redb transaction a batch.
 //!
-//! Records are JSON under numbers that grow: the upper half is the number of the start of the process, the lower
+//! Records (`records.rs` says how one is written) stand under numbers that grow: the upper half is the number of the start of the process, the lower
 //! half counts within it. So they are in the order of time whatever the wall clock does, never used twice, and those
 //! of earlier processes are the ones below the first of this one.
 
-use std::{
-    fs::{self, OpenOptions},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use alacena_core::{
-    error::{Error, catalogue},
+    envelope::Unreadable,
+    error::Error,
     ledger::{Intent, IntentId, Invalidation, Target},
-    runtime::Runtime,
 };
 use redb::{
-    Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageError,
-    TableDefinition,
+    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, TableError,
+    WriteTransaction,
 };
 
-use super::owner::{self, Owner};
+use super::{
+    file::{self, FILE},
+    owner::{self, Owner},
+    records::{FORMAT_MAX, Place, Records},
+    reseal::{self, Resealed, resealed},
+};
 
-/// The number in `meta` that says how the rest is written. A store with a greater one is left alone.
-const FORMAT: u64 = 1;
 /// Invalidations kept.
 pub(super) const HISTORY_MAX: u64 = 10_000;
-/// Memory for pages of the file; redb's own default is 1 GiB.
-const PAGES_BYTES_MAX: usize = 4 * 1024 * 1024;
-const FILE: &str = "store.redb";
 
-const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
-const SECRETS: TableDefinition<&str, [u8; 32]> = TableDefinition::new("secrets");
-const INTENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("intents");
-const HISTORY: TableDefinition<u64, &[u8]> = TableDefinition::new("history");
+pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+/// Secrets of a readable store.
+pub(super) const SECRETS: TableDefinition<&str, [u8; 32]> = TableDefinition::new("secrets");
+/// Secrets of a sealed store.
+pub(super) const SEALED: TableDefinition<&str, &[u8]> = TableDefinition::new("sealed");
+pub(super) const INTENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("intents");
+pub(super) const HISTORY: TableDefinition<u64, &[u8]> = TableDefinition::new("history");
+
+/// The name of the key of principals.
+pub(super) const PRINCIPALS: &str = "principals";
 
 /// One change of the store.
 pub(super) enum Edit {
@@ -46,6 +49,9 @@ pub(super) struct Store {
     folder: PathBuf,
     /// `None` after a failure that redb does not recover from; opened again at the next use.
     database: Option<Database>,
+    /// Locked for as long as this store is open.
+    _former: Option<Database>,
+    records: Records,
     identity: Identity,
     next_record: u64,
 }
@@ -63,15 +69,17 @@ pub(super) struct Identity {
 
 impl Store {
     /// Opens the store in `folder`, making both if they are not there, and begins a new era.
-    pub(super) fn open(folder: &Path, runtime: &dyn Runtime) -> Result<Self, Error> {
-        make_folder(folder).map_err(|error| {
-            failed(folder, format!("the folder cannot be created: {error}")).caused_by(error)
-        })?;
-        let database = open_file(folder)?;
-        let identity = begin(&database, runtime).map_err(|refusal| refusal.for_folder(folder))?;
+    pub(super) fn open(folder: &Path, records: Records) -> Result<Self, Error> {
+        file::make_folder(folder)?;
+        let database = file::open(folder, FILE)?;
+        is_known(&database).map_err(|refusal| refusal.for_folder(folder))?;
+        let Resealed { database, former } = resealed(folder, database, &records)?;
+        let identity = begin(&database, &records).map_err(|refusal| refusal.for_folder(folder))?;
         Ok(Self {
             folder: folder.to_owned(),
             database: Some(database),
+            _former: former,
+            records,
             identity,
             next_record: identity.first,
         })
@@ -80,7 +88,7 @@ impl Store {
     /// Makes known who has the store.
     pub(super) fn announce(&self, owner: &Owner) -> Result<(), Error> {
         owner::write(&self.folder, owner).map_err(|error| {
-            failed(&self.folder, format!("the owner file cannot be written: {error}")).caused_by(error)
+            file::failed(&self.folder, format!("the owner file cannot be written: {error}")).caused_by(error)
         })
     }
 
@@ -100,7 +108,7 @@ impl Store {
     pub(super) fn commit<'a>(&mut self, edits: impl Iterator<Item = &'a Edit>) -> Result<(), Error> {
         let first = self.next_record;
         let mut next = first;
-        let result = self.with(|database| {
+        let result = self.with(|database, records| {
             let transaction = database.begin_write()?;
             {
                 let mut intents = transaction.open_table(INTENTS)?;
@@ -108,13 +116,15 @@ impl Store {
                 for edit in edits {
                     match edit {
                         Edit::Open(id, intent) => {
-                            intents.insert(id, json(intent).as_slice())?;
+                            let record = records.json(Place::Intent(*id), intent);
+                            intents.insert(id, record.as_slice())?;
                         }
                         Edit::Close(id) => {
                             intents.remove(id)?;
                         }
                         Edit::Record(invalidation) => {
-                            history.insert(next, json(invalidation).as_slice())?;
+                            let record = records.json(Place::History(next), invalidation);
+                            history.insert(next, record.as_slice())?;
                             next += 1;
                         }
                     }
@@ -133,13 +143,13 @@ impl Store {
     /// The intents of earlier processes, oldest first.
     pub(super) fn open_intents(&mut self) -> Result<Vec<(IntentId, Intent)>, Error> {
         let first = self.identity.first;
-        self.with(|database| {
+        self.with(|database, records| {
             let intents = database.begin_read()?.open_table(INTENTS)?;
             intents
                 .range(..first)?
                 .map(|entry| {
                     let (id, record) = entry?;
-                    Ok((id.value(), intent(id.value(), record.value())))
+                    Ok((id.value(), intent(id.value(), record.value(), records)))
                 })
                 .collect()
         })
@@ -147,15 +157,19 @@ impl Store {
 
     /// The newest `limit` invalidations, newest first.
     pub(super) fn history(&mut self, limit: usize) -> Result<Vec<Invalidation>, Error> {
-        self.with(|database| {
+        self.with(|database, records| {
             let history = database.begin_read()?.open_table(HISTORY)?;
             let mut newest = Vec::new();
             for entry in history.iter()?.rev().take(limit) {
                 let (id, record) = entry?;
-                match serde_json::from_slice(record.value()) {
+                match records.record(Place::History(id.value()), record.value()) {
                     Ok(invalidation) => newest.push(invalidation),
-                    Err(_) => {
-                        tracing::warn!(id = id.value(), "an unreadable record of the history was left out")
+                    Err(why) => {
+                        tracing::warn!(
+                            id = id.value(),
+                            why,
+                            "an unreadable record of the history was left out"
+                        )
                     }
                 }
             }
@@ -165,17 +179,20 @@ impl Store {
 
     /// Uses the database, opening it again after an earlier failure and closing it after one now: redb refuses
     /// everything once the disk has failed, even when the disk is back.
-    fn with<T>(&mut self, work: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, Error> {
+    fn with<T>(
+        &mut self,
+        work: impl FnOnce(&Database, &Records) -> Result<T, redb::Error>,
+    ) -> Result<T, Error> {
         let database = match self.database.take() {
             Some(database) => database,
-            None => open_file(&self.folder)?,
+            None => file::open(&self.folder, FILE)?,
         };
-        match work(&database) {
+        match work(&database, &self.records) {
             Ok(value) => {
                 self.database = Some(database);
                 Ok(value)
             }
-            Err(error) => Err(failed(&self.folder, error.to_string()).caused_by(error)),
+            Err(error) => Err(file::failed(&self.folder, error.to_string()).caused_by(error)),
         }
     }
 }
@@ -183,6 +200,7 @@ impl Store {
 /// Why a store is not taken.
 enum Refusal {
     Newer(u64),
+    Sealed(Unreadable),
     Failed(redb::Error),
 }
 
@@ -195,116 +213,81 @@ impl<E: Into<redb::Error>> From<E> for Refusal {
 impl Refusal {
     fn for_folder(self, folder: &Path) -> Error {
         match self {
-            Refusal::Newer(format) => failed(
+            Refusal::Newer(format) => file::failed(
                 folder,
                 format!(
-                    "it was written by a newer version (format {format}, this one knows {FORMAT}): \
+                    "it was written by a newer version (format {format}, this one knows {FORMAT_MAX}): \
                      use that version, or another folder"
                 ),
             ),
-            Refusal::Failed(error) => failed(folder, error.to_string()).caused_by(error),
+            Refusal::Sealed(unreadable) => reseal::refused(folder, unreadable),
+            Refusal::Failed(error) => file::failed(folder, error.to_string()).caused_by(error),
         }
     }
 }
 
-/// Checks the format before anything is written, then counts this start.
-fn begin(database: &Database, runtime: &dyn Runtime) -> Result<Identity, Refusal> {
+/// Checks the format before anything is written.
+fn is_known(database: &Database) -> Result<(), Refusal> {
+    match database.begin_read()?.open_table(META) {
+        Err(TableError::TableDoesNotExist(_)) => Ok(()),
+        meta => match meta?.get("format")?.map(|format| format.value()) {
+            Some(format) if format > FORMAT_MAX => Err(Refusal::Newer(format)),
+            _ => Ok(()),
+        },
+    }
+}
+
+/// Counts this start.
+fn begin(database: &Database, records: &Records) -> Result<Identity, Refusal> {
     let transaction = database.begin_write()?;
     let identity = {
         let mut meta = transaction.open_table(META)?;
-        let format = meta.get("format")?.map_or(FORMAT, |format| format.value());
-        if format > FORMAT {
-            return Err(Refusal::Newer(format)); // Dropped, the transaction changes nothing.
-        }
-        meta.insert("format", FORMAT)?;
+        meta.insert("format", records.format())?;
         let starts = meta.get("starts")?.map_or(0, |starts| starts.value()) + 1;
         meta.insert("starts", starts)?;
-
-        let mut secrets = transaction.open_table(SECRETS)?;
-        let kept = secrets.get("principals")?.map(|secret| secret.value());
-        let secret = kept.unwrap_or_else(|| random_bytes(runtime));
-        secrets.insert("principals", secret)?;
+        let secret = secret(&transaction, records)?;
         transaction.open_table(INTENTS)?;
         transaction.open_table(HISTORY)?;
         // Counted, so that no two starts are alike; random too, should the file be put back from a copy.
-        let era = (starts << 32) | (runtime.random() >> 32);
+        let era = (starts << 32) | u64::from(u32::from_le_bytes(records.random()));
         Identity { era, secret, first: starts << 32 }
     };
     transaction.commit()?;
     Ok(identity)
 }
 
-fn random_bytes(runtime: &dyn Runtime) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    for chunk in bytes.chunks_exact_mut(8) {
-        chunk.copy_from_slice(&runtime.random().to_le_bytes());
+/// The key of principals, which is made with the store.
+fn secret(transaction: &WriteTransaction, records: &Records) -> Result<[u8; 32], Refusal> {
+    if records.keys().is_none() {
+        let mut secrets = transaction.open_table(SECRETS)?;
+        let kept = secrets.get(PRINCIPALS)?.map(|secret| secret.value());
+        let secret = kept.unwrap_or_else(|| records.random());
+        secrets.insert(PRINCIPALS, secret)?;
+        return Ok(secret);
     }
-    bytes
-}
-
-/// Creates the folder for its owner's eyes only, and keeps it out of version control: it holds a secret.
-fn make_folder(folder: &Path) -> std::io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)?;
-    fs::write(folder.join(".gitignore"), "*\n")
-}
-
-fn open_file(folder: &Path) -> Result<Database, Error> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(folder.join(FILE)).map_err(|error| {
-        failed(folder, format!("{FILE} cannot be opened for writing: {error}")).caused_by(error)
-    })?;
-    undamaged(file).map_err(|error| match error {
-        DatabaseError::DatabaseAlreadyOpen => {
-            let first =
-                owner::read_owner(folder).map_or("another process".to_owned(), |owner| owner.to_string());
-            Error::new(&catalogue::STORE_OWNED, format!("it belongs to {first}"))
-                .with("path", folder.display())
+    let mut secrets = transaction.open_table(SEALED)?;
+    let kept = secrets.get(PRINCIPALS)?.map(|sealed| records.read(Place::Principals, sealed.value()));
+    match kept {
+        Some(opened) => {
+            let secret = opened.map_err(Refusal::Sealed)?;
+            secret.try_into().map_err(|_| Refusal::Sealed(Unreadable::Damaged))
         }
-        DatabaseError::Storage(StorageError::Corrupted(_)) => failed(
-            folder,
-            format!(
-                "{FILE} is damaged: put a copy back, or move it away and its history with it, and start anew"
-            ),
-        )
-        .caused_by(error),
-        error => failed(folder, format!("{FILE} cannot be read: {error}")).caused_by(error),
-    })
-}
-
-/// Opens the file and looks at every page of it (it is small: see [`HISTORY_MAX`]), because redb trusts its pages
-/// later and panics over a damaged one. While it looks it may panic as well; that is an answer, too.
-fn undamaged(file: fs::File) -> Result<Database, DatabaseError> {
-    let look = || {
-        let mut database = Database::builder().set_cache_size(PAGES_BYTES_MAX).create_file(file)?;
-        database.check_integrity()?;
-        Ok(database)
-    };
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(look))
-        .unwrap_or_else(|_| Err(StorageError::Corrupted("redb panicked over it".to_owned()).into()))
-}
-
-fn failed(folder: &Path, detail: String) -> Error {
-    Error::new(&catalogue::STORE_FAILED, detail).with("path", folder.display())
-}
-
-fn json(record: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(record).expect("records have text keys and no map can fail to be written")
+        None => {
+            let secret: [u8; 32] = records.random();
+            secrets.insert(PRINCIPALS, records.write(Place::Principals, &secret).as_slice())?;
+            Ok(secret)
+        }
+    }
 }
 
 /// An intent whose record cannot be read any more may have been about anything: everything is invalidated.
-fn intent(id: IntentId, record: &[u8]) -> Intent {
-    serde_json::from_slice(record).unwrap_or_else(|_| {
-        tracing::warn!(id, "an unreadable record of a write: everything will be invalidated in its place");
+fn intent(id: IntentId, record: &[u8], records: &Records) -> Intent {
+    records.record(Place::Intent(id), record).unwrap_or_else(|why| {
+        tracing::warn!(
+            id,
+            why,
+            "an unreadable record of a write: everything will be invalidated in its place"
+        );
         Intent { write: "unreadable record".to_owned(), targets: vec![Target::Everything], at: 0 }
     })
 }

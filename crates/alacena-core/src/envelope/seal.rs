@@ -117,6 +117,12 @@ impl SealKeys {
         self.current.id
     }
 
+    /// Whether an envelope that is sealed with the key of this name can be opened.
+    #[must_use]
+    pub fn opens(&self, id: KeyId) -> bool {
+        self.key(id).is_some()
+    }
+
     /// Seals `content` as the value of `subject`. `nonce` must be drawn at random, each time anew.
     ///
     /// ```

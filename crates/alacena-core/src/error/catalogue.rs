@@ -128,6 +128,9 @@ catalogue! {
     /// The store belongs to another running process.
     STORE_OWNED = "store-owned", Unavailable, "store in use",
         "Stop the process that the answer names, or give this one a store of its own.";
+    /// The store is sealed with a key that is not at hand.
+    STORE_SEALED = "store-sealed", Invalid, "store sealed with another key",
+        "Set key of [embedded] to the key that the store was sealed with, or key_previous if key is a new one; without that key, move the folder away and start anew.";
     /// No server answers where one is expected.
     SERVER_ABSENT = "server-absent", Unavailable, "no server running",
         "Start one with `alacena serve`, or name it with --server.";

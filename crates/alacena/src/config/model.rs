@@ -7,7 +7,8 @@ use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Dura
 
 use alacena_core::{
     class::Policy,
-    declared::{Parameter, Pointer, Template},
+    declared::{AnswerSchema, Parameter, Parameters, Pointer, Template},
+    envelope::SealKeys,
     secret::Secret,
 };
 
@@ -93,6 +94,8 @@ pub struct EmbeddedConfig {
     /// Its folder.
     pub path: PathBuf,
 }
+    /// What its records are sealed with; `None`: who can read its file can read them.
+    pub keys: Option<SealKeys>,
 
 /// `[tokens.<name>]`: somebody who may ask.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 use std::fs;
 
 use alacena::config::{Config, Layers, SourceKind};
+use alacena_core::envelope::SealKey;
 
 use crate::{environment, parse_with};
 
@@ -140,4 +141,29 @@ fn a_value_of_the_environment_is_no_template() {
     let text = "[sources.crm]\nkind = \"http\"\nbase_url = \"https://crm.example\"\n[reads.r]\nsource = \"crm\"\nhttp = \"GET /x?k=${K}\"\n";
     let config = parse_with(text, &[("K", "{name}")]).unwrap();
     assert!(config.reads[0].parameters.is_empty());
+}
+
+#[test]
+fn the_keys_of_the_store_are_32_bytes_and_never_shown() {
+    let (old, new) = ("A".repeat(43), "0123456789abcdef".repeat(4));
+    let keys = |text: &str| {
+        let text = format!("[embedded]\n{text}");
+        parse_with(&text, &[("OLD", &old), ("NEW", &new)])
+    };
+    let config = keys("key = \"${NEW}\"\nkey_previous = \"${OLD}\"\n").unwrap();
+    let sealed = config.embedded.keys.as_ref().unwrap();
+    assert!(sealed.opens(SealKey::parse(&old).unwrap().id()));
+    assert_eq!(sealed.current(), SealKey::parse(&new).unwrap().id());
+    let shown = format!("{config:?}");
+    assert!(!shown.contains(&old) && !shown.contains(&new), "{shown}");
+    assert!(keys("").unwrap().embedded.keys.is_none());
+
+    let wrong = keys("key = \"${NEW}!\"\n").unwrap_err().to_string();
+    assert!(
+        wrong.contains("embedded.key: is not 32 bytes") && wrong.contains("openssl rand -base64 32"),
+        "{wrong}"
+    );
+    assert!(!wrong.contains(&new), "{wrong}");
+    let alone = keys("key_previous = \"${OLD}\"\n").unwrap_err().to_string();
+    assert!(alone.contains("embedded.key_previous: is given without `key`"), "{alone}");
 }

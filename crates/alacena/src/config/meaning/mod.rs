@@ -2,6 +2,7 @@
 //! be wrong any more.
 
 mod server;
+mod embedded;
 mod sources;
 mod parameters;
 mod holes;
@@ -13,7 +14,7 @@ mod writes;
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use alacena_core::{class::Policy, declared::nearest, memory::QuickMemory};
@@ -21,7 +22,7 @@ use alacena_core::{class::Policy, declared::nearest, memory::QuickMemory};
 use super::{
     Config, Origin,
     check::shown,
-    model::{EmbeddedConfig, MemoryConfig},
+    model::MemoryConfig,
     problem::Problem,
     setting::Settings,
     units::shown_bytes,
@@ -43,7 +44,7 @@ pub(super) fn of(
         file: file.map(Path::to_owned),
         server: meaning.server(!tokens.is_empty()),
         memory: memory(root.table("memory")),
-        embedded: embedded(root.table("embedded")),
+        embedded: meaning.embedded(),
         tokens,
         sources: meaning.sources(),
         classes: meaning.classes(),
@@ -57,10 +58,6 @@ pub(super) fn of(
 
 fn memory(settings: &Settings) -> MemoryConfig {
     MemoryConfig { bytes_max: settings.bytes("max"), markers_max: settings.integer("markers_max") }
-}
-
-fn embedded(settings: &Settings) -> EmbeddedConfig {
-    EmbeddedConfig { path: settings.path_maybe("path").cloned().unwrap_or_else(PathBuf::new) }
 }
 
 struct Meaning<'a> {

@@ -124,12 +124,24 @@ const MEMORY: &[Field] = &[
     .default("65536"),
 ];
 
-const EMBEDDED: &[Field] = &[Field::new(
-    "path",
-    Kind::Text(Format::Path),
-    "Its folder, relative to the configuration file. One process owns it.",
-)
-.default(".alacena")];
+const EMBEDDED: &[Field] = &[
+    Field::new(
+        "path",
+        Kind::Text(Format::Path),
+        "Its folder, relative to the configuration file. One process owns it.",
+    )
+    .default(".alacena"),
+    Field::new(
+        "key",
+        Kind::Secret { min: 43 },
+        "What its records are sealed with: 32 bytes in base64 or hexadecimal, as `openssl rand -base64 32` makes them, in `${ALACENA_KEY}` or a `file:`. A store that was readable is sealed at the next start. Without it, who can read the file can read the names and keys in it.",
+    ),
+    Field::new(
+        "key_previous",
+        Kind::Secret { min: 43 },
+        "The key that `key` takes the place of. The next start seals the store with `key`; after that it is not needed any more.",
+    ),
+];
 
 const TOKENS: &[Field] = &[
     Field::new(
