@@ -97,6 +97,30 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Counts on from what has been counted by others, which count no more.
+    pub fn go_on_from(&self, others: &Counters) {
+        let pairs = self.each().zip(others.each());
+        pairs.for_each(|(counter, other)| counter.add(other.get()));
+    }
+
+    fn each(&self) -> impl Iterator<Item = &Counter> {
+        let Self {
+            hits,
+            misses,
+            stale,
+            collapsed,
+            errors,
+            loads,
+            load_errors,
+            load_nanos,
+            changed,
+            unchanged,
+            not_stored,
+        } = self;
+        let single = [hits, collapsed, errors, loads, load_errors, load_nanos, changed, unchanged];
+        single.into_iter().chain(misses).chain(stale).chain(not_stored)
+    }
+
     pub(crate) fn miss(&self, reason: &MissReason) {
         self.misses[position(&MISS_REASONS, reason.as_str())].increment();
     }

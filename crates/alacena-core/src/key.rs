@@ -201,6 +201,12 @@ impl KeySpace {
         Self { generation, ..self }
     }
 
+    /// The generation of these keys.
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
     /// The key made of the constant segments and `rest`, in the partition of `principal`.
     ///
     /// # Errors

@@ -54,7 +54,7 @@ pub(crate) fn index(app: &App) -> String {
     let base = app.base_url();
     let mut page = format!("Alacena {}\n\nReads\n", app.settings().version);
     let alacena = app.alacena();
-    for read in alacena.reads() {
+    for read in alacena.reads().iter() {
         paragraph(&mut page, &read.name, &read.description, &curl_read(app, read));
     }
     if alacena.reads().is_empty() {
@@ -63,7 +63,7 @@ pub(crate) fn index(app: &App) -> String {
     if !alacena.writes().is_empty() {
         page.push_str("\nWrites\n");
     }
-    for write in alacena.writes() {
+    for write in alacena.writes().iter() {
         let members: Vec<String> = write
             .parameters
             .iter()

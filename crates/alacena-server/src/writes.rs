@@ -33,7 +33,7 @@ pub(crate) async fn send(
     let parameters = Parameters::from_json(&write.parameters, members.iter())?;
     let credentials = credentials(&write.credentials, &headers)?;
     tracing::debug!(write = %write.name, who = %caller.who, "declared write");
-    let written = app.alacena().write(&write.name, parameters, credentials).await?;
+    let written = write.send(parameters, credentials).await?;
     let headers = [
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (ALACENA_LEVEL.clone(), HeaderValue::from_static(written.level.as_str())),

@@ -29,7 +29,8 @@ impl Alacena {
     /// `Invalid`, naming the forms that keys have, when no read has a key like it.
     pub fn explain(&self, text: &str) -> Result<Vec<KeyExplanation>, Error> {
         let mut explanations = Vec::new();
-        for read in &self.inner.prepared.reads {
+        let prepared = self.prepared();
+        for read in &prepared.reads {
             let Some(key) = read.keys.of_text(text)? else { continue };
             let entries = if read.read.credentials.is_empty() {
                 self.inner.engine.explain(&key).into_iter().collect()
@@ -40,7 +41,7 @@ impl Alacena {
             explanations.push(KeyExplanation { read: name, class, text: key.text(), entries });
         }
         if explanations.is_empty() {
-            let forms: Vec<&str> = self.inner.reads.iter().take(20).map(|read| read.key.as_str()).collect();
+            let forms: Vec<&str> = prepared.declared_reads.iter().take(20).map(|read| read.key.as_str()).collect();
             let detail = format!("no read has a key of this form; there are: {}", forms.join(", "));
             return Err(Error::new(&catalogue::KEY_INVALID, detail));
         }

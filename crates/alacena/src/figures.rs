@@ -1,13 +1,13 @@
 //! What Alacena can say about itself: counts since the start, and whether it is well.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use alacena_core::{
     figures::{self as counters, Counter, Counters},
     guard::{Guard, State},
 };
 
-use crate::{declared_reads::Read, handle::Alacena};
+use crate::{declared_reads::Read, handle::Alacena, prepared::OpenSource};
 
 /// Counts since the start, and sizes now.
 #[derive(Clone, Debug)]
@@ -138,7 +138,7 @@ impl Alacena {
     #[must_use]
     pub fn figures(&self) -> Figures {
         let engine = self.inner.engine.figures();
-        let prepared = &self.inner.prepared;
+        let prepared = self.prepared();
         Figures {
             reads: prepared
                 .reads
@@ -153,7 +153,7 @@ impl Alacena {
             writes: self.inner.writes_sent.get(),
             markers: engine.markers,
             loads_running: engine.loads_running,
-            sources: prepared.guards.iter().map(|(source, guard)| SourceFigures::of(source, guard)).collect(),
+            sources: prepared.sources.iter().map(|(name, open)| SourceFigures::of(name, &open.guard)).collect(),
             uptime: self.runtime().now() - self.inner.started,
         }
     }
@@ -161,11 +161,10 @@ impl Alacena {
     /// Whether it is well: a source whose breaker is not closed is missing.
     #[must_use]
     pub fn health(&self) -> Health {
-        let guards = self.inner.prepared.guards.iter();
-        let missing: Vec<String> = guards
-            .filter(|(_, guard)| guard.figures().breaker.state != State::Closed)
-            .map(|(source, _)| format!("source {source}"))
-            .collect();
+        let prepared = self.prepared();
+        let is_missing = |(_, open): &(_, &Arc<OpenSource>)| open.guard.figures().breaker.state != State::Closed;
+        let missing = prepared.sources.iter().filter(is_missing);
+        let missing: Vec<String> = missing.map(|(source, _)| format!("source {source}")).collect();
         let status = if missing.is_empty() { Status::Healthy } else { Status::Degraded };
         Health { status, missing, durable: self.inner.store.ledger.is_durable() }
     }

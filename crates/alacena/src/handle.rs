@@ -12,13 +12,14 @@ use alacena_core::{
     source::{Call, Credential, Fetched},
     value::{Body, Value},
 };
+use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 
 pub use alacena_core::engine::Mode;
 
 use crate::{
-    declared_reads::{Read, Write},
-    prepared::{Prepared, required},
+    prepared::{Prepared, PreparedRead, required},
+    reload::Opened,
     store::Store,
     targets::Step,
     ttl::TtlRule,
@@ -50,12 +51,12 @@ use crate::{
 ///
 /// let kpis = alacena.declared_read("kpis")?;
 /// let company = |id| Parameters::from_text(&kpis.parameters, [("company", id)]);
-/// let first = alacena.ask("kpis", company("42")?, Ask::default()).await?;
-/// let second = alacena.ask("kpis", company("42")?, Ask::default()).await?;
+/// let first = kpis.ask(company("42")?, Ask::default()).await?;
+/// let second = kpis.ask(company("42")?, Ask::default()).await?;
 /// assert!(!first.is_hit() && second.is_hit());
 ///
 /// alacena.invalidate(&[Target::Tag("company:42".into())], "example").await?;
-/// assert!(!alacena.ask("kpis", company("42")?, Ask::default()).await?.is_hit());
+/// assert!(!kpis.ask(company("42")?, Ask::default()).await?.is_hit());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
@@ -67,10 +68,12 @@ pub struct Alacena {
 pub(crate) struct Inner {
     pub(crate) engine: alacena_core::engine::Engine,
     pub(crate) store: Store,
-    pub(crate) prepared: Prepared,
-    /// Copies of what is declared, in the order of `prepared`, for [`Alacena::reads`] and [`Alacena::writes`].
-    pub(crate) reads: Vec<Read>,
-    pub(crate) writes: Vec<Write>,
+    /// What is declared now. Replaced as a whole, and read on every call: without a lock.
+    pub(crate) prepared: ArcSwap<Prepared>,
+    /// Held by the one reload that may be under way, across its awaits.
+    pub(crate) reloading: Arc<tokio::sync::Mutex<()>>,
+    /// What cannot be reloaded; none where no configuration was opened.
+    pub(crate) opened: Option<Opened>,
     pub(crate) cache_enabled: bool,
     pub(crate) started: Moment,
     /// The classes of the application's own values, with the type of each. Held for a few instructions.
@@ -121,41 +124,14 @@ impl Invalidated {
 }
 
 impl Alacena {
-    /// The declared reads, in order of name.
-    #[must_use]
-    pub fn reads(&self) -> &[Read] {
-        &self.inner.reads
-    }
-
-    /// The declared read of this name.
-    ///
-    /// # Errors
-    /// `Invalid` where there is none, with the name that was perhaps meant.
-    pub fn declared_read(&self, name: &str) -> Result<&Read, Error> {
-        Ok(&self.inner.prepared.read(name)?.read)
-    }
-
-    /// The declared writes, in order of name.
-    #[must_use]
-    pub fn writes(&self) -> &[Write] {
-        &self.inner.writes
-    }
-
-    /// The declared write of this name.
-    ///
-    /// # Errors
-    /// `Invalid` where there is none, with the name that was perhaps meant.
-    pub fn declared_write(&self, name: &str) -> Result<&Write, Error> {
-        Ok(&self.inner.prepared.write(name)?.write)
-    }
-
     /// The runtime it runs on.
     #[must_use]
     pub fn runtime(&self) -> &SharedRuntime {
         self.inner.engine.runtime()
     }
 
-    /// Answers a declared read.
+    /// Answers the declared read of this name. Parameters that were checked against an earlier configuration may not
+    /// fit it: [`DeclaredRead::ask`](crate::DeclaredRead::ask) leaves no room for that.
     ///
     /// # Errors
     /// `Invalid` where there is no such read, `Denied` where it needs a credential that is missing, and whatever the
@@ -164,9 +140,17 @@ impl Alacena {
     /// # Cancellation
     /// A caller that goes away neither kills nor leaks the load.
     pub async fn ask(&self, read: &str, parameters: Parameters, ask: Ask) -> Result<Outcome<Body>, Error> {
-        let prepared = self.inner.prepared.read(read)?;
+        self.declared_read(read)?.ask(parameters, ask).await
+    }
+
+    pub(crate) async fn ask_prepared(
+        &self,
+        prepared: &PreparedRead,
+        parameters: Parameters,
+        ask: Ask,
+    ) -> Result<Outcome<Body>, Error> {
         let credentials = required(&prepared.read.credentials, &ask.credentials)?;
-        let question = prepared.question(&self.inner.prepared.secret, &parameters, &credentials)?;
+        let question = prepared.question(&parameters, &credentials)?;
         let mode = self.mode(ask.mode);
         let (fetch, ttl) = (Arc::clone(&prepared.fetch), Arc::clone(&prepared.ttl));
         let (engine, key) = (self.inner.engine.clone(), question.key.clone());
@@ -232,8 +216,19 @@ impl Alacena {
         if self.inner.cache_enabled { asked } else { Mode::Bypass }
     }
 
+    /// What is declared now, to look at; not to be held across an await.
+    pub(crate) fn prepared(&self) -> Guard<Arc<Prepared>> {
+        self.inner.prepared.load()
+    }
+
+    /// What is declared now, to keep.
+    pub(crate) fn prepared_full(&self) -> Arc<Prepared> {
+        self.inner.prepared.load_full()
+    }
+
     fn resolve(&self, targets: &[Target]) -> Result<Vec<Step>, Error> {
-        let steps = targets.iter().map(|target| self.inner.prepared.steps(target));
+        let prepared = self.prepared();
+        let steps = targets.iter().map(|target| prepared.steps(target));
         Ok(steps.collect::<Result<Vec<_>, Error>>()?.concat())
     }
 
@@ -261,7 +256,8 @@ impl Alacena {
                 "recovery: an earlier process may have sent this write; invalidating what it changes"
             );
             for target in &intent.targets {
-                match self.inner.prepared.steps(target) {
+                let steps = self.prepared().steps(target);
+                match steps {
                     Ok(steps) => {
                         self.apply(
                             &steps,
@@ -292,11 +288,11 @@ fn loaded(
     match (fetched, held) {
         (Fetched::Found { body, cacheable, terms }, _) => {
             let terms = ttl.terms(terms, Some(&body), runtime.unix_millis());
-            Ok(Loaded { value: Some(body.into()), cacheable, terms })
+            Ok(Loaded { value: Some(body.into()), cacheable, withheld: None, terms })
         }
         (Fetched::Unchanged { cacheable, terms }, Some(held)) => {
             let terms = ttl.terms(terms, held.downcast_ref(), runtime.unix_millis());
-            Ok(Loaded { value: Some(held), cacheable, terms })
+            Ok(Loaded { value: Some(held), cacheable, withheld: None, terms })
         }
         (Fetched::Absent, _) => Ok(Loaded::absent()),
         (other, _) => Err(Error::new(&catalogue::INTERNAL, format!("unexpected answer {other:?}"))),

@@ -5,10 +5,10 @@ use alacena_core::{
     dep::Dep,
     error::{Error, catalogue},
     key::{Key, KeySpace, Principal, split_text},
+    source::Credential,
 };
 
 /// The keys of one declared read.
-#[derive(Debug)]
 pub(crate) struct Keys {
     space: KeySpace,
     /// What follows the constant segments.
@@ -17,6 +17,8 @@ pub(crate) struct Keys {
     parameters: Vec<Parameter>,
     /// The parameters that patterns may name, as the class declares them.
     index: Vec<String>,
+    /// What the partitions of callers are keyed with.
+    secret: [u8; 32],
 }
 
 /// One part of a key between two colons.
@@ -80,7 +82,23 @@ impl Keys {
         }
         let space = KeySpace::new(namespace, class, &constant)?;
         let rest = segments[constant.len()..].to_vec();
-        Ok(Self { space, rest, parameters: parameters.to_vec(), index: index.to_vec() })
+        Ok(Self { space, rest, parameters: parameters.to_vec(), index: index.to_vec(), secret: [0; 32] })
+    }
+
+    /// The same keys, of this generation and with the partitions of callers keyed with `secret`.
+    pub(crate) fn in_generation(self, generation: u32, secret: [u8; 32]) -> Self {
+        Self { space: self.space.in_generation(generation), secret, ..self }
+    }
+
+    /// The partition of the caller who sent these credentials; none for a read that passes none through.
+    pub(crate) fn principal(&self, credentials: &[Credential]) -> Option<Principal> {
+        let pairs = || credentials.iter().map(|one| (&*one.header, &*one.secret));
+        (!credentials.is_empty()).then(|| Principal::of(&self.secret, pairs()))
+    }
+
+    /// What the partitions of callers are keyed with.
+    pub(crate) fn secret(&self) -> &[u8; 32] {
+        &self.secret
     }
 
     pub(crate) fn space(&self) -> &KeySpace {

@@ -6,6 +6,7 @@
 //!                        prepared reads, writes, keys, targets
 //! ```
 
+mod calendar;
 pub mod config;
 mod declared_reads;
 mod explain;
@@ -15,12 +16,15 @@ mod keys;
 mod open;
 mod patterns;
 mod prepared;
+mod reload;
 mod sources;
+mod promise;
 mod store;
 mod system;
 mod targets;
 mod ttl;
 mod typed;
+mod warming;
 mod writing;
 
 #[cfg(feature = "embedded")]
@@ -29,10 +33,12 @@ pub use alacena_core::engine::{Put, PutRefusal};
 pub use alacena_core::{
     class, declared, dep, error, freshness, key, ledger, outcome, runtime, secret, source, value,
 };
-pub use declared_reads::{Read, Write};
+pub use declared_reads::{DeclaredRead, DeclaredWrite, Read, Write};
 pub use explain::{Explanation, KeyExplanation, KeyPage};
 pub use figures::{BreakerFigures, Figures, Health, ReadFigures, SourceFigures, Status};
 pub use handle::{Alacena, Ask, Invalidated, Level, Mode};
+pub use reload::{Ready, Reloaded, Reloading};
 pub use system::SystemRuntime;
 pub use typed::Class;
+pub use warming::{Cron, NoCron};
 pub use writing::Written;

@@ -6,20 +6,24 @@ use std::{
 };
 
 use alacena_core::{
+    class::Policy,
     engine::{Engine, EngineSettings, Rules},
     error::Error,
     figures::{Counter, Counters},
     guard::{BreakerSettings, BulkheadSettings, Guard, GuardSettings},
     runtime::SharedRuntime,
 };
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::{
-    config::{Config, GuardConfig, ReadConfig, TargetTemplate, WriteConfig},
+    config::{Config, GuardConfig, ReadConfig, SourceConfig, TargetTemplate, WriteConfig},
     declared_reads::{Read, Write},
     handle::{Alacena, Inner},
     keys::Keys,
-    prepared::{Prepared, PreparedRead, PreparedWrite},
+    prepared::{OpenSource, Prepared, PreparedRead, PreparedWrite},
+    reload::Opened,
+    promise,
     sources::Source,
     store::Store,
     ttl::TtlRule,
@@ -33,12 +37,12 @@ impl Alacena {
     /// files cannot be used, or the store belongs to another process, named.
     pub async fn open(config: &Config, runtime: SharedRuntime) -> Result<Alacena, Error> {
         let store = Store::open(config, &runtime)?;
-        let prepared = prepare(config, &runtime, &store)?;
+        let prepared = prepare(config, &runtime, &store, None)?;
         let memory = EngineSettings {
             memory_bytes_max: config.memory.bytes_max,
             markers_max: config.memory.markers_max,
         };
-        let alacena = Self::assemble(memory, runtime, store, prepared, config.cache_enabled);
+        let alacena = Self::assemble(memory, runtime, store, prepared, Some(Opened::with(config)));
         alacena.recover().await?;
         Ok(alacena)
     }
@@ -48,15 +52,7 @@ impl Alacena {
     #[must_use]
     pub fn in_memory(runtime: SharedRuntime) -> Alacena {
         let store = Store::in_memory(&*runtime);
-        let nothing = Prepared {
-            namespace: "default".to_owned(),
-            classes: BTreeSet::new(),
-            reads: Vec::new(),
-            writes: Vec::new(),
-            guards: Vec::new(),
-            secret: [0; 32],
-        };
-        Self::assemble(EngineSettings::default(), runtime, store, nothing, true)
+        Self::assemble(EngineSettings::default(), runtime, store, Prepared::nothing("default"), None)
     }
 
     pub(crate) fn assemble(
@@ -64,17 +60,17 @@ impl Alacena {
         runtime: SharedRuntime,
         store: Store,
         prepared: Prepared,
-        cache_enabled: bool,
+        opened: Option<Opened>,
     ) -> Alacena {
         Alacena {
             inner: Arc::new(Inner {
                 started: runtime.now(),
                 engine: Engine::new(memory, runtime),
                 store,
-                reads: prepared.reads.iter().map(|read| read.read.clone()).collect(),
-                writes: prepared.writes.iter().map(|write| write.write.clone()).collect(),
-                prepared,
-                cache_enabled,
+                prepared: ArcSwap::from_pointee(prepared),
+                cache_enabled: opened.as_ref().is_none_or(Opened::caches),
+                opened,
+                reloading: Arc::default(),
                 class_types: Mutex::default(),
                 writes_sent: Counter::default(),
             }),
@@ -82,88 +78,194 @@ impl Alacena {
     }
 }
 
-fn prepare(config: &Config, runtime: &SharedRuntime, store: &Store) -> Result<Prepared, Error> {
+/// The components of `config`. What is in `before` and has not changed is taken over as it is: a source with its
+/// connections, its breaker and its counts, a read with its counts and its entries.
+///
+/// # Errors
+/// `Invalid` where a declaration does not fit its source, `Unavailable` where a source's files cannot be used.
+pub(crate) fn prepare(
+    config: &Config,
+    runtime: &SharedRuntime,
+    store: &Store,
+    before: Option<&Prepared>,
+) -> Result<Prepared, Error> {
     let mut sources = BTreeMap::new();
     for source in &config.sources {
-        let guard = Guard::new(&source.name, guard_settings(&source.guard), Arc::clone(runtime));
-        sources.insert(source.name.as_str(), (Source::open(source, runtime)?, guard));
+        let known = before.and_then(|before| before.sources.get(&source.name));
+        sources.insert(source.name.clone(), open_source(source, runtime, known)?);
     }
-    let mut reads = config
-        .reads
-        .iter()
-        .map(|read| prepare_read(config, read, &sources))
-        .collect::<Result<Vec<_>, _>>()?;
-    reads.sort_by(|a, b| a.read.name.cmp(&b.read.name));
-    let mut writes =
-        config.writes.iter().map(|write| prepare_write(write, &sources)).collect::<Result<Vec<_>, _>>()?;
-    writes.sort_by(|a, b| a.write.name.cmp(&b.write.name));
-    Ok(Prepared {
-        namespace: config.server.namespace.clone(),
-        classes: config.classes.keys().cloned().collect::<BTreeSet<_>>(),
-        reads,
-        writes,
-        guards: sources.into_iter().map(|(name, (_, guard))| (name.to_owned(), guard)).collect(),
-        secret: store.principal_secret(config),
-    })
-}
-
-type Sources<'a> = BTreeMap<&'a str, (Source, Guard)>;
-
-fn prepare_read(config: &Config, read: &ReadConfig, sources: &Sources<'_>) -> Result<PreparedRead, Error> {
-    let (source, guard) = &sources[read.source.as_str()];
-    let keys = Keys::new(&config.server.namespace, &read.class, &read.key, &read.parameters, &read.index)?;
-    let policy = config.classes[&read.class].clone();
-    let fetch = source.read(&read.question).map_err(|error| error.with("read", &read.name))?;
-    Ok(PreparedRead {
-        read: Read {
-            name: read.name.clone(),
-            title: read.title.clone(),
-            description: read.description.clone(),
-            parameters: read.parameters.clone(),
-            class: read.class.clone(),
-            source: read.source.clone(),
-            public: read.public,
-            credentials: source.credentials().to_vec(),
-            key: read.key.to_string(),
-            tags: read.every_tag().map(ToString::to_string).collect(),
-            ttl: policy.ttl,
-        },
-        rules: Arc::new(Rules {
-            space: keys.space().clone(),
-            policy,
-            guard: Some(guard.clone()),
-            counters: Counters::default(),
-        }),
-        keys,
-        tags: read.tags.clone(),
-        hard_tags: read.hard_tags.clone(),
-        fetch,
-        ttl: Arc::new(TtlRule::new(&read.name, &read.ttl_from)),
-    })
-}
-
-fn prepare_write(write: &WriteConfig, sources: &Sources<'_>) -> Result<PreparedWrite, Error> {
-    let (source, guard) = &sources[write.source.as_str()];
-    let invalidates = write.invalidates.iter().map(|target| match target {
-        TargetTemplate::Tag(tag) => format!("tag {tag}"),
-        TargetTemplate::Prefix(prefix) => format!("prefix {prefix}"),
-        TargetTemplate::Pattern(pattern) => format!("pattern {pattern}"),
-        TargetTemplate::Key(key) => format!("key {key}"),
-        TargetTemplate::Class(class) => format!("class {class}"),
+    let namespace = before.map_or(&config.server.namespace, |before| &before.namespace);
+    let newest = before.map_or(0, |before| before.newest_generation);
+    let mut preparing =
+        Preparing { config, namespace, secret: store.principal_secret(config), sources: &sources, newest };
+    let reads = config.reads.iter().map(|read| {
+        let known = before.and_then(|before| before.read(&read.name).ok());
+        preparing.read(read, known)
     });
-    Ok(PreparedWrite {
-        write: Write {
-            name: write.name.clone(),
-            description: write.description.clone(),
-            parameters: write.parameters.clone(),
-            source: write.source.clone(),
-            credentials: source.credentials().to_vec(),
-            invalidates: invalidates.collect(),
+    let reads = reads.collect::<Result<Vec<_>, _>>()?;
+    let writes = config.writes.iter().map(|write| {
+        let known = before.and_then(|before| before.write(&write.name).ok());
+        preparing.write(write, known)
+    });
+    let writes = writes.collect::<Result<Vec<_>, _>>()?;
+    let newest_generation = preparing.newest;
+    let classes = config.classes.keys().cloned().collect::<BTreeSet<_>>();
+    Ok(Prepared::new(namespace.clone(), classes, sources, reads, writes, newest_generation))
+}
+
+/// The source of `config`, or `known`, as far as it is that.
+fn open_source(
+    config: &SourceConfig,
+    runtime: &SharedRuntime,
+    known: Option<&Arc<OpenSource>>,
+) -> Result<Arc<OpenSource>, Error> {
+    let known = known.filter(|known| known.config.kind == config.kind);
+    // A file of certificates may hold others than before.
+    let source = known.filter(|_| !Source::may_have_changed(config));
+    let guard = known.filter(|known| known.config.guard == config.guard);
+    if let (Some(known), Some(_)) = (source, guard) {
+        return Ok(Arc::clone(known));
+    }
+    Ok(Arc::new(OpenSource {
+        config: config.clone(),
+        source: match source {
+            Some(known) => Arc::clone(&known.source),
+            None => Arc::new(Source::open(config, runtime)?),
         },
-        invalidates: write.invalidates.clone(),
-        guard: guard.clone(),
-        deliver: source.write(&write.question).map_err(|error| error.with("write", &write.name))?,
-    })
+        guard: match guard {
+            Some(known) => known.guard.clone(),
+            None => Guard::new(&config.name, guard_settings(&config.guard), Arc::clone(runtime)),
+        },
+    }))
+}
+
+/// What reads and writes are made of.
+struct Preparing<'a> {
+    config: &'a Config,
+    namespace: &'a str,
+    secret: [u8; 32],
+    sources: &'a BTreeMap<String, Arc<OpenSource>>,
+    /// The generation of keys that was given away last.
+    newest: u32,
+}
+
+impl Preparing<'_> {
+    fn read(
+        &mut self,
+        read: &ReadConfig,
+        known: Option<&Arc<PreparedRead>>,
+    ) -> Result<Arc<PreparedRead>, Error> {
+        let open = &self.sources[read.source.as_str()];
+        let policy = &self.config.classes[&read.class];
+        // Whether what the known one has loaded is an answer to this one.
+        let heir = known.filter(|known| {
+            known.source.config.kind == open.config.kind
+                && *known.keys.secret() == self.secret
+                && answers_alike(&known.declaration, read)
+                && lives_alike(&known.rules.policy, policy)
+        });
+        let same_rules =
+            heir.filter(|known| Arc::ptr_eq(&known.source, open) && known.rules.policy == *policy);
+        if let Some(known) = same_rules.filter(|known| known.declaration == *read) {
+            return Ok(Arc::clone(known));
+        }
+        let generation = match heir {
+            Some(known) => known.rules.space.generation(),
+            None => {
+                self.newest += 1;
+                self.newest
+            }
+        };
+        let keys = Keys::new(self.namespace, &read.class, &read.key, &read.parameters, &read.index)?
+            .in_generation(generation, self.secret);
+        let rules = match same_rules {
+            Some(known) => Arc::clone(&known.rules),
+            None => Arc::new(Rules {
+                space: keys.space().clone(),
+                policy: policy.clone(),
+                guard: Some(open.guard.clone()),
+                counters: Counters::default(),
+            }),
+        };
+        let fetch = open.source.read(&read.question).map_err(|error| error.with("read", &read.name))?;
+        let (fetch, answer) = promise::kept(fetch, read.answer.as_ref());
+        Ok(Arc::new(PreparedRead {
+            read: Arc::new(Read {
+                name: read.name.clone(),
+                title: read.title.clone(),
+                description: read.description.clone(),
+                parameters: read.parameters.clone(),
+                class: read.class.clone(),
+                source: read.source.clone(),
+                answer,
+                public: read.public,
+                credentials: open.source.credentials().to_vec(),
+                key: read.key.to_string(),
+                tags: read.every_tag().map(ToString::to_string).collect(),
+                ttl: policy.ttl,
+            }),
+            declaration: read.clone(),
+            source: Arc::clone(open),
+            rules,
+            keys,
+            tags: read.tags.clone(),
+            hard_tags: read.hard_tags.clone(),
+            fetch,
+            ttl: Arc::new(TtlRule::new(&read.name, &read.ttl_from)),
+        }))
+    }
+
+    fn write(
+        &self,
+        write: &WriteConfig,
+        known: Option<&Arc<PreparedWrite>>,
+    ) -> Result<Arc<PreparedWrite>, Error> {
+        let open = &self.sources[write.source.as_str()];
+        if let Some(known) = known
+            && Arc::ptr_eq(&known.source, open)
+            && known.declaration == *write
+        {
+            return Ok(Arc::clone(known));
+        }
+        let invalidates = write.invalidates.iter().map(|target| match target {
+            TargetTemplate::Tag(tag) => format!("tag {tag}"),
+            TargetTemplate::Prefix(prefix) => format!("prefix {prefix}"),
+            TargetTemplate::Pattern(pattern) => format!("pattern {pattern}"),
+            TargetTemplate::Key(key) => format!("key {key}"),
+            TargetTemplate::Class(class) => format!("class {class}"),
+        });
+        Ok(Arc::new(PreparedWrite {
+            write: Arc::new(Write {
+                name: write.name.clone(),
+                description: write.description.clone(),
+                parameters: write.parameters.clone(),
+                source: write.source.clone(),
+                credentials: open.source.credentials().to_vec(),
+                invalidates: invalidates.collect(),
+            }),
+            declaration: write.clone(),
+            source: Arc::clone(open),
+            deliver: open.source.write(&write.question).map_err(|error| error.with("write", &write.name))?,
+        }))
+    }
+}
+
+/// Whether two declarations are one question with one answer: they differ at most in what is said about them.
+fn answers_alike(a: &ReadConfig, b: &ReadConfig) -> bool {
+    let silent = |read: &ReadConfig| {
+        let mut read = read.clone();
+        (read.title, read.description) = (String::new(), String::new());
+        (read.public, read.warm) = (false, None);
+        read.parameters.iter_mut().for_each(|parameter| parameter.description.clear());
+        read
+    };
+    silent(a) == silent(b)
+}
+
+/// Whether entries have the same lives by two policies: these differ at most in how loads are made.
+fn lives_alike(a: &Policy, b: &Policy) -> bool {
+    let Policy { refresh_ahead, soft_timeout, hard_timeout, item_bytes_max, .. } = *b;
+    Policy { refresh_ahead, soft_timeout, hard_timeout, item_bytes_max, ..a.clone() } == *b
 }
 
 fn guard_settings(guard: &GuardConfig) -> GuardSettings {

@@ -1,6 +1,10 @@
-//! Declared reads and writes with everything that answering them takes, made once at the start.
+//! Declared reads and writes with everything that answering them takes: made at the start, and anew with another
+//! configuration. Never changed: whoever has begun with one ends with it.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use alacena_core::{
     declared::{Parameters, Template},
@@ -8,14 +12,14 @@ use alacena_core::{
     engine::{Question, Rules},
     error::{Error, catalogue},
     guard::Guard,
-    key::Principal,
     source::{Credential, Deliver, Fetch},
 };
 
 use crate::{
-    config::TargetTemplate,
+    config::{ReadConfig, SourceConfig, WriteConfig},
     declared_reads::{Read, Write},
     keys::Keys,
+    sources::Source,
     ttl::TtlRule,
 };
 
@@ -24,17 +28,31 @@ pub(crate) struct Prepared {
     pub(crate) namespace: String,
     pub(crate) classes: BTreeSet<String>,
     /// In order of name.
-    pub(crate) reads: Vec<PreparedRead>,
+    pub(crate) reads: Vec<Arc<PreparedRead>>,
     /// In order of name.
-    pub(crate) writes: Vec<PreparedWrite>,
-    /// One a source, in order of name.
-    pub(crate) guards: Vec<(String, Guard)>,
-    /// What the partitions of callers are keyed with.
-    pub(crate) secret: [u8; 32],
+    pub(crate) writes: Vec<Arc<PreparedWrite>>,
+    /// By name.
+    pub(crate) sources: BTreeMap<String, Arc<OpenSource>>,
+    /// What the reads look like from outside, in the same order.
+    pub(crate) declared_reads: Arc<[Arc<Read>]>,
+    /// The same of the writes.
+    pub(crate) declared_writes: Arc<[Arc<Write>]>,
+    /// The generation of keys that was given away last.
+    pub(crate) newest_generation: u32,
+}
+
+/// A source with what stands before it.
+pub(crate) struct OpenSource {
+    pub(crate) config: SourceConfig,
+    pub(crate) source: Arc<Source>,
+    pub(crate) guard: Guard,
 }
 
 pub(crate) struct PreparedRead {
-    pub(crate) read: Read,
+    pub(crate) read: Arc<Read>,
+    /// As the configuration has it.
+    pub(crate) declaration: ReadConfig,
+    pub(crate) source: Arc<OpenSource>,
     pub(crate) keys: Keys,
     pub(crate) tags: Vec<Template>,
     pub(crate) hard_tags: Vec<Template>,
@@ -44,21 +62,57 @@ pub(crate) struct PreparedRead {
 }
 
 pub(crate) struct PreparedWrite {
-    pub(crate) write: Write,
-    pub(crate) invalidates: Vec<TargetTemplate>,
-    pub(crate) guard: Guard,
+    pub(crate) write: Arc<Write>,
+    /// As the configuration has it.
+    pub(crate) declaration: WriteConfig,
+    pub(crate) source: Arc<OpenSource>,
     pub(crate) deliver: Arc<dyn Deliver>,
 }
 
 impl Prepared {
-    pub(crate) fn read(&self, name: &str) -> Result<&PreparedRead, Error> {
+    /// These reads and writes, put in the order of their names.
+    pub(crate) fn new(
+        namespace: String,
+        classes: BTreeSet<String>,
+        sources: BTreeMap<String, Arc<OpenSource>>,
+        mut reads: Vec<Arc<PreparedRead>>,
+        mut writes: Vec<Arc<PreparedWrite>>,
+        newest_generation: u32,
+    ) -> Self {
+        reads.sort_by(|a, b| a.read.name.cmp(&b.read.name));
+        writes.sort_by(|a, b| a.write.name.cmp(&b.write.name));
+        let declared_reads = reads.iter().map(|read| Arc::clone(&read.read)).collect();
+        let declared_writes = writes.iter().map(|write| Arc::clone(&write.write)).collect();
+        Self {
+            namespace,
+            classes,
+            reads,
+            writes,
+            sources,
+            declared_reads,
+            declared_writes,
+            newest_generation,
+        }
+    }
+
+    /// Nothing declared.
+    pub(crate) fn nothing(namespace: &str) -> Self {
+        Self::new(namespace.to_owned(), BTreeSet::new(), BTreeMap::new(), Vec::new(), Vec::new(), 0)
+    }
+
+    /// The generations that keys of the reads are of.
+    pub(crate) fn generations(&self) -> impl Iterator<Item = u32> {
+        self.reads.iter().map(|read| read.rules.space.generation())
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Result<&Arc<PreparedRead>, Error> {
         self.reads.iter().find(|read| read.read.name == name).ok_or_else(|| {
             let names = self.reads.iter().map(|read| read.read.name.as_str());
             not_declared("read", name, names)
         })
     }
 
-    pub(crate) fn write(&self, name: &str) -> Result<&PreparedWrite, Error> {
+    pub(crate) fn write(&self, name: &str) -> Result<&Arc<PreparedWrite>, Error> {
         self.writes.iter().find(|write| write.write.name == name).ok_or_else(|| {
             let names = self.writes.iter().map(|write| write.write.name.as_str());
             not_declared("write", name, names)
@@ -70,12 +124,10 @@ impl PreparedRead {
     /// The question of one call: its key and what the answer depends on.
     pub(crate) fn question(
         &self,
-        secret: &[u8; 32],
         parameters: &Parameters,
         credentials: &[Credential],
     ) -> Result<Question, Error> {
-        let principal = (!credentials.is_empty())
-            .then(|| Principal::of(secret, credentials.iter().map(|one| (&*one.header, &*one.secret))));
+        let principal = self.keys.principal(credentials);
         let key = self.keys.of_call(principal, parameters)?;
         let namespace = self.keys.space().namespace();
         let rendered = |tags: &[Template]| {

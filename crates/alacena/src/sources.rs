@@ -8,9 +8,9 @@ use alacena_core::{
     source::{Deliver, Fetch},
 };
 
-#[cfg(any(feature = "http", feature = "sqlite"))]
-use crate::config::SourceKind;
-use crate::config::{Question, SourceConfig};
+#[cfg(feature = "sqlite")]
+use crate::config::SqlQuery;
+use crate::config::{Question, SourceConfig, SourceKind};
 
 /// An open source.
 pub(crate) enum Source {
@@ -66,8 +66,12 @@ impl Source {
             #[cfg(feature = "http")]
             (Source::Http { source, .. }, Question::Http(question)) => source.read(http_question(question)?),
             #[cfg(feature = "sqlite")]
-            (Source::Sqlite(source), Question::Sql { sql, shape }) => source
-                .read(alacena_backends::sqlite::SqlQuestion { sql: sql.clone(), shape: sql_shape(*shape) }),
+            (Source::Sqlite(source), Question::Sql(query)) => source.read(&sql_question(query)),
+            #[cfg(feature = "sqlite")]
+            (Source::Sqlite(source), Question::Queries(queries)) => {
+                let question = |(name, query): &(String, SqlQuery)| (name.clone(), sql_question(query));
+                source.read_together(&queries.iter().map(question).collect::<Vec<_>>())
+            }
             _ => Err(mismatch()),
         }
     }
@@ -77,9 +81,15 @@ impl Source {
             #[cfg(feature = "http")]
             (Source::Http { source, .. }, Question::Http(question)) => source.write(http_question(question)?),
             #[cfg(feature = "sqlite")]
-            (Source::Sqlite(source), Question::Sql { sql, .. }) => source.write(sql),
+            (Source::Sqlite(source), Question::Sql(query)) => source.write(&query.sql),
             _ => Err(mismatch()),
         }
+    }
+
+    /// Whether it may read something else today than when it was opened, although its configuration is the same: a
+    /// file of certificates that has been renewed.
+    pub(crate) fn may_have_changed(config: &SourceConfig) -> bool {
+        matches!(&config.kind, SourceKind::Http(http) if http.ca.is_some())
     }
 
     /// The caller's headers that are passed through, in lower case.
@@ -107,11 +117,13 @@ fn http_question(
 }
 
 #[cfg(feature = "sqlite")]
-fn sql_shape(shape: crate::config::Shape) -> alacena_backends::sqlite::Shape {
-    match shape {
-        crate::config::Shape::Rows => alacena_backends::sqlite::Shape::Rows,
-        crate::config::Shape::Row => alacena_backends::sqlite::Shape::Row,
-    }
+fn sql_question(query: &SqlQuery) -> alacena_backends::sqlite::SqlQuestion {
+    use crate::config::Shape;
+    let shape = match query.shape {
+        Shape::Rows => alacena_backends::sqlite::Shape::Rows,
+        Shape::Row => alacena_backends::sqlite::Shape::Row,
+    };
+    alacena_backends::sqlite::SqlQuestion { sql: query.sql.clone(), shape }
 }
 
 /// The configuration check refuses this with its line; here it can only be a question put together by hand.

@@ -66,7 +66,7 @@ impl Alacena {
     /// `Invalid` when the name is empty or longer than 128 bytes, when it is that of a class of declared reads or of
     /// one whose values are of another type, and beyond 1,024 classes.
     pub fn class<V: 'static>(&self, name: &str, policy: Policy) -> Result<Class<V>, Error> {
-        let space = KeySpace::new(&self.inner.prepared.namespace, name, &[name])?;
+        let space = KeySpace::new(&self.prepared().namespace, name, &[name])?;
         self.claim::<V>(name)?;
         Ok(Class { alacena: self.clone(), rules: Arc::new(Rules::new(space, policy)), version: None })
     }
@@ -74,7 +74,7 @@ impl Alacena {
     /// Keeps two types out of one class: their keys could be the same.
     fn claim<V: 'static>(&self, name: &str) -> Result<(), Error> {
         let refuse = |why: String| Err(Error::new(&catalogue::CLASS_REFUSED, why).with("class", name));
-        if self.inner.prepared.classes.contains(name) {
+        if self.prepared().classes.contains(name) {
             return refuse(format!("`{name}` is a class of declared reads"));
         }
         let mut types = self.inner.class_types.lock();

@@ -7,7 +7,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use alacena_core::{
     declared::Parameters,
-    engine::Engine,
+    dep::Dep,
     error::{Error, catalogue},
     guard::Urgency,
     ledger::{Intent, Target},
@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     handle::{Alacena, Level},
-    prepared::{PreparedWrite, required},
+    prepared::{Prepared, PreparedWrite, required},
     targets::Step,
 };
 
@@ -35,15 +35,11 @@ pub struct Written {
 }
 
 impl Alacena {
-    /// Sends a declared write, and invalidates what it declares unless the source definitely refused it.
-    ///
-    /// What is to be invalidated is recorded durably before anything is sent: a process that dies in between does it
-    /// when it starts again.
+    /// Sends the declared write of this name. Parameters that were checked against an earlier configuration may not fit
+    /// it: [`DeclaredWrite::send`](crate::DeclaredWrite::send) leaves no room for that.
     ///
     /// # Errors
-    /// `Unavailable` where the intent cannot be recorded; then nothing was sent. Whatever the source refuses the
-    /// write with, or leaves it unknown with; in the second case the invalidation has been applied. `Closed` after
-    /// [`close`](Alacena::close).
+    /// `Invalid` where there is no such write; else as [`DeclaredWrite::send`](crate::DeclaredWrite::send).
     ///
     /// # Cancellation
     /// A caller that goes away stops nothing: what was begun is sent and invalidated.
@@ -53,27 +49,37 @@ impl Alacena {
         parameters: Parameters,
         credentials: Arc<[Credential]>,
     ) -> Result<Written, Error> {
-        let prepared = self.inner.prepared.write(write)?;
+        self.declared_write(write)?.send(parameters, credentials).await
+    }
+
+    /// Sends `write`, which is one of those of the configuration `of`.
+    pub(crate) async fn write_prepared(
+        &self,
+        of: Arc<Prepared>,
+        write: Arc<PreparedWrite>,
+        parameters: Parameters,
+        credentials: Arc<[Credential]>,
+    ) -> Result<Written, Error> {
         let call = Call {
-            credentials: required(&prepared.write.credentials, &credentials)?,
+            credentials: required(&write.write.credentials, &credentials)?,
             parameters: Arc::new(parameters),
             ..Call::default()
         };
-        let targets = prepared.invalidates.iter().map(|target| target.fill(&call.parameters));
+        let targets = write.declaration.invalidates.iter().map(|target| target.fill(&call.parameters));
         let targets = targets.collect::<Result<Vec<_>, Error>>()?;
         // Resolved now, so that a target that cannot be is refused before anything is sent. The check of the
         // configuration has seen that keys and patterns have the form of some read's, and that patterns name nothing
         // undeclared: where no read takes the values of this call, there is nothing to invalidate.
-        let steps = targets.iter().map(|target| match (self.inner.prepared.steps(target), target) {
+        let steps = targets.iter().map(|target| match (of.steps(target), target) {
             (Err(_), Target::Key(_) | Target::Pattern(_)) => Ok(Vec::new()),
             (steps, _) => steps,
         });
         let steps = steps.collect::<Result<Vec<_>, Error>>()?.concat();
         let work = self.inner.engine.begin_work()?;
         let (tell, told) = oneshot::channel();
-        let (alacena, name) = (self.clone(), write.to_owned());
+        let owed = Owed { alacena: self.clone(), of, write, targets, steps, is_forgiven: false };
         self.runtime().spawn(Box::pin(async move {
-            let written = alacena.carry_out(&name, call, targets, steps).await;
+            let written = owed.carry_out(call).await;
             drop(work);
             // The caller may have gone.
             let _ = tell.send(written);
@@ -81,54 +87,18 @@ impl Alacena {
         told.await.map_err(|_| Error::new(&catalogue::CLOSED, "the write was given up"))?
     }
 
-    async fn carry_out(
-        &self,
-        name: &str,
-        call: Call,
-        targets: Vec<Target>,
-        steps: Vec<Step>,
-    ) -> Result<Written, Error> {
-        let prepared = self.inner.prepared.write(name)?;
-        let intent = Intent { write: name.to_owned(), targets, at: self.runtime().unix_millis() };
-        let targets = intent.targets.clone();
-        let id = self.inner.store.ledger.open_intent(intent).await?;
-        self.inner.writes_sent.increment();
-        let owed = Owed { engine: &self.inner.engine, steps: &steps };
-        let result = match self.deliver(prepared, call).await {
-            Delivery::Refused(error) => {
-                owed.forgive();
-                Err(error)
-            }
-            Delivery::Done(body) => {
-                drop(owed);
-                self.record(&targets, &format!("write {name}")).await;
-                Ok(Written { body, level: Level::Applied, targets })
-            }
-            Delivery::Unknown(error) => {
-                drop(owed);
-                self.record(&targets, &format!("write {name}")).await;
-                Err(error)
-            }
-        };
-        if let Err(error) = self.inner.store.ledger.close_intent(id).await {
-            // It is applied once more at the next start, which costs a few misses and nothing else.
-            tracing::warn!(write = name, error = ?error, "the end of a write could not be recorded");
-        }
-        result
-    }
-
-    async fn deliver(&self, prepared: &PreparedWrite, call: Call) -> Delivery {
-        let permit = match prepared.guard.admit(Urgency::Foreground).await {
+    async fn deliver(&self, write: &PreparedWrite, call: Call) -> Delivery {
+        let permit = match write.source.guard.admit(Urgency::Foreground).await {
             Ok(permit) => permit,
             Err(error) => return Delivery::Refused(error),
         };
         let began = self.runtime().now();
         // The method is called inside, so that its panic is caught as well as that of its future.
-        let delivery = AssertUnwindSafe(async { prepared.deliver.deliver(call).await }).catch_unwind().await;
+        let delivery = AssertUnwindSafe(async { write.deliver.deliver(call).await }).catch_unwind().await;
         let took = self.runtime().now() - began;
         let delivery = delivery.unwrap_or_else(|_| {
             let detail = "the write panicked; whether it was sent is not known";
-            Delivery::Unknown(Error::new(&catalogue::INTERNAL, detail).with("write", &prepared.write.name))
+            Delivery::Unknown(Error::new(&catalogue::INTERNAL, detail).with("write", &write.write.name))
         });
         match &delivery {
             Delivery::Done(_) => permit.succeed(took),
@@ -138,40 +108,103 @@ impl Alacena {
     }
 }
 
-/// An invalidation that is owed: dropping it applies it.
+/// A write under way, with the invalidation that is owed for it: dropping it applies it.
 ///
 /// So it is done, too, where the task ends between sending and knowing: its runtime stops, or something panics. The
 /// intent is then still open, and is applied once more at the next start.
-struct Owed<'a> {
-    engine: &'a Engine,
-    steps: &'a [Step],
+struct Owed {
+    alacena: Alacena,
+    /// The configuration that the write was begun with.
+    of: Arc<Prepared>,
+    write: Arc<PreparedWrite>,
+    targets: Vec<Target>,
+    /// What `targets` are in that configuration.
+    steps: Vec<Step>,
+    is_forgiven: bool,
 }
 
-impl Owed<'_> {
-    /// Nothing was changed, so nothing is owed.
-    fn forgive(mut self) {
-        self.steps = &[];
+impl Owed {
+    /// Records the intent, sends, and records the end.
+    async fn carry_out(mut self, call: Call) -> Result<Written, Error> {
+        let (alacena, write) = (self.alacena.clone(), Arc::clone(&self.write));
+        let (name, targets) = (&write.write.name, self.targets.clone());
+        let at = alacena.runtime().unix_millis();
+        let intent = Intent { write: name.clone(), targets: targets.clone(), at };
+        let id = match alacena.inner.store.ledger.open_intent(intent).await {
+            Ok(id) => id,
+            Err(error) => {
+                self.is_forgiven = true;
+                return Err(error);
+            }
+        };
+        alacena.inner.writes_sent.increment();
+        let result = match alacena.deliver(&write, call).await {
+            Delivery::Refused(error) => {
+                self.is_forgiven = true;
+                Err(error)
+            }
+            Delivery::Done(body) => Ok(Written { body, level: Level::Applied, targets: targets.clone() }),
+            Delivery::Unknown(error) => Err(error),
+        };
+        let is_forgiven = self.is_forgiven;
+        drop(self);
+        if !is_forgiven {
+            alacena.record(&targets, &format!("write {name}")).await;
+        }
+        if let Err(error) = alacena.inner.store.ledger.close_intent(id).await {
+            // It is applied once more at the next start, which costs a few misses and nothing else.
+            tracing::warn!(write = name, error = ?error, "the end of a write could not be recorded");
+        }
+        result
+    }
+
+    /// What the write invalidates by a configuration that has come into force while it was under way.
+    ///
+    /// ```text
+    ///   write                      reload              reader
+    ///   resolves its targets
+    ///                              new keys
+    ///                                                  loads a new key
+    ///   the source has changed
+    ///   invalidates the old keys                       answered with what was before the write
+    /// ```
+    ///
+    /// Whoever loads by a configuration that comes into force after this look asks a source that has changed already.
+    fn steps_since(&self) -> Vec<Step> {
+        let now = self.alacena.prepared_full();
+        if Arc::ptr_eq(&now, &self.of) {
+            return Vec::new();
+        }
+        let meant = &self.write.declaration.invalidates;
+        match now.write(&self.write.write.name) {
+            Ok(write) if write.declaration.invalidates == *meant => {
+                // What nothing depends on any more needs no step.
+                self.targets.iter().flat_map(|target| now.steps(target).unwrap_or_default()).collect()
+            }
+            // What it would have to invalidate now, nobody has written down.
+            _ => vec![Step::Dep(Dep::namespace(&now.namespace))],
+        }
     }
 }
 
-impl Drop for Owed<'_> {
+impl Drop for Owed {
     fn drop(&mut self) {
-        for step in self.steps {
-            step.apply(self.engine);
+        if !self.is_forgiven {
+            for step in self.steps.iter().chain(&self.steps_since()) {
+                step.apply(&self.alacena.inner.engine);
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, future::Future, time::Duration};
+    use std::{future::Future, time::Duration};
 
     use alacena_core::{
         class::Policy,
-        declared::Template,
         engine::EngineSettings,
         error::Kind,
-        guard::{Guard, GuardSettings},
         runtime::{BoxFuture, SharedRuntime},
         source::Deliver,
     };
@@ -179,7 +212,18 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
-    use crate::{Class, config::TargetTemplate, declared_reads::Write, prepared::Prepared, store::Store};
+    use crate::{Class, config::Config, open::prepare, store::Store};
+
+    const TOUCH: &str = r#"
+        [sources.crm]
+        kind = "http"
+        base_url = "http://127.0.0.1:9"
+
+        [writes.touch]
+        source = "crm"
+        http = "POST /touch"
+        invalidates = ["t"]
+    "#;
 
     /// A source that does with a write what a test wants.
     struct Does<F>(F);
@@ -197,29 +241,12 @@ mod tests {
     /// An Alacena whose write `touch` invalidates the tag `t`, and one entry that carries it.
     async fn alacena(deliver: impl Deliver) -> (Alacena, Class<u64>) {
         let runtime: SharedRuntime = Arc::new(FakeRuntime::new(1));
-        let write = PreparedWrite {
-            write: Write {
-                name: "touch".to_owned(),
-                description: String::new(),
-                parameters: Vec::new(),
-                source: "crm".to_owned(),
-                credentials: Vec::new(),
-                invalidates: Vec::new(),
-            },
-            invalidates: vec![TargetTemplate::Tag(Template::parse("t").unwrap())],
-            guard: Guard::new("crm", GuardSettings::default(), Arc::clone(&runtime)),
-            deliver: Arc::new(deliver),
-        };
-        let prepared = Prepared {
-            namespace: "default".to_owned(),
-            classes: BTreeSet::new(),
-            reads: Vec::new(),
-            writes: vec![write],
-            guards: Vec::new(),
-            secret: [0; 32],
-        };
         let store = Store::in_memory(&*runtime);
-        let alacena = Alacena::assemble(EngineSettings::default(), runtime, store, prepared, true);
+        let config = Config::parse(TOUCH, "test", &Default::default()).unwrap();
+        let mut prepared = prepare(&config, &runtime, &store, None).unwrap();
+        let write = Arc::get_mut(&mut prepared.writes[0]).unwrap();
+        write.deliver = Arc::new(deliver);
+        let alacena = Alacena::assemble(EngineSettings::default(), runtime, store, prepared, None);
         let class = alacena.class("c", Policy::default()).unwrap();
         class.get_or_fetch(["1"], &["t"], || async { Ok(Some(7)) }).await.unwrap();
         assert!(class.get(["1"]).unwrap().is_some());

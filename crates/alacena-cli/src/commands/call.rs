@@ -78,7 +78,8 @@ async fn ask_source(mut config: Config, arguments: &Call) -> Result<Answer, Fail
 
 async fn ask(alacena: &Alacena, arguments: &Call) -> Result<Outcome<Body>, Error> {
     let Ok(read) = alacena.declared_read(&arguments.read) else {
-        let names = || alacena.reads().iter().map(|read| read.name.as_str());
+        let reads = alacena.reads();
+        let names = || reads.iter().map(|read| read.name.as_str());
         let hint = match nearest(&arguments.read, names()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("declared: {}", names().collect::<Vec<_>>().join(", ")),
@@ -104,7 +105,7 @@ async fn ask(alacena: &Alacena, arguments: &Call) -> Result<Outcome<Body>, Error
         return Err(Error::new(&catalogue::PARAMETER_INVALID, detail).with("header", &header.name));
     }
     let credentials = headers.iter().map(Header::credential).collect();
-    alacena.ask(&read.name, parameters, Ask { mode: Mode::Refresh, credentials }).await
+    read.ask(parameters, Ask { mode: Mode::Refresh, credentials }).await
 }
 
 fn print(answer: &Answer) -> Result<(), Failure> {

@@ -80,17 +80,17 @@ impl Paths<'_> {
                 self.put(route, route.path, &wanted, describe());
             }
             Operation::EachRead(id, describe) => {
-                for read in alacena.reads() {
+                for read in alacena.reads().iter() {
                     let id = format!("{id}_{}", read.name);
-                    let Read { name, description: what, public, credentials, .. } = read;
+                    let Read { name, description: what, public, credentials, .. } = &**read;
                     let wanted = Wanted { id, what, public: *public, credentials };
                     self.put(route, &route.path.replace("{name}", name), &wanted, describe(read));
                 }
             }
             Operation::EachWrite(id, describe) => {
-                for write in alacena.writes() {
+                for write in alacena.writes().iter() {
                     let id = format!("{id}_{}", write.name);
-                    let Write { name, description: what, credentials, .. } = write;
+                    let Write { name, description: what, credentials, .. } = &**write;
                     let wanted = Wanted { id, what, public: false, credentials };
                     self.put(route, &route.path.replace("{name}", name), &wanted, describe(write));
                 }
@@ -131,10 +131,10 @@ struct Wanted<'a> {
 fn component_schemas(app: &App) -> Map<String, Json> {
     let alacena = app.alacena();
     let mut schemas = schemas::fixed();
-    for read in alacena.reads() {
+    for read in alacena.reads().iter() {
         schemas.insert(read_schema(&read.name), plain(schema::input(&read.parameters)));
     }
-    for write in alacena.writes() {
+    for write in alacena.writes().iter() {
         schemas.insert(write_schema(&write.name), plain(schema::input(&write.parameters)));
     }
     schemas
@@ -172,9 +172,10 @@ fn security_schemes(app: &App) -> Map<String, Json> {
         schemes.insert("alacenaToken".to_owned(), token);
     }
     let alacena = app.alacena();
-    let reads = alacena.reads().iter().flat_map(|read| &read.credentials);
-    let writes = alacena.writes().iter().flat_map(|write| &write.credentials);
-    for header in reads.chain(writes) {
+    let (reads, writes) = (alacena.reads(), alacena.writes());
+    let of_reads = reads.iter().flat_map(|read| &read.credentials);
+    let of_writes = writes.iter().flat_map(|write| &write.credentials);
+    for header in of_reads.chain(of_writes) {
         let scheme = json!({
             "type": "apiKey", "in": "header", "name": header,
             "description": "A credential of the caller's own, passed through to the source.",

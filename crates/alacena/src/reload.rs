@@ -1,0 +1,254 @@
+//! Another configuration for a running Alacena: everything is made ready aside, and put in place in one step.
+//!
+//! ```text
+//!   begin_reload (one at a time) ──▶ Reloading ── prepare ──▶ Ready ── commit ──▶ Reloaded
+//!                                                    └ an error: nothing has changed
+//! ```
+//!
+//! A call takes what is declared when it begins, and ends with that: none is dropped, and none meets a half of each.
+//! What has not changed is taken over as it is. A read that has changed has keys of a new *generation*, so that nothing
+//! that was loaded by the old declaration answers the new one, whenever it is stored:
+//!
+//! ```text
+//!   caller A                     reload                   caller B
+//!   takes the read (1)
+//!                                puts the read (2) in place
+//!                                                         takes the read (2), asks for a key of generation 2:
+//!   leads a load of generation 1                          meets neither the entry of A nor its flight
+//!                                frees what is of generation 1
+//!   stores under generation 1: nobody asks for it, and it gives way as such entries do
+//! ```
+//!
+//! Invalidations need no more care: one that is resolved before the step is followed only by loads that begin after it
+//! was asked for. Only a write that is under way looks twice (see `writing`).
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use alacena_core::{
+    engine::Work,
+    envelope::SealKeys,
+    error::{Error, catalogue},
+    memory::QuickMemory,
+};
+use tokio::sync::OwnedMutexGuard;
+
+use crate::{
+    config::{Config, EmbeddedConfig, MemoryConfig, ServerConfig},
+    handle::Alacena,
+    open::prepare,
+    prepared::Prepared,
+};
+
+/// What a reload has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// Reads that were not declared before, in order of name.
+    pub reads_added: Vec<String>,
+    /// Reads that are not declared any more, in order of name.
+    pub reads_removed: Vec<String>,
+    /// Reads that are declared otherwise than before, in order of name: in themselves, in their class or in their
+    /// source.
+    pub reads_changed: Vec<String>,
+    /// Settings that are other than those in force, and take effect at the next start: `server.listen`.
+    pub needs_restart: Vec<&'static str>,
+    /// What is accepted and probably not meant.
+    pub warnings: Vec<String>,
+}
+
+/// The turn to reload. While it is held no other reload begins, and [`Alacena::close`] waits.
+pub struct Reloading {
+    alacena: Alacena,
+    _turn: OwnedMutexGuard<()>,
+    _work: Work,
+}
+
+/// Another configuration, ready to be put in place. Dropped, it changes nothing.
+pub struct Ready {
+    reloading: Reloading,
+    prepared: Prepared,
+    memory_bytes_max: u64,
+    reloaded: Reloaded,
+}
+
+/// What was opened with a configuration and stays for the life of the process.
+pub(crate) struct Opened {
+    server: ServerConfig,
+    memory: MemoryConfig,
+    embedded: EmbeddedConfig,
+    cache_enabled: bool,
+}
+
+impl Alacena {
+    /// Puts another configuration in place without dropping a call: those under way end with what they began with. The
+    /// memory, its entries and the counts of what has not changed stay.
+    ///
+    /// ```
+    /// # use alacena::{Alacena, SystemRuntime, config::{Config, Layers}};
+    /// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let store = format!("[embedded]\npath = \"{}\"\n", folder.path().join("store").display());
+    /// # let crm = format!("{store}[sources.crm]\nkind = \"http\"\nbase_url = \"http://127.0.0.1:9\"\n");
+    /// # let parse = |text: &str| Config::parse(&format!("{crm}{text}"), "example", &Layers::default());
+    /// let alacena = Alacena::open(&parse("")?, SystemRuntime::shared()).await?;
+    ///
+    /// let config = parse("[reads.jobs]\nsource = \"crm\"\nhttp = \"GET /jobs\"\n")?;
+    /// assert_eq!(alacena.reload(&config).await?.reads_added, ["jobs"]);
+    /// assert!(alacena.declared_read("jobs").is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As [`begin_reload`](Alacena::begin_reload) and [`Reloading::prepare`]; then nothing has changed.
+    ///
+    /// # Cancellation
+    /// Dropped while another reload is under way, it changes nothing; after that it does not wait.
+    pub async fn reload(&self, config: &Config) -> Result<Reloaded, Error> {
+        Ok(self.begin_reload().await?.prepare(config)?.commit())
+    }
+
+    /// Waits until no other reload is under way. Whoever reads a file reads it after this: of two reloads at once, the
+    /// one that comes last must not bring what it read first.
+    ///
+    /// # Errors
+    /// `Closed` after [`close`](Alacena::close).
+    pub async fn begin_reload(&self) -> Result<Reloading, Error> {
+        let turn = Arc::clone(&self.inner.reloading).lock_owned().await;
+        let work = self.inner.engine.begin_work()?;
+        Ok(Reloading { alacena: self.clone(), _turn: turn, _work: work })
+    }
+}
+
+impl Reloading {
+    /// Makes everything ready: opens what is new or has changed, and checks each declaration against its source. May
+    /// take as long as opening a database does, and blocks meanwhile.
+    ///
+    /// # Errors
+    /// `Invalid` where a declaration does not fit its source, or a class is one of the application's own; `Unavailable`
+    /// where a source's files cannot be used. Nothing has changed then.
+    pub fn prepare(self, config: &Config) -> Result<Ready, Error> {
+        let inner = &self.alacena.inner;
+        let types = inner.class_types.lock();
+        if let Some(class) = config.classes.keys().find(|class| types.contains_key(*class)) {
+            let detail = format!("`{class}` is a class of the application's own values");
+            return Err(Error::new(&catalogue::CLASS_REFUSED, detail).with("class", class));
+        }
+        drop(types);
+        let before = self.alacena.prepared_full();
+        let prepared = prepare(config, inner.engine.runtime(), &inner.store, Some(&before))?;
+        let opened = inner.opened.as_ref();
+        let reloaded = Reloaded {
+            needs_restart: opened.map_or_else(Vec::new, |opened| opened.otherwise_in(config)),
+            warnings: config.warnings.iter().map(ToString::to_string).collect(),
+            ..differences(&before, &prepared)
+        };
+        Ok(Ready { reloading: self, prepared, memory_bytes_max: config.memory.bytes_max, reloaded })
+    }
+}
+
+impl Ready {
+    /// Puts it in place. Takes time in proportion to the number of entries where reads have changed or are gone.
+    pub fn commit(self) -> Reloaded {
+        let Self { reloading, prepared, memory_bytes_max, mut reloaded } = self;
+        let Reloading { alacena, .. } = &reloading;
+        let engine = &alacena.inner.engine;
+        let asked_for: BTreeSet<u32> = prepared.generations().collect();
+        let before = alacena.inner.prepared.swap(Arc::new(prepared));
+        let now = alacena.prepared();
+        for read in &now.reads {
+            if let Ok(known) = before.read(&read.read.name)
+                && !Arc::ptr_eq(&known.rules, &read.rules)
+            {
+                read.rules.counters.go_on_from(&known.rules.counters);
+            }
+        }
+        if before.generations().any(|generation| !asked_for.contains(&generation)) {
+            // Those of an application's own classes are of generation 0.
+            engine.forget(|key| key.generation() != 0 && !asked_for.contains(&key.generation()));
+        }
+        reloaded.warnings.extend(resize(alacena, memory_bytes_max));
+        reloaded
+    }
+}
+
+/// Changes the size of the memory; a warning where what the check of the configuration promises does not hold.
+fn resize(alacena: &Alacena, bytes_max: u64) -> Option<String> {
+    let largest = alacena.inner.engine.resize(bytes_max);
+    let promised = QuickMemory::entry_bytes_max(bytes_max);
+    (largest < promised).then(|| {
+        format!(
+            "memory.max: until the next start, an entry of more than {largest} bytes is not kept; after it, up to {promised}"
+        )
+    })
+}
+
+/// Which reads differ.
+fn differences(before: &Prepared, after: &Prepared) -> Reloaded {
+    let missing_in = |other: &Prepared, one: &Prepared| {
+        let names = one.reads.iter().map(|read| &read.read.name);
+        names.filter(|name| other.read(name).is_err()).cloned().collect()
+    };
+    let changed = after.reads.iter().filter(|read| {
+        before.read(&read.read.name).is_ok_and(|known| {
+            known.declaration != read.declaration
+                || known.rules.policy != read.rules.policy
+                || known.source.config != read.source.config
+        })
+    });
+    Reloaded {
+        reads_added: missing_in(before, after),
+        reads_removed: missing_in(after, before),
+        reads_changed: changed.map(|read| read.read.name.clone()).collect(),
+        ..Reloaded::default()
+    }
+}
+
+impl Opened {
+    pub(crate) fn with(config: &Config) -> Self {
+        Self {
+            server: config.server.clone(),
+            memory: config.memory.clone(),
+            embedded: config.embedded.clone(),
+            cache_enabled: config.cache_enabled,
+        }
+    }
+
+    /// Whether the cache is on.
+    pub(crate) fn caches(&self) -> bool {
+        self.cache_enabled
+    }
+
+    /// The settings that are other in `config` and that only a start can change.
+    ///
+    /// Taken apart without `..`: whoever adds a setting decides here whether a reload brings it into force. If it does,
+    /// it is left out by name.
+    fn otherwise_in(&self, config: &Config) -> Vec<&'static str> {
+        let ServerConfig {
+            listen,
+            hosts: _,
+            cors_origins: _,
+            drain: _,
+            request_bytes_max,
+            namespace,
+            secret: _,
+            log,
+            log_format,
+        } = &self.server;
+        let MemoryConfig { bytes_max: _, markers_max } = &self.memory;
+        let EmbeddedConfig { path, keys } = &self.embedded;
+        let (server, memory, embedded) = (&config.server, &config.memory, &config.embedded);
+        let key_of = |keys: Option<&SealKeys>| keys.map(SealKeys::current);
+        let settings = [
+            ("server.listen", *listen != server.listen),
+            ("server.request_bytes_max", *request_bytes_max != server.request_bytes_max),
+            ("server.namespace", *namespace != server.namespace),
+            ("server.log", *log != server.log),
+            ("server.log_format", *log_format != server.log_format),
+            ("memory.markers_max", *markers_max != memory.markers_max),
+            ("embedded.path", *path != embedded.path),
+            ("embedded.key", key_of(keys.as_ref()) != key_of(embedded.keys.as_ref())),
+            ("CACHE_ENABLED", self.cache_enabled != config.cache_enabled),
+        ];
+        settings.into_iter().filter(|(_, differs)| *differs).map(|(path, _)| path).collect()
+    }
+}
