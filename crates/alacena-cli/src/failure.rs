@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use alacena::{
-    config::{Origin, Problem, Problems},
+    config::Problems,
     error::{Error, catalogue},
 };
+use alacena_server::described;
 use serde_json::{Value as Json, json};
 
 use crate::say::{self, Paint};
@@ -103,30 +104,6 @@ impl From<Problems> for Failure {
         let mut failure = Self::from(Error::from(problems));
         failure.problem["problems"] = each;
         failure
-    }
-}
-
-/// One problem of a configuration, for programs.
-pub(crate) fn described(problem: &Problem) -> Json {
-    let (file, line, column) = place(problem.origin());
-    json!({
-        "origin": problem.origin().to_string(),
-        "file": file,
-        "line": line,
-        "column": column,
-        "path": problem.path(),
-        "message": problem.message(),
-        "remedy": problem.remedy(),
-        "type": format!("{TYPE_PREFIX}{}", problem.code().slug),
-    })
-}
-
-/// The file, the line and the column that something stands in, as far as it does.
-pub(crate) fn place(origin: &Origin) -> (Option<&str>, Option<usize>, Option<usize>) {
-    match origin {
-        Origin::File { name, line, column } if *line > 0 => (Some(name), Some(*line), Some(*column)),
-        Origin::File { name, .. } => (Some(name), None, None),
-        _ => (None, None, None),
     }
 }
 

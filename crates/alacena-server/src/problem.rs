@@ -15,6 +15,7 @@ static EXCEPTIONS: &[(&Code, StatusCode)] = &[
     (&catalogue::SOURCE_UNREACHABLE, StatusCode::BAD_GATEWAY),
     (&catalogue::SOURCE_FAILED, StatusCode::BAD_GATEWAY),
     (&catalogue::SOURCE_REFUSED, StatusCode::UNPROCESSABLE_ENTITY),
+    (&catalogue::RELOAD_REFUSED, StatusCode::UNPROCESSABLE_ENTITY),
     (&catalogue::NOT_DECLARED, StatusCode::NOT_FOUND),
     (&catalogue::ABSENT, StatusCode::NOT_FOUND),
     (&catalogue::NOT_FOUND, StatusCode::NOT_FOUND),

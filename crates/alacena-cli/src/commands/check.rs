@@ -7,11 +7,12 @@ use alacena::{
     config::Config,
     error::{Error, catalogue},
 };
+use alacena_server::described;
 use serde_json::json;
 
 use crate::{
     args::Check,
-    failure::{Failure, described},
+    failure::Failure,
     locate,
     say::{self, Paint, count},
 };

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     args::{self, ConfigExplain, ConfigWhat},
-    failure::{Failure, place},
+    failure::Failure,
     locate,
     say::{self, Paint},
 };
@@ -103,7 +103,7 @@ fn in_words(values: &[Explained], paint: Paint) -> String {
 }
 
 fn described(value: &Explained) -> Json {
-    let (file, line, column) = place(&value.origin);
+    let (file, line, column) = value.origin.place();
     json!({
         "path": value.path,
         "value": value.value,

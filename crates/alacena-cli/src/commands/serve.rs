@@ -1,10 +1,13 @@
 //! `alacena serve`.
 
-use std::path::Path;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use alacena::{
     Alacena, SystemRuntime,
-    config::Config,
+    config::{Config, Problems},
     error::{Error, catalogue},
     runtime::SharedRuntime,
 };
@@ -18,11 +21,11 @@ use crate::{
     locate, log,
     quickstart::{Quickstart, announce},
     say::{self, Paint, count},
-    signals::Signals,
+    signals::{Hangups, Signals},
 };
 
 pub(super) async fn run(arguments: Serve) -> Result<(), Failure> {
-    let mut signals = Signals::listen()?;
+    let (mut signals, hangups) = (Signals::listen()?, Hangups::listen()?);
     let runtime = SystemRuntime::shared();
     match locate::file(&arguments.config) {
         Some(file) => {
@@ -33,7 +36,7 @@ pub(super) async fn run(arguments: Serve) -> Result<(), Failure> {
             }
             let server = Server::open(&config, &runtime).await?;
             say::answer(&server.banner(&file));
-            server.run(&config, &mut signals).await
+            server.run(&config, again(file, arguments.listen), &mut signals, hangups).await
         }
         None => {
             let example = Quickstart::prepare(&runtime).await?;
@@ -42,9 +45,14 @@ pub(super) async fn run(arguments: Serve) -> Result<(), Failure> {
             log::begin(&config.server)?;
             let server = Server::open(&config, &runtime).await?;
             say::answer(&announce(&example, server.address()?, &program(), Paint::stdout()));
-            server.run(&config, &mut signals).await
+            server.run(&config, again(example.config(), arguments.listen), &mut signals, hangups).await
         }
     }
+}
+
+/// How the configuration is read again.
+fn again(file: PathBuf, listen: Option<SocketAddr>) -> impl Fn() -> Result<Config, Problems> + Send + Sync {
+    move || locate::load(&file, listen)
 }
 
 /// What to type, in whatever folder, to call this program again.
@@ -74,7 +82,7 @@ impl Server {
         Ok(server)
     }
 
-    fn address(&self) -> Result<std::net::SocketAddr, Error> {
+    fn address(&self) -> Result<SocketAddr, Error> {
         let failed =
             |cause| Error::new(&catalogue::LISTEN_FAILED, "the socket has no address").caused_by(cause);
         self.listener.local_addr().map_err(failed)
@@ -90,12 +98,28 @@ impl Server {
         format!("listening on {}\n{}", paint.command(&address), paint.faint(&more))
     }
 
-    /// Serves until a signal comes; a second one ends it without waiting for what is running.
-    async fn run(self, config: &Config, signals: &mut Signals) -> Result<(), Failure> {
+    /// Serves until a signal comes; a second one ends it without waiting for what is running. Each hangup has the
+    /// configuration read again.
+    async fn run(
+        self,
+        config: &Config,
+        read: impl Fn() -> Result<Config, Problems> + Send + Sync + 'static,
+        signals: &mut Signals,
+        mut hangups: Hangups,
+    ) -> Result<(), Failure> {
         let settings = ServerSettings::of(config, VERSION);
+        let runtime = self.alacena.runtime().clone();
+        let server = alacena_server::Server::new(self.listener, self.alacena, settings)?.reading(read);
+        let reloader = server.reloader();
+        runtime.spawn(Box::pin(async move {
+            loop {
+                hangups.next().await;
+                // The log has said what came of it.
+                let _ = reloader.reload("SIGHUP").await;
+            }
+        }));
         let (stop, stopped) = oneshot::channel::<()>();
-        let serving =
-            alacena_server::serve(self.listener, self.alacena, settings, async { drop(stopped.await) });
+        let serving = server.serve(async { drop(stopped.await) });
         let twice = async {
             signals.next().await;
             say::note("stopping: what is running is answered still; a second signal does not wait for it");

@@ -125,6 +125,9 @@ catalogue! {
     /// The store cannot be read or written.
     STORE_FAILED = "store-failed", Unavailable, "store failed",
         "Check that the disk is writable and not full.";
+    /// A configuration cannot take the place of the one in force.
+    RELOAD_REFUSED = "reload-refused", Invalid, "configuration not reloaded",
+        "Mend what the answer names and reload again; the configuration that was in force still is.";
     /// The store belongs to another running process.
     STORE_OWNED = "store-owned", Unavailable, "store in use",
         "Stop the process that the answer names, or give this one a store of its own.";

@@ -30,6 +30,16 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// The file, the line and the column that something stands in, as far as it does.
+    #[must_use]
+    pub fn place(&self) -> (Option<&str>, Option<usize>, Option<usize>) {
+        match self {
+            Origin::File { name, line, column } if *line > 0 => (Some(name), Some(*line), Some(*column)),
+            Origin::File { name, .. } => (Some(name), None, None),
+            _ => (None, None, None),
+        }
+    }
+
     /// The file `name` as a whole.
     pub(super) fn whole(name: &str) -> Self {
         Origin::File { name: name.into(), line: 0, column: 0 }
