@@ -305,6 +305,12 @@ impl Outcome {
         Self { entry, at, besides: Some(Box::new(besides)), of: PhantomData }
     }
 
+    /// The same answer with another form of its value.
+    #[must_use]
+    pub fn with_value(self, value: Value) -> Self {
+        Self { entry: Arc::new(self.entry.with_value(value)), ..self }
+    }
+
     /// The same, of values of type `W`; `None` where there is a value, and of another type.
     #[must_use]
     pub fn downcast<W: Any + Send + Sync>(self) -> Option<Outcome<W>> {

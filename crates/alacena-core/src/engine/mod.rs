@@ -4,6 +4,7 @@
 //! [`crate::freshness`] → [`crate::flight`] → `load.rs` (breaker, bulkhead, time limit, the source, admission) →
 //! [`crate::outcome`]. `invalidate.rs` is the other way in.
 
+mod exchange;
 mod explain;
 mod invalidate;
 mod reach;

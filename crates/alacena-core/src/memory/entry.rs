@@ -45,6 +45,20 @@ impl Entry {
         Self { value, token, load_took, changed: None, lifetime, hits, put_off_millis }
     }
 
+    /// The same entry with another form of its value: as old, as much asked for, and depending on the same.
+    #[must_use]
+    pub fn with_value(&self, value: Value) -> Self {
+        Self {
+            value: Some(value),
+            token: self.token.clone(),
+            load_took: self.load_took,
+            changed: self.changed,
+            lifetime: self.lifetime,
+            hits: AtomicU32::new(self.hits.load(Ordering::Relaxed)),
+            put_off_millis: AtomicU64::new(self.put_off_millis.load(Ordering::Relaxed)),
+        }
+    }
+
     /// Until when it is what.
     #[must_use]
     pub fn lifetime(&self) -> Lifetime {

@@ -1,8 +1,11 @@
 //! What an entry holds: any shared value, with what the engine must know of it.
 
 mod body;
+mod packed;
+mod gzip;
 
-pub use body::Body;
+pub use body::{Body, Encoding};
+pub use packed::{Compression, Kept};
 
 use std::{any::Any, fmt, sync::Arc};
 
@@ -59,6 +62,12 @@ impl Value {
     #[must_use]
     pub fn downcast_ref<T: Any + Send + Sync>(&self) -> Option<&T> {
         self.any.downcast_ref()
+    }
+
+    /// Whether `other` is a share of this very value, not merely one that says the same.
+    #[must_use]
+    pub fn is_shared_with(&self, other: &Value) -> bool {
+        std::ptr::addr_eq(Arc::as_ptr(&self.any), Arc::as_ptr(&other.any))
     }
 
     /// What it costs in memory, in bytes.
