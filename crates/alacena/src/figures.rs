@@ -7,7 +7,12 @@ use alacena_core::{
     guard::{Guard, State},
 };
 
-use crate::{declared_reads::Read, handle::Alacena, prepared::OpenSource};
+use crate::{
+    declared_reads::Read,
+    handle::Alacena,
+    prepared::OpenSource,
+    warming::{WarmingCounters, WarmingTrigger},
+};
 
 /// Counts since the start, and sizes now.
 #[derive(Clone, Debug)]
@@ -32,8 +37,19 @@ pub struct Figures {
     pub loads_running: u64,
     /// One row a source, in order of name.
     pub sources: Vec<SourceFigures>,
+    /// What warmings have come to.
+    pub warming: WarmingFigures,
     /// Time since the start.
     pub uptime: Duration,
+}
+
+/// Counts of warmings.
+#[derive(Clone, Debug, Default)]
+pub struct WarmingFigures {
+    /// Warmings begun, by what they were begun for.
+    pub runs_by_trigger: Vec<(&'static str, u64)>,
+    /// Questions done with, by what became of them.
+    pub questions_by_result: Vec<(&'static str, u64)>,
 }
 
 /// Counts of one declared read.
@@ -153,7 +169,12 @@ impl Alacena {
             writes: self.inner.writes_sent.get(),
             markers: engine.markers,
             loads_running: engine.loads_running,
-            sources: prepared.sources.iter().map(|(name, open)| SourceFigures::of(name, &open.guard)).collect(),
+            sources: prepared
+                .sources
+                .iter()
+                .map(|(name, open)| SourceFigures::of(name, &open.guard))
+                .collect(),
+            warming: WarmingFigures::of(self.inner.warming.0.counters()),
             uptime: self.runtime().now() - self.inner.started,
         }
     }
@@ -162,7 +183,8 @@ impl Alacena {
     #[must_use]
     pub fn health(&self) -> Health {
         let prepared = self.prepared();
-        let is_missing = |(_, open): &(_, &Arc<OpenSource>)| open.guard.figures().breaker.state != State::Closed;
+        let is_missing =
+            |(_, open): &(_, &Arc<OpenSource>)| open.guard.figures().breaker.state != State::Closed;
         let missing = prepared.sources.iter().filter(is_missing);
         let missing: Vec<String> = missing.map(|(source, _)| format!("source {source}")).collect();
         let status = if missing.is_empty() { Status::Healthy } else { Status::Degraded };
@@ -190,6 +212,22 @@ impl ReadFigures {
             changed: counters.changed.get(),
             unchanged: counters.unchanged.get(),
             not_stored_by_reason: named(&counters::NOT_STORED_REASONS, &counters.not_stored),
+        }
+    }
+}
+
+impl WarmingFigures {
+    fn of(counters: &WarmingCounters) -> Self {
+        let runs = WarmingTrigger::ALL.iter().zip(&counters.runs);
+        let questions = [
+            ("loaded", &counters.loaded),
+            ("fresh", &counters.fresh),
+            ("skipped", &counters.skipped),
+            ("failed", &counters.failed),
+        ];
+        Self {
+            runs_by_trigger: runs.map(|(trigger, count)| (trigger.as_str(), count.get())).collect(),
+            questions_by_result: questions.map(|(result, count)| (result, count.get())).to_vec(),
         }
     }
 }
