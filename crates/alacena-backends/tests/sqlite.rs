@@ -57,7 +57,7 @@ impl Shop {
 }
 
 fn prepared(source: &SqliteSource, sql: &str, shape: Shape) -> Result<Arc<dyn Fetch>, Error> {
-    source.read(SqlQuestion { sql: sql.to_owned(), shape })
+    source.read(&SqlQuestion { sql: sql.to_owned(), shape })
 }
 
 fn call(given: Json) -> Call {

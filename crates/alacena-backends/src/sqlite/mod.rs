@@ -2,8 +2,8 @@
 //!
 //! The path of a read: [`SqliteSource::read`] checks the SQL once, at start (`sql` looks at its words, SQLite itself
 //! at the rest); [`Fetch::fetch`] waits for a free connection of the `pool`, binds the parameters, and `rows` writes
-//! the answer as JSON text while SQLite steps through it. A write takes the same path on a connection of its own
-//! (`change`).
+//! the answer as JSON text while SQLite steps through it. Several statements of one read see one state of the database
+//! (`question`). A write takes the same path on a connection of its own (`change`).
 //!
 //! Limits: the connections, the time of a statement, the rows and the bytes of an answer. How many callers may wait
 //! for a connection is the bulkhead's business. Nothing here creates a database.
@@ -29,6 +29,10 @@ mod failure;
 pub use sql::{Purpose, check, named_parameters};
 
 use pool::Pool;
+use question::{Asked, Question, Statement};
+
+/// Most queries of one read.
+pub const QUERIES_MAX: usize = 16;
 
 /// How an SQLite file is used.
 #[derive(Clone, Debug)]
@@ -96,7 +100,7 @@ pub struct SqlQuestion {
 /// # let runtime = Arc::new(alacena_testkit::FakeRuntime::new(1));
 /// let source = SqliteSource::open(SqliteSettings::new("shop", path), runtime)?;
 /// let sql = "select id, name from items where id = :id".to_owned();
-/// let item = source.read(SqlQuestion { sql, shape: Shape::Row })?;
+/// let item = source.read(&SqlQuestion { sql, shape: Shape::Row })?;
 ///
 /// let declared = [Parameter::required("id", ScalarKind::Integer)];
 /// let parameters = Arc::new(Parameters::from_text(&declared, [("id", "7")])?);
@@ -137,7 +141,36 @@ impl SqliteSource {
     /// # Errors
     /// `Invalid` for SQL that SQLite does not accept, that is more than one statement, that changes anything, that
     /// has parameters without a name, or two columns with the same.
-    pub fn read(&self, question: SqlQuestion) -> Result<Arc<dyn Fetch>, Error> {
+    pub fn read(&self, question: &SqlQuestion) -> Result<Arc<dyn Fetch>, Error> {
+        Ok(self.question(Asked::One(self.statement(question)?)))
+    }
+
+    /// Prepares a read of several statements, at most [`QUERIES_MAX`], that see the same state of the database: what
+    /// another connection writes between two of them is in none. It answers an object with a member for each, `null`
+    /// for a [`Shape::Row`] that is not there. The limits on time, rows and bytes are those of the whole.
+    ///
+    /// # Errors
+    /// As [`read`](SqliteSource::read), naming the query; and `Invalid` for none or too many.
+    pub fn read_together(&self, questions: &[(String, SqlQuestion)]) -> Result<Arc<dyn Fetch>, Error> {
+        if questions.is_empty() || questions.len() > QUERIES_MAX {
+            let detail = format!("one read has 1 to {QUERIES_MAX} queries, this one has {}", questions.len());
+            return Err(Error::new(&catalogue::CONFIGURATION_INVALID, detail));
+        }
+        let statement = |(name, question): &(String, SqlQuestion)| match self.statement(question) {
+            Ok(statement) => Ok((name.clone(), statement)),
+            Err(error) => Err(error.with("query", name)),
+        };
+        let statements = questions.iter().map(statement).collect::<Result<_, Error>>()?;
+        Ok(self.question(Asked::Together(statements)))
+    }
+
+    fn question(&self, asked: Asked) -> Arc<dyn Fetch> {
+        let (settings, runtime) = (Arc::clone(&self.settings), Arc::clone(&self.runtime));
+        Arc::new(Question::new(settings, runtime, Arc::clone(&self.reads), asked))
+    }
+
+    /// Checks the SQL of a read, by its words and by what SQLite says of it.
+    fn statement(&self, question: &SqlQuestion) -> Result<Statement, Error> {
         let name = &self.settings.name;
         check(&question.sql, Purpose::Read).map_err(|error| error.with("source", name))?;
         let trial = self.trial.lock();
@@ -146,12 +179,7 @@ impl SqliteSource {
             return Err(sql::write_in_a_read().with("source", name));
         }
         rows::column_labels(&statement).map_err(|error| error.with("source", name))?;
-        Ok(Arc::new(question::Question::new(
-            Arc::clone(&self.settings),
-            Arc::clone(&self.runtime),
-            Arc::clone(&self.reads),
-            &question,
-        )?))
+        Statement::new(question)
     }
 
     /// Prepares a write; it answers `{"rowsAffected":1,"lastInsertId":42}`, the latter `null` unless the statement

@@ -22,103 +22,127 @@ pub(super) fn column_labels(statement: &Statement<'_>) -> Result<Vec<Vec<u8>>, E
                     format!("two columns of the SQL are named `{name}`: give one another name with AS");
                 return Err(Error::new(&catalogue::CONFIGURATION_INVALID, detail));
             }
-            let mut label = Vec::with_capacity(name.len() + 3);
-            write_json(&mut label, name);
-            label.push(b':');
-            Ok(label)
+            Ok(label(name))
         })
         .collect()
 }
 
-/// Every row, as an array of objects.
-pub(super) fn all(rows: &mut Rows<'_>, settings: &SqliteSettings) -> Result<Vec<u8>, Error> {
-    let mut out = Vec::with_capacity(256);
-    out.push(b'[');
-    let mut labels = None;
-    let mut count = 0_usize;
-    while let Some(row) = next(rows, settings)? {
-        count += 1;
-        if count > settings.rows_max {
-            return Err(too_large(format!("more than {} rows (rows_max)", settings.rows_max)));
-        }
-        if count > 1 {
-            out.push(b',');
-        }
-        // Only a statement that has stepped knows the columns of a schema that changed since it was prepared.
-        let labels = match &labels {
-            Some(labels) => labels,
-            None => labels.insert(column_labels(row.as_ref())?),
-        };
-        write_row(&mut out, row, labels, settings)?;
+/// An answer while it is written, within the limits of its source: those on rows and bytes count over every statement
+/// that it is made of.
+pub(super) struct Answer<'s> {
+    text: Vec<u8>,
+    rows: usize,
+    settings: &'s SqliteSettings,
+}
+
+impl<'s> Answer<'s> {
+    pub(super) fn new(settings: &'s SqliteSettings) -> Self {
+        Self { text: Vec::with_capacity(256), rows: 0, settings }
     }
-    out.push(b']');
-    within(&out, 0, settings)?;
-    Ok(out)
-}
 
-/// The first row as an object, if there is one.
-pub(super) fn first(rows: &mut Rows<'_>, settings: &SqliteSettings) -> Result<Option<Vec<u8>>, Error> {
-    let Some(row) = next(rows, settings)? else { return Ok(None) };
-    let mut out = Vec::with_capacity(256);
-    write_row(&mut out, row, &column_labels(row.as_ref())?, settings)?;
-    within(&out, 0, settings)?;
-    Ok(Some(out))
-}
+    /// What stands between the answers of statements.
+    pub(super) fn write(&mut self, text: &[u8]) {
+        self.text.extend_from_slice(text);
+    }
 
-fn next<'a, 'stmt>(
-    rows: &'a mut Rows<'stmt>,
-    settings: &SqliteSettings,
-) -> Result<Option<&'a Row<'stmt>>, Error> {
-    rows.next().map_err(|error| failure::at_run_time(&error, settings.statement_timeout))
-}
-
-fn write_row(
-    out: &mut Vec<u8>,
-    row: &Row<'_>,
-    labels: &[Vec<u8>],
-    settings: &SqliteSettings,
-) -> Result<(), Error> {
-    out.push(b'{');
-    for (at, label) in labels.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
+    /// Every row, as an array of objects.
+    pub(super) fn all(&mut self, rows: &mut Rows<'_>) -> Result<(), Error> {
+        self.text.push(b'[');
+        let mut labels = None;
+        while let Some(row) = self.next(rows)? {
+            if labels.is_some() {
+                self.text.push(b',');
+            }
+            // Only a statement that has stepped knows the columns of a schema that changed since it was prepared.
+            let labels = match &labels {
+                Some(labels) => labels,
+                None => labels.insert(column_labels(row.as_ref())?),
+            };
+            self.row(row, labels)?;
         }
-        out.extend_from_slice(label);
-        let value =
-            row.get_ref(at).map_err(|error| failure::at_run_time(&error, settings.statement_timeout))?;
+        self.text.push(b']');
+        self.within(0)
+    }
+
+    /// The first row as an object; whether there is one.
+    pub(super) fn first(&mut self, rows: &mut Rows<'_>) -> Result<bool, Error> {
+        let Some(row) = self.next(rows)? else { return Ok(false) };
+        self.row(row, &column_labels(row.as_ref())?)?;
+        Ok(true)
+    }
+
+    /// The whole of it, as JSON text.
+    pub(super) fn finish(self) -> Result<Vec<u8>, Error> {
+        self.within(0)?;
+        Ok(self.text)
+    }
+
+    fn next<'a, 'stmt>(&mut self, rows: &'a mut Rows<'stmt>) -> Result<Option<&'a Row<'stmt>>, Error> {
+        let row = rows.next().map_err(|error| self.failed(&error))?;
+        self.rows += usize::from(row.is_some());
+        if self.rows > self.settings.rows_max {
+            return Err(too_large(format!("more than {} rows (rows_max)", self.settings.rows_max)));
+        }
+        Ok(row)
+    }
+
+    fn row(&mut self, row: &Row<'_>, labels: &[Vec<u8>]) -> Result<(), Error> {
+        self.text.push(b'{');
+        for (at, label) in labels.iter().enumerate() {
+            if at > 0 {
+                self.text.push(b',');
+            }
+            self.text.extend_from_slice(label);
+            let value = row.get_ref(at).map_err(|error| self.failed(&error))?;
+            self.value(value, label)?;
+        }
+        self.text.push(b'}');
+        self.within(0)
+    }
+
+    fn value(&mut self, value: ValueRef<'_>, label: &[u8]) -> Result<(), Error> {
         match value {
-            ValueRef::Null => out.extend_from_slice(b"null"),
-            ValueRef::Integer(value) => write_json(out, &value),
+            ValueRef::Null => self.text.extend_from_slice(b"null"),
+            ValueRef::Integer(value) => write_json(&mut self.text, &value),
             // Infinities become null here, as JSON has no word for them.
-            ValueRef::Real(value) => write_json(out, &value),
+            ValueRef::Real(value) => write_json(&mut self.text, &value),
             ValueRef::Text(bytes) => {
-                within(out, bytes.len(), settings)?;
+                self.within(bytes.len())?;
                 let text = std::str::from_utf8(bytes).map_err(|_| {
                     let column = String::from_utf8_lossy(label).trim_end_matches(':').replace('"', "`");
-                    Error::new(
-                        &catalogue::ANSWER_MALFORMED,
-                        format!("column {column} holds text that is not UTF-8"),
-                    )
+                    let detail = format!("column {column} holds text that is not UTF-8");
+                    Error::new(&catalogue::ANSWER_MALFORMED, detail)
                 })?;
-                write_json(out, text);
+                write_json(&mut self.text, text);
             }
             ValueRef::Blob(bytes) => {
-                within(out, bytes.len().div_ceil(3) * 4, settings)?;
-                write_base64(out, bytes);
+                self.within(bytes.len().div_ceil(3) * 4)?;
+                write_base64(&mut self.text, bytes);
             }
         }
-    }
-    out.push(b'}');
-    within(out, 0, settings)
-}
-
-fn within(out: &[u8], more: usize, settings: &SqliteSettings) -> Result<(), Error> {
-    let most = settings.body_bytes_max;
-    if out.len() + more > most {
-        Err(too_large(format!("more than {most} bytes (body_max)")))
-    } else {
         Ok(())
     }
+
+    /// Whether it has room for `more` bytes.
+    fn within(&self, more: usize) -> Result<(), Error> {
+        let most = self.settings.body_bytes_max;
+        if self.text.len() + more > most {
+            return Err(too_large(format!("more than {most} bytes (body_max)")));
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: &rusqlite::Error) -> Error {
+        failure::at_run_time(error, self.settings.statement_timeout)
+    }
+}
+
+/// A name as it stands in an object: `"name":`.
+pub(super) fn label(name: &str) -> Vec<u8> {
+    let mut label = Vec::with_capacity(name.len() + 3);
+    write_json(&mut label, name);
+    label.push(b':');
+    label
 }
 
 fn too_large(detail: String) -> Error {

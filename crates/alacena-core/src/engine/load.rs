@@ -48,13 +48,21 @@ impl Loaded {
     }
 }
 
+/// What a load that had to learn something first has learned.
+pub enum Learned<L> {
+    /// What to ask the source.
+    Ask(L),
+    /// The answer: there is nothing left to ask.
+    Known(Loaded),
+}
+
 /// A load that has not begun.
 pub(super) enum Load {
     /// Asks its source.
     Ask(Ask),
     /// Must learn something first. Other keys may be loaded for that, perhaps from the same source: so it happens
     /// before there is a place at the source, since whoever held one while it waits for another could wait for itself.
-    After(BoxFuture<'static, Result<Ask, Error>>),
+    After(BoxFuture<'static, Result<Learned<Ask>, Error>>),
 }
 
 /// Asks the source. Told whether caches on the way must be asked to look again.
@@ -68,20 +76,17 @@ impl Load {
         Self::Ask(boxed(load))
     }
 
-    pub(super) fn after<L, F>(first: impl Future<Output = Result<L, Error>> + Send + 'static) -> Self
+    pub(super) fn after<L, F>(first: impl Future<Output = Result<Learned<L>, Error>> + Send + 'static) -> Self
     where
         L: FnOnce(bool) -> F + Send + 'static,
         F: Future<Output = Result<Loaded, Error>> + Send + 'static,
     {
-        Self::After(Box::pin(async move { first.await.map(boxed) }))
-    }
-
-    /// Learns what it must know first.
-    pub(super) async fn ready(self) -> Result<Ask, Failure> {
-        match self {
-            Load::Ask(ask) => Ok(ask),
-            Load::After(first) => first.await.map_err(Failure::not_looked),
-        }
+        Self::After(Box::pin(async move {
+            Ok(match first.await? {
+                Learned::Ask(load) => Learned::Ask(boxed(load)),
+                Learned::Known(loaded) => Learned::Known(loaded),
+            })
+        }))
     }
 }
 
@@ -130,8 +135,14 @@ impl Engine {
         load: Load,
         no_cache: bool,
     ) -> Result<(Loaded, Duration), Failure> {
-        let ask = load.ready().await?;
-        self.ask_source(rules, urgency, || ask(no_cache)).await
+        let learned = match load {
+            Load::Ask(ask) => Learned::Ask(ask),
+            Load::After(first) => first.await.map_err(Failure::not_looked)?,
+        };
+        match learned {
+            Learned::Ask(ask) => self.ask_source(rules, urgency, || ask(no_cache)).await,
+            Learned::Known(loaded) => Ok((loaded, Duration::ZERO)),
+        }
     }
 
     /// What one caller alone is answered with.

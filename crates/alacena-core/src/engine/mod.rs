@@ -19,7 +19,7 @@ mod warm;
 
 pub use explain::{Explanation, KeyPage, PAGE_MAX};
 pub use invalidate::{Change, Listener};
-pub use load::Loaded;
+pub use load::{Learned, Loaded};
 pub use many::BATCH_MAX;
 pub use put::{Put, PutRefusal};
 pub use question::{Mode, Question, Rules};

@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
 
-use super::{Engine, Loaded, Mode, Question, Rules, load::Load};
+use super::{Engine, Learned, Loaded, Mode, Question, Rules, load::Load};
 use crate::{
     error::{Error, Kind, Retry, catalogue},
     flight::{Landed, Look, Settled, Turn},
@@ -76,7 +76,7 @@ impl Engine {
     }
 
     /// The same with a load that must learn something `first`, such as the answer to another question: `first` ends in
-    /// the load. It runs where the load does, after everything that the answer depends on has been captured, and before
+    /// the load, or in what it would bring home. It runs where the load does, after everything that the answer depends on has been captured, and before
     /// the load takes a place at its source. Its time is its own; where it fails, the load has.
     ///
     /// # Errors
@@ -87,7 +87,7 @@ impl Engine {
     pub async fn get_or_fetch_after<L, F>(
         &self,
         question: &Question,
-        first: impl Future<Output = Result<L, Error>> + Send + 'static,
+        first: impl Future<Output = Result<Learned<L>, Error>> + Send + 'static,
     ) -> Result<Outcome, Error>
     where
         L: FnOnce(bool) -> F + Send + 'static,

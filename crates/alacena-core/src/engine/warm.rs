@@ -6,7 +6,7 @@
 use std::{future::Future, time::Duration};
 
 use super::{
-    Engine, Loaded, Mode, Question,
+    Engine, Learned, Loaded, Mode, Question,
     load::{Failure, Load},
     read::{Found, resting},
 };
@@ -78,7 +78,7 @@ impl Engine {
     pub async fn warm_after<L, F>(
         &self,
         question: &Question,
-        first: impl Future<Output = Result<L, Error>> + Send + 'static,
+        first: impl Future<Output = Result<Learned<L>, Error>> + Send + 'static,
     ) -> Result<Warmed, Error>
     where
         L: FnOnce(bool) -> F + Send + 'static,
