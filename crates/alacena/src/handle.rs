@@ -4,13 +4,12 @@ use std::{any::TypeId, collections::BTreeMap, sync::Arc, time::Duration};
 
 use alacena_core::{
     declared::Parameters,
-    engine::Loaded,
-    error::{Error, catalogue},
+    error::Error,
     ledger::{Invalidation, Target},
     outcome::Outcome,
-    runtime::{Moment, Runtime, SharedRuntime},
-    source::{Call, Credential, Fetched},
-    value::{Body, Value},
+    runtime::{Moment, SharedRuntime},
+    source::Credential,
+    value::Body,
 };
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
@@ -22,8 +21,8 @@ use crate::{
     reload::Opened,
     store::Store,
     targets::Step,
-    ttl::TtlRule,
     typed::typed,
+    warming,
 };
 
 /// A running Alacena. Cheap to clone; every clone is the same one.
@@ -79,6 +78,7 @@ pub(crate) struct Inner {
     /// The classes of the application's own values, with the type of each. Held for a few instructions.
     pub(crate) class_types: Mutex<BTreeMap<String, TypeId>>,
     pub(crate) writes_sent: alacena_core::figures::Counter,
+    pub(crate) warming: warming::Kept,
 }
 
 /// How one read is asked.
@@ -150,19 +150,19 @@ impl Alacena {
         ask: Ask,
     ) -> Result<Outcome<Body>, Error> {
         let credentials = required(&prepared.read.credentials, &ask.credentials)?;
-        let question = prepared.question(&parameters, &credentials)?;
         let mode = self.mode(ask.mode);
-        let (fetch, ttl) = (Arc::clone(&prepared.fetch), Arc::clone(&prepared.ttl));
-        let (engine, key) = (self.inner.engine.clone(), question.key.clone());
-        let load = move |no_cache| {
-            // Whatever is held, the source says whether it is still what it would answer.
-            let held = engine.held(&key);
-            let body = held.as_ref().and_then(|held| held.downcast_ref::<Body>());
-            let validator = body.and_then(Body::validator).cloned();
-            let call = Call { parameters: Arc::new(parameters), credentials, no_cache, held: validator };
-            async move { loaded(fetch.fetch(call).await?, held, &ttl, &**engine.runtime()) }
+        let question = prepared.question(&parameters, &credentials)?.with_mode(mode);
+        let engine = &self.inner.engine;
+        let outcome = match &prepared.parent {
+            None => {
+                let load = self.loading(prepared, &question.key, parameters, credentials);
+                engine.get_or_fetch(&question, load).await?
+            }
+            Some(parent) => {
+                let first = self.loading_after(prepared, parent, parameters, credentials, mode);
+                engine.get_or_fetch_after(&question, first).await?
+            }
         };
-        let outcome = self.inner.engine.get_or_fetch(&question.with_mode(mode), load).await?;
         typed(outcome)
     }
 
@@ -197,6 +197,7 @@ impl Alacena {
     /// Takes no new loads and writes, waits until the running ones are over, at most `grace`, and gives the store
     /// back. What is in memory is still answered.
     pub async fn close(&self, grace: Duration) {
+        self.inner.warming.0.close();
         if !self.inner.engine.close(grace).await {
             tracing::warn!(?grace, "loads or writes were still running when the time to stop was over");
         }
@@ -275,26 +276,5 @@ impl Alacena {
             self.inner.store.ledger.close_intent(id).await?;
         }
         Ok(())
-    }
-}
-
-/// What a source said, as the engine takes it.
-fn loaded(
-    fetched: Fetched,
-    held: Option<Value>,
-    ttl: &TtlRule,
-    runtime: &dyn Runtime,
-) -> Result<Loaded, Error> {
-    match (fetched, held) {
-        (Fetched::Found { body, cacheable, terms }, _) => {
-            let terms = ttl.terms(terms, Some(&body), runtime.unix_millis());
-            Ok(Loaded { value: Some(body.into()), cacheable, withheld: None, terms })
-        }
-        (Fetched::Unchanged { cacheable, terms }, Some(held)) => {
-            let terms = ttl.terms(terms, held.downcast_ref(), runtime.unix_millis());
-            Ok(Loaded { value: Some(held), cacheable, withheld: None, terms })
-        }
-        (Fetched::Absent, _) => Ok(Loaded::absent()),
-        (other, _) => Err(Error::new(&catalogue::INTERNAL, format!("unexpected answer {other:?}"))),
     }
 }

@@ -6,6 +6,7 @@
 //!                        prepared reads, writes, keys, targets
 //! ```
 
+mod builder;
 mod calendar;
 pub mod config;
 mod declared_reads;
@@ -13,9 +14,14 @@ mod explain;
 mod figures;
 mod handle;
 mod keys;
+#[cfg(feature = "tower")]
+mod layer;
+mod loading;
 mod open;
+mod parents;
 mod patterns;
 mod prepared;
+mod reach;
 mod reload;
 mod sources;
 mod promise;
@@ -33,12 +39,16 @@ pub use alacena_core::engine::{Put, PutRefusal};
 pub use alacena_core::{
     class, declared, dep, error, freshness, key, ledger, outcome, runtime, secret, source, value,
 };
+pub use builder::Builder;
 pub use declared_reads::{DeclaredRead, DeclaredWrite, Read, Write};
 pub use explain::{Explanation, KeyExplanation, KeyPage};
-pub use figures::{BreakerFigures, Figures, Health, ReadFigures, SourceFigures, Status};
+pub use figures::{BreakerFigures, Figures, Health, ReadFigures, SourceFigures, Status, WarmingFigures};
 pub use handle::{Alacena, Ask, Invalidated, Level, Mode};
+#[cfg(feature = "tower")]
+pub use layer::{CacheLayer, CacheService, LayerBody};
+pub use reach::{Reach, TargetReach};
 pub use reload::{Ready, Reloaded, Reloading};
 pub use system::SystemRuntime;
 pub use typed::Class;
-pub use warming::{Cron, NoCron};
+pub use warming::{Cron, NoCron, ReadWarming, WarmCall, WarmingRun, WarmingTrigger};
 pub use writing::Written;

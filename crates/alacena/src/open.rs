@@ -17,16 +17,18 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::{
-    config::{Config, GuardConfig, ReadConfig, SourceConfig, TargetTemplate, WriteConfig},
+    config::{Config, GuardConfig, ParentConfig, ReadConfig, SourceConfig, TargetTemplate, WriteConfig},
     declared_reads::{Read, Write},
     handle::{Alacena, Inner},
     keys::Keys,
+    parents::Parent,
     prepared::{OpenSource, Prepared, PreparedRead, PreparedWrite},
-    reload::Opened,
     promise,
+    reload::Opened,
     sources::Source,
     store::Store,
     ttl::TtlRule,
+    warming::{Kept, Warming},
 };
 
 impl Alacena {
@@ -65,6 +67,7 @@ impl Alacena {
         Alacena {
             inner: Arc::new(Inner {
                 started: runtime.now(),
+                warming: Kept(Arc::new(Warming::new(Arc::clone(&runtime)))),
                 engine: Engine::new(memory, runtime),
                 store,
                 prepared: ArcSwap::from_pointee(prepared),
@@ -96,12 +99,16 @@ pub(crate) fn prepare(
     }
     let namespace = before.map_or(&config.server.namespace, |before| &before.namespace);
     let newest = before.map_or(0, |before| before.newest_generation);
-    let mut preparing =
-        Preparing { config, namespace, secret: store.principal_secret(config), sources: &sources, newest };
-    let reads = config.reads.iter().map(|read| {
-        let known = before.and_then(|before| before.read(&read.name).ok());
-        preparing.read(read, known)
-    });
+    let mut preparing = Preparing {
+        config,
+        namespace,
+        secret: store.principal_secret(config),
+        sources: &sources,
+        before,
+        reads: BTreeMap::new(),
+        newest,
+    };
+    let reads = config.reads.iter().map(|read| preparing.read_after_its_parent(read));
     let reads = reads.collect::<Result<Vec<_>, _>>()?;
     let writes = config.writes.iter().map(|write| {
         let known = before.and_then(|before| before.write(&write.name).ok());
@@ -145,28 +152,59 @@ struct Preparing<'a> {
     namespace: &'a str,
     secret: [u8; 32],
     sources: &'a BTreeMap<String, Arc<OpenSource>>,
+    /// What was declared before.
+    before: Option<&'a Prepared>,
+    /// The reads that are ready, by name.
+    reads: BTreeMap<&'a str, Arc<PreparedRead>>,
     /// The generation of keys that was given away last.
     newest: u32,
 }
 
-impl Preparing<'_> {
+impl<'a> Preparing<'a> {
+    /// The read and before it, where it is not ready yet, the one that is asked first.
+    fn read_after_its_parent(&mut self, read: &'a ReadConfig) -> Result<Arc<PreparedRead>, Error> {
+        if let Some(ready) = self.reads.get(read.name.as_str()) {
+            return Ok(Arc::clone(ready));
+        }
+        let parent = match &read.parent {
+            None => None,
+            Some(parent) => {
+                let asked = self.config.reads.iter().find(|asked| asked.name == parent.read);
+                let asked = asked.expect("a configuration that was checked has the parents that it names");
+                Some((self.read_after_its_parent(asked)?, parent))
+            }
+        };
+        let known = self.before.and_then(|before| before.read(&read.name).ok());
+        let ready = self.read(read, known, parent)?;
+        self.reads.insert(&read.name, Arc::clone(&ready));
+        Ok(ready)
+    }
+
     fn read(
         &mut self,
         read: &ReadConfig,
         known: Option<&Arc<PreparedRead>>,
+        parent: Option<(Arc<PreparedRead>, &ParentConfig)>,
     ) -> Result<Arc<PreparedRead>, Error> {
         let open = &self.sources[read.source.as_str()];
         let policy = &self.config.classes[&read.class];
+        let generation = |read: &PreparedRead| read.rules.space.generation();
+        let parents_generation = parent.as_ref().map(|(parent, _)| generation(parent));
+        let has_same_parent = |known: &PreparedRead| match (&known.parent, &parent) {
+            (Some(known), Some((parent, _))) => Arc::ptr_eq(&known.read, parent),
+            (known, parent) => known.is_none() && parent.is_none(),
+        };
         // Whether what the known one has loaded is an answer to this one.
         let heir = known.filter(|known| {
             known.source.config.kind == open.config.kind
                 && *known.keys.secret() == self.secret
                 && answers_alike(&known.declaration, read)
                 && lives_alike(&known.rules.policy, policy)
+                && known.parent.as_ref().map(|known| generation(&known.read)) == parents_generation
         });
         let same_rules =
             heir.filter(|known| Arc::ptr_eq(&known.source, open) && known.rules.policy == *policy);
-        if let Some(known) = same_rules.filter(|known| known.declaration == *read) {
+        if let Some(known) = same_rules.filter(|known| known.declaration == *read && has_same_parent(known)) {
             return Ok(Arc::clone(known));
         }
         let generation = match heir {
@@ -199,7 +237,7 @@ impl Preparing<'_> {
                 source: read.source.clone(),
                 answer,
                 public: read.public,
-                credentials: open.source.credentials().to_vec(),
+                credentials: with_those_of(parent.as_ref(), open.source.credentials()),
                 key: read.key.to_string(),
                 tags: read.every_tag().map(ToString::to_string).collect(),
                 ttl: policy.ttl,
@@ -212,6 +250,7 @@ impl Preparing<'_> {
             hard_tags: read.hard_tags.clone(),
             fetch,
             ttl: Arc::new(TtlRule::new(&read.name, &read.ttl_from)),
+            parent: parent.map(|(parent, config)| Arc::new(Parent::new(parent, config))),
         }))
     }
 
@@ -248,6 +287,17 @@ impl Preparing<'_> {
             deliver: open.source.write(&write.question).map_err(|error| error.with("write", &write.name))?,
         }))
     }
+}
+
+/// The callers' headers that a read needs: those of its own source, and those of its parent.
+fn with_those_of(parent: Option<&(Arc<PreparedRead>, &ParentConfig)>, own: &[String]) -> Vec<String> {
+    let mut credentials = own.to_vec();
+    for theirs in parent.into_iter().flat_map(|(parent, _)| &parent.read.credentials) {
+        if !credentials.contains(theirs) {
+            credentials.push(theirs.clone());
+        }
+    }
+    credentials
 }
 
 /// Whether two declarations are one question with one answer: they differ at most in what is said about them.

@@ -19,6 +19,7 @@ use crate::{
     config::{ReadConfig, SourceConfig, WriteConfig},
     declared_reads::{Read, Write},
     keys::Keys,
+    parents::Parent,
     sources::Source,
     ttl::TtlRule,
 };
@@ -59,6 +60,8 @@ pub(crate) struct PreparedRead {
     pub(crate) rules: Arc<Rules>,
     pub(crate) fetch: Arc<dyn Fetch>,
     pub(crate) ttl: Arc<TtlRule>,
+    /// The read that is asked first.
+    pub(crate) parent: Option<Arc<Parent>>,
 }
 
 pub(crate) struct PreparedWrite {
@@ -139,7 +142,22 @@ impl PreparedRead {
         if principal.is_some() {
             tags.push(Dep::key(namespace, &key.text()));
         }
-        Question::new(&self.rules, key, tags)?.with_hard_tags(rendered(&self.hard_tags)?)
+        let mut hard_tags = rendered(&self.hard_tags)?;
+        if let Some(parent) = &self.parent {
+            let known = self.keys.space().deps();
+            parent.add_deps(parameters, credentials, known, &mut tags, &mut hard_tags)?;
+        }
+        Question::new(&self.rules, key, tags)?.with_hard_tags(hard_tags)
+    }
+
+    /// Whether `other` is the read that it asks first.
+    pub(crate) fn is_child_of(&self, other: &PreparedRead) -> bool {
+        self.parent.as_ref().is_some_and(|parent| parent.read.read.name == other.read.name)
+    }
+
+    /// Those of the credentials that its own source gets: the rest are its parent's.
+    pub(crate) fn own(&self, credentials: &[Credential]) -> Result<Arc<[Credential]>, Error> {
+        required(self.source.source.credentials(), credentials)
     }
 }
 

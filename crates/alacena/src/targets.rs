@@ -3,7 +3,7 @@
 use alacena_core::{
     declared::{Parameters, nearest},
     dep::Dep,
-    engine::Engine,
+    engine::{Change, Engine},
     error::{Error, catalogue},
     key::Key,
     ledger::Target,
@@ -23,6 +23,14 @@ pub(crate) enum Step {
 }
 
 impl Step {
+    /// What it changes.
+    pub(crate) fn change(&self) -> Change<'_> {
+        match self {
+            Step::Dep(dep) => Change::Dep(dep),
+            Step::Key(key) => Change::Key(key),
+        }
+    }
+
     /// Does it; whether anything was there.
     pub(crate) fn apply(&self, engine: &Engine) -> bool {
         match self {
@@ -73,11 +81,14 @@ impl Prepared {
             let Some(key) = read.keys.of_text(text)? else { continue };
             // With callers' credentials in the key there is one entry a caller: they share a dep.
             let partitioned = !read.read.credentials.is_empty();
-            steps.push(if partitioned {
-                Step::Dep(Dep::key(&self.namespace, &key.text()))
-            } else {
-                Step::Key(key)
-            });
+            // Answers that were made with its own depend on its key, too.
+            let is_parent = self.reads.iter().any(|child| child.is_child_of(read));
+            if partitioned || is_parent {
+                steps.push(Step::Dep(Dep::key(&self.namespace, &key.text())));
+            }
+            if !partitioned {
+                steps.push(Step::Key(key));
+            }
         }
         if steps.is_empty() {
             return Err(unknown("key", text, "no read has a key of this form", &self.forms()));

@@ -54,10 +54,13 @@ impl Explanation<'_> {
                 if path.is_empty() { field.name.to_owned() } else { format!("{path}.{}", field.name) };
             let given = table.get(field.name).map(|entry| &entry.node);
             match &field.kind {
-                Kind::Later => {}
+                Kind::Later | Kind::Elsewhere { .. } => {}
+                // What is not warmed has no defaults either.
+                Kind::Table(_) if field.name == "warm" && given.is_none() => {}
                 Kind::Table(fields) => self.section(fields, &table_of(given), &inner),
                 Kind::Named { fields, .. } => self.named(fields, &table_of(given), &inner),
-                Kind::Headers { secret } => self.headers(&table_of(given), &inner, *secret),
+                Kind::Headers { secret } => self.texts(&table_of(given), &inner, *secret),
+                Kind::Texts { .. } => self.texts(&table_of(given), &inner, false),
                 kind => match given {
                     Some(node) => self.value(&inner, written(kind, node), node.origin.clone()),
                     None => self.default(field, table, path, inner),
@@ -79,7 +82,7 @@ impl Explanation<'_> {
         }
     }
 
-    fn headers(&mut self, table: &Table, path: &str, secret: bool) {
+    fn texts(&mut self, table: &Table, path: &str, secret: bool) {
         for entry in &table.0 {
             let value = (!secret).then(|| as_json(&entry.node));
             let path = format!("{path}.{}", shown(&entry.key));

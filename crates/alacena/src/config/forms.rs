@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use alacena_core::declared::{Piece, Template};
 
 use super::{schema::Format, setting::Setting};
+use crate::warming::Cron;
 
 /// Why a text does not have its form: what is wrong, and what to write.
 pub(super) type Refusal = (String, String);
@@ -39,6 +40,7 @@ pub(super) fn read(format: Format, text: &str) -> Result<Setting, Refusal> {
         ),
         Format::WebOrigin => web_origin(text),
         Format::BaseUrl => base_url(text),
+        Format::Issuer => issuer(text),
         Format::HeaderName => header_name(text).map(Setting::Text),
         Format::Path => path(text),
         Format::TokenHash => token_hash(text),
@@ -50,6 +52,7 @@ pub(super) fn read(format: Format, text: &str) -> Result<Setting, Refusal> {
         ),
         Format::Request => request(text),
         Format::Pointer => pointer(text),
+        Format::Cron => cron(text),
         Format::Template => template(text).map(Setting::Template),
         Format::Tag => tag(text),
     }
@@ -73,6 +76,12 @@ pub(super) fn template(text: &str) -> Result<Template, Refusal> {
     })
 }
 
+/// Why nothing that an entry depends on, or that tells it from others, comes out of an answer; and what is sound.
+pub(super) const OUT_OF_THE_ANSWER: (&str, &str) = (
+    "takes something out of the answer, and what an entry depends on must be known before the source is asked",
+    "Two ways are sound: one tag for the whole list (`jobs`), or one read for the ids and one read for each row, tagged by its parameter (`job:{id}`).",
+);
+
 /// A tag: a template all of whose holes are known before the source is asked.
 fn tag(text: &str) -> Result<Setting, Refusal> {
     let reaches_into_value = text.split('{').skip(1).any(|after| {
@@ -80,10 +89,7 @@ fn tag(text: &str) -> Result<Setting, Refusal> {
         inside.contains(['.', '[', '/', '$'])
     });
     if reaches_into_value {
-        return Err(refuse(
-            "takes something out of the answer, and what an entry depends on must be known before the source is asked",
-            "Two ways are sound: one tag for the whole list (`jobs`), or one read for the ids and one read for each row, tagged by its parameter (`job:{id}`).",
-        ));
+        return Err(refuse(OUT_OF_THE_ANSWER.0, OUT_OF_THE_ANSWER.1));
     }
     let template = template(text)?;
     when(
@@ -154,6 +160,17 @@ fn base_url(text: &str) -> Result<Setting, Refusal> {
         return Err(refuse("has a query or a fragment", "Put the query into the reads' `http`."));
     }
     Ok(Setting::Text(url.as_str().trim_end_matches('/').to_owned()))
+}
+
+/// Kept as it is written: clients compare it letter by letter (RFC 8414, 3.3).
+fn issuer(text: &str) -> Result<Setting, Refusal> {
+    const FORM: &str = "Write it as the server calls itself in its metadata: \"https://login.example\".";
+    let url = url::Url::parse(text).map_err(|_| refuse("is no address", FORM))?;
+    let is_plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if url.scheme() != "https" || !is_plain || url.password().is_some() {
+        return Err(refuse("is no https:// address without credentials, query and fragment", FORM));
+    }
+    Ok(Setting::Text(text.to_owned()))
 }
 
 /// Headers that belong to the connection or to Alacena itself.
@@ -277,6 +294,16 @@ fn is_encoded(text: &str) -> bool {
         && !text.match_indices('%').any(|(at, _)| is_lone(at))
 }
 
+fn cron(text: &str) -> Result<Setting, Refusal> {
+    let read = text.parse::<Cron>();
+    read.map(|cron| Setting::Text(cron.to_string())).map_err(|wrong| {
+        refuse(
+            wrong.to_string(),
+            "Write minute, hour, day of the month, month and day of the week, in UTC: \"0 6 * * mon-fri\".",
+        )
+    })
+}
+
 fn pointer(text: &str) -> Result<Setting, Refusal> {
     let escapes = text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
     let begins = text.is_empty() || text.starts_with('/');
@@ -303,6 +330,12 @@ mod tests {
         assert!(accepts(Format::BaseUrl, "https://crm.example/api1/"));
         for refused in ["redis://x", "https://u:p@x", "https://x/?a=1", "crm.example", ""] {
             assert!(!accepts(Format::BaseUrl, refused), "{refused}");
+        }
+        assert!(accepts(Format::Issuer, "https://login.example/tenant/"));
+        for refused in
+            ["http://login.example", "https://a:b@login.example", "https://login.example?x", "login.example"]
+        {
+            assert!(!accepts(Format::Issuer, refused), "{refused}");
         }
         assert!(accepts(Format::WebOrigin, "https://app.example:8443/"));
         assert!(!accepts(Format::WebOrigin, "*") && !accepts(Format::WebOrigin, "https://a/b"));

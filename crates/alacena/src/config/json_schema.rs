@@ -40,7 +40,7 @@ pub fn json_schema() -> Json {
 
 /// A section: its fields, and no others.
 fn object(fields: &[Field]) -> Json {
-    let built = || fields.iter().filter(|field| !matches!(field.kind, Kind::Later));
+    let built = || fields.iter().filter(|field| field.is_accepted());
     let properties: Map<_, _> = built().map(|field| (field.name.to_owned(), property(field))).collect();
     let mut schema = json!({ "type": "object", "properties": properties, "additionalProperties": false });
     let required: Vec<_> = built().filter(|field| field.required).map(|field| field.name).collect();
@@ -94,9 +94,19 @@ fn value(kind: &Kind) -> Json {
         Kind::Headers { .. } => {
             json!({ "type": "object", "additionalProperties": { "type": "string" }, "maxProperties": HEADERS_MAX })
         }
+        Kind::Texts { max, .. } => json!({
+            "type": "object",
+            "propertyNames": { "pattern": name(Names::Parameter) },
+            "additionalProperties": { "type": "string" },
+            "maxProperties": max,
+        }),
         Kind::Json => json!({}),
+        Kind::Answer => json!({ "type": ["object", "string"] }),
         Kind::Scalar => json!({ "type": ["string", "number", "boolean"] }),
         Kind::Target => target(),
+        Kind::Values => {
+            json!({ "type": "object", "additionalProperties": { "type": ["string", "number", "boolean"] } })
+        }
         Kind::Table(fields) => object(fields),
         Kind::Named { names, fields, max } => json!({
             "type": "object",
@@ -104,7 +114,7 @@ fn value(kind: &Kind) -> Json {
             "additionalProperties": object(fields),
             "maxProperties": max,
         }),
-        Kind::Later => Json::Bool(false),
+        Kind::Later | Kind::Elsewhere { .. } => Json::Bool(false),
     }
 }
 

@@ -30,9 +30,9 @@ pub use explain::Explained;
 pub use json_schema::json_schema;
 pub use load::Layers;
 pub use model::{
-    Config, EmbeddedConfig, GuardConfig, HttpConfig, HttpQuestion, LogFormat, MemoryConfig, Question,
-    ReadConfig, Role, ServerConfig, Shape, SourceConfig, SourceKind, SqliteConfig, TargetTemplate,
-    TokenConfig, TokenHash, TtlFrom, WriteConfig,
+    Config, EmbeddedConfig, GuardConfig, HttpConfig, HttpQuestion, LogFormat, MemoryConfig, ParentConfig,
+    Question, ReadConfig, Role, ServerConfig, Shape, SourceConfig, SourceKind, SqlQuery, SqliteConfig,
+    TargetTemplate, TokenConfig, TokenHash, TtlFrom, WarmConfig, WriteConfig,
 };
 pub use origin::Origin;
 pub use problem::{Problem, Problems};

@@ -13,6 +13,7 @@ use alacena_core::{
 };
 
 use super::{origin::Origin, problem::Problem};
+use crate::warming::Cron;
 
 /// A whole configuration, checked.
 #[derive(Clone, Debug)]
@@ -54,10 +55,18 @@ pub struct ServerConfig {
     pub hosts: Vec<String>,
     /// Origins whose pages may read answers.
     pub cors_origins: Vec<String>,
+    /// The authorization servers that hand out tokens for this one.
+    pub authorization_servers: Vec<String>,
     /// How long a stop waits for requests that are running.
     pub drain: Duration,
     /// The largest request body accepted.
     pub request_bytes_max: usize,
+    /// Connections that may be open at once.
+    pub connections_max: u32,
+    /// Of those, connections of one address. Zero: no limit.
+    pub connections_per_address_max: u32,
+    /// How long a connection may be idle between two requests.
+    pub idle_timeout: Duration,
     /// The namespace of every key.
     pub namespace: String,
     /// What the partitions of callers are keyed with; none: a random one per process.
@@ -93,9 +102,9 @@ pub struct MemoryConfig {
 pub struct EmbeddedConfig {
     /// Its folder.
     pub path: PathBuf,
-}
     /// What its records are sealed with; `None`: who can read its file can read them.
     pub keys: Option<SealKeys>,
+}
 
 /// `[tokens.<name>]`: somebody who may ask.
 #[derive(Clone, Debug)]
@@ -154,7 +163,7 @@ impl Role {
 }
 
 /// `[sources.<name>]`: where truth lives.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SourceConfig {
     /// Its name.
@@ -166,7 +175,7 @@ pub struct SourceConfig {
 }
 
 /// What a source is and how it is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum SourceKind {
     /// A REST API.
@@ -187,7 +196,7 @@ impl SourceKind {
 }
 
 /// How an HTTP source is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct HttpConfig {
     /// What every path is appended to: `https://crm.example/api1`, without a slash at its end.
@@ -207,7 +216,7 @@ pub struct HttpConfig {
 }
 
 /// How an SQLite source is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SqliteConfig {
     /// The file.
@@ -241,7 +250,7 @@ pub struct GuardConfig {
 }
 
 /// `[reads.<name>]`: a named, parameterised, cached question.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ReadConfig {
     /// Its name: endpoint, tool and log.
@@ -267,10 +276,46 @@ pub struct ReadConfig {
     pub key: Template,
     /// The parameters that patterns may name, as its class declares them.
     pub index: Vec<String>,
+    /// The read that is asked first, and what is taken out of its answer; none: it needs no other.
+    pub parent: Option<ParentConfig>,
     /// What may shorten the TTL of an answer, as its class declares it.
     pub ttl_from: TtlFrom,
+    /// Whether its source is shown the version that is held, as its class declares it.
+    pub conditional: bool,
+    /// What it promises to answer; every answer of its source is checked against it.
+    pub answer: Option<AnswerSchema>,
     /// Whether it needs no token.
     pub public: bool,
+    /// What of it is loaded before anybody asks; none: nothing.
+    pub warm: Option<WarmConfig>,
+}
+
+/// `reads.<name>.warm`: answers that are loaded before anybody asks.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct WarmConfig {
+    /// What is asked, each question complete and none of them twice; at least one.
+    pub parameters: Vec<Parameters>,
+    /// Whether they are loaded when the server starts.
+    pub at_start: bool,
+    /// Whether they are loaded again once they have been invalidated.
+    pub after_invalidation: bool,
+    /// When they are loaded besides.
+    pub cron: Option<Cron>,
+    /// Loads at once.
+    pub concurrency: usize,
+}
+
+/// `parent` of a read: the read whose answer its question needs something of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ParentConfig {
+    /// Its name.
+    pub read: String,
+    /// Its parameters, as templates over those of the child.
+    pub parameters: Vec<(String, Template)>,
+    /// What the child's question calls each value, and where in the answer it stands.
+    pub take: Vec<(String, Pointer)>,
 }
 
 /// What is heard of how long an answer is fresh, besides its class.
@@ -292,7 +337,7 @@ impl ReadConfig {
 }
 
 /// `[writes.<name>]`: a named call that passes through to a source and invalidates.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct WriteConfig {
     /// Its name: endpoint and log.
@@ -310,23 +355,30 @@ pub struct WriteConfig {
 }
 
 /// What a source is asked or told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Question {
     /// An HTTP request.
     Http(HttpQuestion),
-    /// An SQL statement with named parameters.
-    Sql {
-        /// The statement.
-        sql: String,
-        /// What becomes of its rows.
-        shape: Shape,
-    },
+    /// An SQL statement.
+    Sql(SqlQuery),
+    /// Several SQL statements with their names, in the order of the file, which see one state of the database.
+    Queries(Vec<(String, SqlQuery)>),
+}
+
+/// An SQL statement with named parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SqlQuery {
+    /// The statement.
+    pub sql: String,
+    /// What becomes of its rows.
+    pub shape: Shape,
 }
 
 /// An HTTP request with holes for parameters. Its `Debug` shows no more than the method: `${NAME}` may have put a
 /// secret anywhere else.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct HttpQuestion {
     /// The method, in upper case.

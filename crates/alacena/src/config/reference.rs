@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use alacena_core::declared::{ANSWER_DEPTH_MAX, ANSWER_PLACES_MAX};
+
 use super::{
     layers::ENVIRONMENT_NAMES,
     schema::{Field, Format, HEADERS_MAX, Kind, ROOT},
@@ -81,7 +83,7 @@ fn table(page: &mut String, title: &str, doc: &str, fields: &[Field]) {
 }
 
 fn built(fields: &[Field]) -> impl Iterator<Item = &Field> {
-    fields.iter().filter(|field| !matches!(field.kind, Kind::Later))
+    fields.iter().filter(|field| field.is_accepted())
 }
 
 fn default(field: &Field) -> String {
@@ -91,7 +93,7 @@ fn default(field: &Field) -> String {
         (_, Some(text), Kind::Integer { .. } | Kind::Ratio { .. } | Kind::Boolean) => format!("`{text}`"),
         (_, Some(text), _) => format!("`\"{text}\"`"),
         (_, None, Kind::List { .. }) => "`[]`".to_owned(),
-        (_, None, Kind::Headers { .. }) => "`{}`".to_owned(),
+        (_, None, Kind::Headers { .. } | Kind::Texts { .. }) => "`{}`".to_owned(),
         (_, None, _) => String::new(),
     }
 }
@@ -114,15 +116,23 @@ fn limits(kind: &Kind) -> String {
         }
         Kind::List { of: Kind::Scalar, max } => format!("list, at most {max}"),
         Kind::List { of: Kind::Target, max } => format!("list of targets, at most {max}"),
+        Kind::List { of: Kind::Values, max } => format!("list of tables, at most {max}"),
         Kind::List { of, max } => format!("list of: {}; at most {max}", limits(of)),
         Kind::Headers { secret: true } => format!("names with secrets, at most {HEADERS_MAX}"),
         Kind::Headers { secret: false } => format!("names with templates, at most {HEADERS_MAX}"),
+        Kind::Texts { format, max } => format!("names with a {} each, at most {max}", form(*format)),
         Kind::Json => "any JSON, 16 levels".to_owned(),
+        Kind::Answer => {
+            format!(
+                "a schema of {ANSWER_DEPTH_MAX} levels and {ANSWER_PLACES_MAX} places, or a file with one"
+            )
+        }
         Kind::Scalar => "a value of its type".to_owned(),
         Kind::Target => "target".to_owned(),
+        Kind::Values => "values of parameters".to_owned(),
         Kind::Table(_) => "table, below".to_owned(),
         Kind::Named { .. } => "tables, below".to_owned(),
-        Kind::Later => String::new(),
+        Kind::Later | Kind::Elsewhere { .. } => String::new(),
     }
 }
 
@@ -135,12 +145,14 @@ fn form(format: Format) -> &'static str {
         Format::Host => "host",
         Format::WebOrigin => "origin",
         Format::BaseUrl => "`http://` or `https://`",
+        Format::Issuer => "`https://`",
         Format::HeaderName => "header name",
         Format::Path => "path",
         Format::LogFilter => "levels",
         Format::Request => "method and path",
         Format::Sql => "SQL",
         Format::Pointer => "JSON pointer",
+        Format::Cron => "five fields",
         Format::Template | Format::Tag => "template",
     }
 }

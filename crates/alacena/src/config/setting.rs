@@ -8,7 +8,7 @@ use std::{
 };
 
 use alacena_core::{
-    declared::{Scalar, Template},
+    declared::{AnswerSchema, Scalar, Template},
     secret::Secret,
 };
 
@@ -39,8 +39,13 @@ pub(super) enum Setting {
     Request(String, Template),
     /// Names in lower case, with secrets or templates.
     Headers(Vec<(String, Item)>),
+    /// Names of parameters with a text each.
+    Texts(Vec<(String, Item)>),
     Json(serde_json::Value),
+    Answer(AnswerSchema),
     Scalar(Scalar),
+    /// Values of parameters, by name, in the order of the file.
+    Values(Vec<(String, Item)>),
     /// `tag`, `prefix`, `pattern`, `key` or `class`, and what it says.
     Target(&'static str, Template),
     List(Vec<Item>),
@@ -119,6 +124,7 @@ impl Settings {
     getter!(secret_maybe, Secret, &Secret, |secret| secret);
     getter!(path_maybe, Path, &PathBuf, |path| path);
     getter!(template_maybe, Template, &Template, |template| template);
+    getter!(answer_maybe, Answer, &AnswerSchema, |schema| schema);
     getter!(json_maybe, Json, &serde_json::Value, |json| json);
     getter!(number_maybe, Number, f64, |number: &f64| *number);
     getter!(boolean_maybe, Boolean, bool, |value: &bool| *value);
@@ -176,6 +182,22 @@ impl Settings {
         match self.get(name).map(|item| &item.setting) {
             Some(Setting::Headers(headers)) => headers,
             _ => &[],
+        }
+    }
+
+    /// The texts of a table by name; an absent one is empty.
+    pub(super) fn texts_by_name(&self, name: &'static str) -> &[(String, Item)] {
+        match self.get(name).map(|item| &item.setting) {
+            Some(Setting::Texts(texts)) => texts,
+            _ => &[],
+        }
+    }
+
+    /// The fields of a section that is not always there.
+    pub(super) fn table_maybe(&self, name: &'static str) -> Option<&Settings> {
+        match &self.get(name)?.setting {
+            Setting::Table(settings) => Some(settings),
+            _ => None,
         }
     }
 

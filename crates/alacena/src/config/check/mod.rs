@@ -3,6 +3,7 @@
 mod text;
 mod quantity;
 mod structure;
+mod answer;
 
 pub(super) use quantity::{boolean, whole};
 
@@ -59,6 +60,9 @@ impl Check<'_> {
                     }
                 }
                 Some(Field { kind: Kind::Later, .. }) => self.later(&entry.origin, &inner),
+                Some(Field { kind: Kind::Elsewhere { message, remedy }, .. }) => {
+                    self.wrong(&entry.origin, &inner, message, remedy);
+                }
                 Some(field) => {
                     self.belongs(field, table, &entry.origin, &inner);
                     match self.value(&field.kind, &entry.node, &inner) {
@@ -70,7 +74,7 @@ impl Check<'_> {
                 }
             }
         }
-        for field in fields.iter().filter(|field| !matches!(field.kind, Kind::Later)) {
+        for field in fields.iter().filter(|field| field.is_accepted()) {
             if settings.get(field.name).is_some() {
                 continue;
             }
@@ -114,8 +118,7 @@ impl Check<'_> {
         origin: &Origin,
     ) -> Option<&'static str> {
         let noun = if path.is_empty() { "section" } else { "key" };
-        let built =
-            || fields.iter().filter(|field| !matches!(field.kind, Kind::Later)).map(|field| field.name);
+        let built = || fields.iter().filter(|field| field.is_accepted()).map(|field| field.name);
         let meant = nearest(key, built());
         let message = match meant {
             Some(near) => format!("unknown {noun}; did you mean `{near}`?"),
@@ -143,6 +146,8 @@ impl Check<'_> {
 
     fn default(&mut self, field: &'static Field, path: &str) -> Option<Setting> {
         match (&field.kind, field.default) {
+            // A section that cannot do without something is only there where it is given.
+            (Kind::Table(fields), _) if fields.iter().any(|field| field.required) => None,
             (Kind::Table(fields), _) => {
                 let section = self.section(fields, &Table::default(), path, &Origin::Default);
                 Some(Setting::Table(section))
@@ -157,7 +162,9 @@ impl Check<'_> {
 
     /// Gives a value the type that the schema says; `None`: the problem has been told.
     fn value(&mut self, kind: &'static Kind, node: &Node, path: &str) -> Option<Setting> {
-        if node.origin != Origin::Default && !matches!(kind, Kind::Table(_) | Kind::Named { .. }) {
+        if node.origin != Origin::Default
+            && !matches!(kind, Kind::Table(_) | Kind::Named { .. } | Kind::Texts { .. })
+        {
             self.origins.insert(path.to_owned(), node.origin.clone());
         }
         match kind {
@@ -172,15 +179,18 @@ impl Check<'_> {
             Kind::Choice { words, .. } => self.choice(node, path, words),
             Kind::List { of, max } => self.list(node, path, of, *max),
             Kind::Headers { secret } => self.headers(node, path, *secret),
+            Kind::Texts { format, max } => self.texts(node, path, *format, *max),
             Kind::Json => self.json(node, path).map(Setting::Json),
+            Kind::Answer => self.answer(node, path).map(Setting::Answer),
             Kind::Scalar => self.scalar(node, path).map(Setting::Scalar),
             Kind::Target => self.target(node, path),
+            Kind::Values => self.values(node, path),
             Kind::Table(fields) => {
                 let table = self.table(node, path)?;
                 Some(Setting::Table(self.section(fields, table, path, &node.origin)))
             }
             Kind::Named { names, fields, max } => self.named(node, path, *names, fields, *max),
-            Kind::Later => None,
+            Kind::Later | Kind::Elsewhere { .. } => None,
         }
     }
 

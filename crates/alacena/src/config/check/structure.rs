@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{Check, Format, Node, Scalar, Setting, Value, shown};
+use super::{Check, Format, Item, Names, Node, Scalar, Setting, Value, is_name, shown};
 
 /// The kinds of target that a write may name in a table.
 const TARGETS: [&str; 4] = ["prefix", "pattern", "key", "class"];
@@ -74,6 +74,47 @@ impl Check<'_> {
         }
     }
 
+    /// Names of parameters, each with a text.
+    pub(super) fn texts(&mut self, node: &Node, path: &str, format: Format, max: usize) -> Option<Setting> {
+        let table = self.table(node, path)?;
+        if table.0.len() > max {
+            let message = format!("has {} names, and at most {max} are accepted", table.0.len());
+            self.wrong(&node.origin, path, &message, "Remove some.");
+            return None;
+        }
+        let (mut texts, before) = (Vec::new(), self.problems.len());
+        for entry in &table.0 {
+            let inner = format!("{path}.{}", shown(&entry.key));
+            if !is_name(Names::Parameter, &entry.key) {
+                let remedy = "Begin it with a letter or `_`, then use letters, digits and `_`, at most 64.";
+                self.wrong(&entry.origin, &inner, "not accepted as a name", remedy);
+                continue;
+            }
+            let origin = entry.node.origin.clone();
+            let Some(setting) = self.text_of(format, &entry.node, &inner) else { continue };
+            self.origins.insert(inner, origin.clone());
+            texts.push((entry.key.clone(), Item { origin, setting }));
+        }
+        (self.problems.len() == before).then_some(Setting::Texts(texts))
+    }
+
+    /// Values of parameters: which of them there are is for the meaning to check.
+    pub(super) fn values(&mut self, node: &Node, path: &str) -> Option<Setting> {
+        let Value::Table(table) = &node.value else {
+            return self.expected(node, path, "a table", "it as { name = value }");
+        };
+        let values: Vec<_> = table
+            .0
+            .iter()
+            .map(|entry| {
+                let scalar = self.scalar(&entry.node, &format!("{path}.{}", shown(&entry.key)))?;
+                let item = Item { origin: entry.node.origin.clone(), setting: Setting::Scalar(scalar) };
+                Some((entry.key.clone(), item))
+            })
+            .collect();
+        values.into_iter().collect::<Option<_>>().map(Setting::Values)
+    }
+
     /// A tag as text, or a table with one of `prefix`, `pattern`, `key`, `class`.
     pub(super) fn target(&mut self, node: &Node, path: &str) -> Option<Setting> {
         let Value::Table(table) = &node.value else {
@@ -102,7 +143,7 @@ impl Check<'_> {
         }
     }
 
-    fn only_in_file<T>(&mut self, node: &Node, path: &str) -> Option<T> {
+    pub(super) fn only_in_file<T>(&mut self, node: &Node, path: &str) -> Option<T> {
         self.wrong(&node.origin, path, "cannot be set from outside the file", "Set it in the file.");
         None
     }

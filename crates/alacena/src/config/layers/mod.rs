@@ -96,6 +96,13 @@ fn spell(tree: &Table, segments: &[&str]) -> Result<Vec<String>, (String, String
                 }
                 &[]
             }
+            Kind::Texts { .. } => {
+                if let Some((name, after)) = rest.split_first() {
+                    spelled.push(name_of(table, name));
+                    rest = after;
+                }
+                &[]
+            }
             _ => &[],
         };
     }
@@ -109,7 +116,7 @@ fn name_of(table: Option<&Table>, segment: &str) -> String {
 }
 
 fn names_of(fields: &'static [Field]) -> impl Iterator<Item = &'static str> + Clone {
-    fields.iter().filter(|field| !matches!(field.kind, Kind::Later)).map(|field| field.name)
+    fields.iter().filter(|field| field.is_accepted()).map(|field| field.name)
 }
 
 fn unknown<'a>(

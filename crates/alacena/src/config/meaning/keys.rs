@@ -17,7 +17,7 @@ const CONSTANT_MAX: usize = 8;
 /// Longest constant segment, in bytes.
 const CONSTANT_BYTES_MAX: usize = 128;
 /// What every entry depends on: everything, its namespace, its class.
-const DEPS_OF_ALL: usize = 3;
+pub(super) const DEPS_OF_ALL: usize = 3;
 
 /// The key of a read that declares none: its name, then every parameter.
 pub(super) fn of_name(name: &str, parameters: &[Parameter]) -> Template {
@@ -55,6 +55,9 @@ impl Meaning<'_> {
         const FORM: &str = "Write segments separated by `:`, each of them constant text or one hole: \"jobs:list:{status|all}:{from}\".";
         let placed = Placed::field(settings, "key", key);
         let before = self.problems.len();
+        if self.takes(settings, &placed) {
+            return None;
+        }
         self.holes(&placed, parameters, Absence::Accepted);
         let mut refuse = |message: String, remedy: &str| {
             self.problems.push(Problem::new(placed.origin, &placed.path, message, remedy));

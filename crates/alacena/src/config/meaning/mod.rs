@@ -7,24 +7,20 @@ mod sources;
 mod parameters;
 mod holes;
 mod questions;
+mod sql;
+mod parents;
 mod keys;
 mod ttl_from;
 mod reads;
+mod warm;
 mod writes;
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-};
+use std::{collections::BTreeMap, path::Path};
 
 use alacena_core::{class::Policy, declared::nearest, memory::QuickMemory};
 
 use super::{
-    Config, Origin,
-    check::shown,
-    model::MemoryConfig,
-    problem::Problem,
-    setting::Settings,
+    Config, Origin, check::shown, model::MemoryConfig, problem::Problem, setting::Settings,
     units::shown_bytes,
 };
 
@@ -40,6 +36,7 @@ pub(super) fn of(
     let tokens = meaning.tokens();
     let reads = meaning.reads();
     meaning.indexes(&reads);
+    meaning.parents(&reads);
     Config {
         file: file.map(Path::to_owned),
         server: meaning.server(!tokens.is_empty()),
@@ -85,6 +82,7 @@ impl Meaning<'_> {
         for (name, settings) in self.root.named("classes") {
             classes.insert(name.clone(), self.policy(settings));
             self.ttl_sources(name, settings);
+            self.conditional(name, settings);
         }
         let reads = self.root.named("reads");
         let class_of =

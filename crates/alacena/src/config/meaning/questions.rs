@@ -1,14 +1,14 @@
 //! What a source is asked or told: HTTP for an HTTP source, SQL for an SQL source, every parameter used.
 
 use alacena_core::declared::{Hole, Parameter, Piece, Template};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::{
     Meaning, Settings,
     holes::{Absence, Placed, declare},
 };
 use crate::config::{
-    model::{HttpQuestion, Question, Shape},
+    model::{HttpQuestion, Question},
     setting::{Item, Setting},
 };
 
@@ -30,7 +30,7 @@ impl Purpose {
 
 /// Fields that only mean something for a source of one kind.
 const HTTP_ONLY: [&str; 4] = ["http", "headers", "body", "pointer"];
-const SQL_ONLY: [&str; 2] = ["sql", "result"];
+const SQL_ONLY: [&str; 3] = ["sql", "queries", "result"];
 
 impl Meaning<'_> {
     /// The question of a read or write whose source has these settings. Parameters that the request declares by
@@ -49,15 +49,10 @@ impl Meaning<'_> {
         };
         let misplaced: Vec<_> = foreign.iter().filter(|field| Self::is_given(settings, field)).collect();
         for field in &misplaced {
-            let message = format!("means nothing for a source of kind \"{kind}\"");
-            self.refuse(
-                settings,
-                field,
-                message,
-                format!("Say what is asked by `{own}`, or correct `source`."),
-            );
+            let (message, remedy) = foreign_to(field, kind, own);
+            self.refuse(settings, field, message, remedy);
         }
-        if !Self::is_given(settings, own) {
+        if !Self::is_given(settings, own) && !(own == "sql" && Self::is_given(settings, "queries")) {
             if misplaced.is_empty() {
                 let example = if own == "http" { "http = \"GET /jobs\"" } else { "sql = \"select …\"" };
                 self.refuse(settings, own, "missing", format!("Add what is asked: {example}."));
@@ -121,6 +116,9 @@ impl Meaning<'_> {
             let used = || path.iter().chain(&query).copied().chain(open().flat_map(Template::holes));
             self.unused(settings, parameters, |name| used().any(|hole| hole.name == name));
         }
+        // A read says everything that it sends: what only its parent needs is not for its source.
+        let body =
+            body.or_else(|| (purpose == Purpose::Read && method == "POST").then(|| Json::Object(Map::new())));
         Some(HttpQuestion {
             method: method.clone(),
             target: target.clone(),
@@ -130,71 +128,45 @@ impl Meaning<'_> {
         })
     }
 
-    fn sql_question(
+    /// A parameter that the question does not use would split one answer over many keys.
+    pub(super) fn unused(
         &mut self,
         settings: &Settings,
-        purpose: Purpose,
         parameters: &[Parameter],
-    ) -> Option<Question> {
-        let sql = settings.text_maybe("sql")?.to_owned();
-        self.statement(settings, &sql, purpose, parameters);
-        let shape = match settings.text_maybe("result") {
-            Some("row") => Shape::Row,
-            _ => Shape::Rows,
-        };
-        Some(Question::Sql { sql, shape })
-    }
-
-    /// Checks the words and the parameters of a statement.
-    #[cfg(feature = "sqlite")]
-    fn statement(&mut self, settings: &Settings, sql: &str, purpose: Purpose, parameters: &[Parameter]) {
-        use alacena_backends::sqlite;
-        let sort = match purpose {
-            Purpose::Read => sqlite::Purpose::Read,
-            Purpose::Write => sqlite::Purpose::Write,
-        };
-        let names = match sqlite::check(sql, sort).and_then(|()| sqlite::named_parameters(sql)) {
-            Ok(names) => names,
-            Err(error) => {
-                let remedy =
-                    "Write one statement with parameters as `:name`: a read selects, a write changes.";
-                return self.refuse(settings, "sql", error.detail(), remedy);
-            }
-        };
-        for name in names.iter().filter(|name| parameters.iter().all(|parameter| parameter.name != **name)) {
-            let declared = parameters.iter().map(|parameter| parameter.name.as_str());
-            let message = match alacena_core::declared::nearest(name, declared) {
-                Some(near) => format!("`:{name}` names no parameter; did you mean `:{near}`?"),
-                None => format!("`:{name}` names no parameter"),
+        is_used: impl Fn(&str) -> bool,
+    ) {
+        let is_used = |name: &str| is_used(name) || Self::is_for_parent(settings, name);
+        for Parameter { name, .. } in parameters.iter().filter(|parameter| !is_used(&parameter.name)) {
+            let declared = settings.named("params").iter().find(|(declared, _)| declared == name);
+            let taken = settings.table_maybe("parent").and_then(|parent| {
+                let (_, item) = parent.texts_by_name("take").iter().find(|(taken, _)| taken == name)?;
+                Some((&item.origin, format!("{}.{name}", parent.path_of("take"))))
+            });
+            let (origin, path, verb) = match (declared, taken) {
+                (Some((_, section)), _) => (&section.origin, section.path.clone(), "declared"),
+                (None, Some((origin, path))) => (origin, path, "taken"),
+                (None, None) => (&settings.origin, settings.path.clone(), "declared"),
             };
-            self.refuse(
-                settings,
-                "sql",
-                message,
-                format!("Declare it: params.{name} = {{ type = \"integer\" }}."),
-            );
-        }
-        self.unused(settings, parameters, |name| names.iter().any(|other| other == name));
-    }
-
-    /// Without the driver nothing can be said about its statements; such a source is refused when it is opened.
-    #[cfg(not(feature = "sqlite"))]
-    fn statement(&mut self, _: &Settings, _: &str, _: Purpose, _: &[Parameter]) {}
-
-    /// A parameter that the question does not use would split one answer over many keys.
-    fn unused(&mut self, settings: &Settings, parameters: &[Parameter], is_used: impl Fn(&str) -> bool) {
-        for parameter in parameters.iter().filter(|parameter| !is_used(&parameter.name)) {
-            let message = "is declared, and the question does not use it";
-            let section = settings.named("params").iter().find(|(name, _)| *name == parameter.name);
-            let section = section.map_or(settings, |(_, section)| section);
-            self.problems.push(super::Problem::new(
-                &section.origin,
-                &section.path,
-                message,
-                "Use it in the question, or remove it.",
-            ));
+            let message = format!("is {verb}, and the question does not use it");
+            let remedy = "Use it in the question, or remove it.";
+            self.problems.push(super::Problem::new(origin, &path, message, remedy));
         }
     }
+}
+
+/// Why a field of another kind of source cannot be meant, and what to do.
+fn foreign_to(field: &str, kind: &str, own: &str) -> (String, String) {
+    if field == "queries" {
+        let message = format!(
+            "needs one snapshot for all of them, and a source of kind \"{kind}\" has none: its answers may be of different moments"
+        );
+        return (
+            message,
+            "Declare a read for each; one that needs a value of another has it as `parent`.".to_owned(),
+        );
+    }
+    let message = format!("means nothing for a source of kind \"{kind}\"");
+    (message, format!("Say what is asked by `{own}`, or correct `source`."))
 }
 
 fn header_template((name, item): &(String, Item)) -> Option<(String, Template)> {

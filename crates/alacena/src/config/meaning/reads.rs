@@ -32,9 +32,16 @@ impl Meaning<'_> {
         let source = self.named_by(settings, "source", "sources", "source");
         let class = self.class_of(name, settings);
         let ttl_from = self.ttl_from(&class);
+        let parent = self.parent(settings, &parameters);
+        // What is taken is there for the question, and for nothing else.
+        let declared = parameters.len();
+        let taken = Self::taken(settings);
+        parameters.extend_from_slice(&taken);
         let question = source
             .as_ref()
             .and_then(|(_, source)| self.question(settings, source, Purpose::Read, &mut parameters));
+        parameters.drain(declared..declared + taken.len());
+        self.parent_holes(settings, &parameters);
         // Without its question it is not known which parameters a read has: what names them cannot be judged.
         let (source, source_settings) = source?;
         let question = question?;
@@ -51,23 +58,28 @@ impl Meaning<'_> {
             None if settings.is_wrong("key") || self.problems.len() > before => return None,
             None => keys::of_name(name, &parameters),
         };
+        let warm = self.warm(settings, &source_settings, &parameters);
         self.deps(settings, &key, &index, tags.len() + hard_tags.len() + partitions);
         let is_good = self.problems.len() == before
-            && ["key", "tags", "hard_tags"].iter().all(|field| !settings.is_wrong(field));
+            && ["key", "tags", "hard_tags", "answer"].iter().all(|field| !settings.is_wrong(field));
         is_good.then(|| ReadConfig {
             name: name.to_owned(),
             title: settings.text_maybe("title").unwrap_or(name).to_owned(),
             description: settings.text("description"),
             source,
-            class,
             question,
             key,
             index,
             parameters,
             tags,
             hard_tags,
+            parent,
             ttl_from,
+            conditional: self.is_conditional(&class),
+            answer: settings.answer_maybe("answer").cloned(),
             public: settings.boolean_maybe("public").unwrap_or(false),
+            warm,
+            class,
         })
     }
 
@@ -128,7 +140,10 @@ impl Meaning<'_> {
         let tags: Vec<_> = settings.list(field).iter().filter_map(template).collect();
         for (at, (origin, template)) in tags.iter().enumerate() {
             let path = format!("{}[{at}]", settings.path_of(field));
-            self.holes(&Placed { template, origin, path }, parameters, Absence::Refused);
+            let placed = Placed { template, origin, path };
+            if !self.takes(settings, &placed) {
+                self.holes(&placed, parameters, Absence::Refused);
+            }
         }
         tags.into_iter().map(|(_, template)| template).collect()
     }

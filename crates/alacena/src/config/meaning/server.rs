@@ -14,12 +14,24 @@ impl Meaning<'_> {
             let remedy = "Declare one: [tokens.<name>] with `hash` and `role`; or listen on 127.0.0.1.";
             self.refuse(server, "listen", message, remedy);
         }
+        if !server.list("authorization_servers").is_empty()
+            && !has_tokens
+            && self.root.named("tokens").is_empty()
+        {
+            let message = "names who hands out tokens, and nobody needs one";
+            let remedy = "Declare one: [tokens.<name>] with `hash` and `role`; or remove it.";
+            self.refuse(server, "authorization_servers", message, remedy);
+        }
         ServerConfig {
             listen,
             hosts: server.texts("hosts"),
             cors_origins: server.texts("cors_origins"),
+            authorization_servers: server.texts("authorization_servers"),
             drain: server.duration("drain"),
             request_bytes_max: server.size("request_bytes_max"),
+            connections_max: server.integer("connections_max"),
+            connections_per_address_max: server.integer("connections_per_address_max"),
+            idle_timeout: server.duration("idle_timeout"),
             namespace: server.text("namespace"),
             secret: server.secret_maybe("secret").cloned(),
             log: server.text("log"),

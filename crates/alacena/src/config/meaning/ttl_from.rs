@@ -41,6 +41,21 @@ impl Meaning<'_> {
         }
     }
 
+    /// Whether sources of reads of this class are shown the version that is held.
+    pub(super) fn is_conditional(&self, class: &str) -> bool {
+        let section = self.root.named("classes").iter().find(|(name, _)| name == class);
+        section.is_none_or(|(_, settings)| settings.boolean_maybe("conditional").unwrap_or(true))
+    }
+
+    /// Refuses what cannot be meant.
+    pub(super) fn conditional(&mut self, class: &str, settings: &Settings) {
+        if Self::is_given(settings, "conditional") && self.is_all_sql(class) {
+            let message =
+                "means nothing: every read of this class asks an SQL source, which has no versions to show";
+            self.refuse(settings, "conditional", message, "Remove it.");
+        }
+    }
+
     /// Whether the class has reads, and each of them is known to ask an SQL source.
     fn is_all_sql(&self, class: &str) -> bool {
         let reads = self.root.named("reads").iter();

@@ -3,6 +3,7 @@
 //! The same tables drive the check of a file, of environment names and of flags, and write the reference page.
 
 mod sections;
+mod declarations;
 
 pub(super) use sections::ROOT;
 
@@ -48,18 +49,26 @@ pub(super) enum Kind {
     List { of: &'static Kind, max: usize },
     /// HTTP header names with text: secret values, or templates.
     Headers { secret: bool },
+    /// Names of parameters with a text of a form each.
+    Texts { format: Format, max: usize },
     /// A JSON document whose strings are templates.
     Json,
+    /// What a read answers: a schema, or the name of a file with one.
+    Answer,
     /// A value of a parameter.
     Scalar,
     /// What a write invalidates.
     Target,
+    /// Values of parameters, by name.
+    Values,
     /// A section or an inline table.
     Table(&'static [Field]),
     /// Sections that have names: `[classes.<name>]`.
     Named { names: Names, fields: &'static [Field], max: usize },
     /// Part of the design, and not built yet.
     Later,
+    /// Nothing that a configuration can say; why, and what to do.
+    Elsewhere { message: &'static str, remedy: &'static str },
 }
 
 /// What the names of sections look like.
@@ -90,6 +99,8 @@ pub(super) enum Format {
     WebOrigin,
     /// An `http://` or `https://` address.
     BaseUrl,
+    /// The `https://` address by which an authorization server calls itself.
+    Issuer,
     /// The name of an HTTP header.
     HeaderName,
     /// A path in the file system.
@@ -104,6 +115,8 @@ pub(super) enum Format {
     Sql,
     /// A JSON pointer.
     Pointer,
+    /// Minutes that recur.
+    Cron,
     /// Text with holes for parameters.
     Template,
     /// The same, known before the source is asked.
@@ -135,6 +148,16 @@ impl Field {
     /// Part of the design, and not built yet.
     const fn later(name: &'static str) -> Self {
         Self::new(name, Kind::Later, "")
+    }
+
+    /// Part of Alacena, and nothing that a configuration can say.
+    const fn elsewhere(name: &'static str, message: &'static str, remedy: &'static str) -> Self {
+        Self::new(name, Kind::Elsewhere { message, remedy }, "")
+    }
+
+    /// Whether it may be given.
+    pub(super) const fn is_accepted(&self) -> bool {
+        !matches!(self.kind, Kind::Later | Kind::Elsewhere { .. })
     }
 
     const fn default(mut self, text: &'static str) -> Self {
@@ -173,5 +196,5 @@ pub(super) fn home_of(name: &str) -> Option<String> {
 }
 
 fn has(fields: &'static [Field], name: &str) -> bool {
-    find(fields, name).is_some_and(|field| !matches!(field.kind, Kind::Later))
+    find(fields, name).is_some_and(Field::is_accepted)
 }

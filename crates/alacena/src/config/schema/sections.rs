@@ -1,6 +1,10 @@
-//! Every section and every field, with unit, default, limits and what zero means.
+//! Every section and every field, with unit, default, limits and what zero means; those of reads and writes are in
+//! [`super::declarations`].
 
-use super::{Field, Format, Kind, Names};
+use super::{
+    Field, Format, Kind, Names,
+    declarations::{READS, UNORDERED, WRITES},
+};
 
 const fn duration(min: &'static str, max: &'static str) -> Kind {
     Kind::Duration { min, max }
@@ -10,15 +14,15 @@ const fn bytes(min: &'static str, max: &'static str) -> Kind {
     Kind::Bytes { min, max }
 }
 
-const fn integer(min: i64, max: i64) -> Kind {
+pub(super) const fn integer(min: i64, max: i64) -> Kind {
     Kind::Integer { min, max }
 }
 
-const fn choice(words: &'static [&'static str]) -> Kind {
+pub(super) const fn choice(words: &'static [&'static str]) -> Kind {
     Kind::Choice { words, later: &[] }
 }
 
-const fn list(of: &'static Kind, max: usize) -> Kind {
+pub(super) const fn list(of: &'static Kind, max: usize) -> Kind {
     Kind::List { of, max }
 }
 
@@ -87,10 +91,34 @@ const SERVER: &[Field] = &[
         list(&Kind::Text(Format::WebOrigin), 100),
         "Origins whose pages may read answers, such as `https://app.example`.",
     ),
+    Field::new(
+        "authorization_servers",
+        list(&Kind::Text(Format::Issuer), 8),
+        "Where a client gets a token for this server, such as `https://login.example`, for its description as a protected resource (RFC 9728). Alacena knows the tokens of `[tokens]` and no others: name a server that hands those out, or one whose tokens a gateway in front exchanges for them. Without it: whoever runs this server hands them out.",
+    ),
     Field::new("drain", duration("0s", "10m"), "How long a stop waits for requests that are running.")
         .default("10s")
         .zero("they are cut off"),
     Field::new("request_bytes_max", bytes("1KiB", "64MiB"), "The largest request body accepted.").default("1MiB"),
+    Field::new(
+        "connections_max",
+        integer(1, 1_000_000),
+        "Connections that may be open at once; whoever comes on top waits until one ends. No more than three quarters of the files that the process may open.",
+    )
+    .default("10000"),
+    Field::new(
+        "connections_per_address_max",
+        integer(0, 1_000_000),
+        "Of those, connections of one address; whoever comes on top is closed. An IPv6 address counts with its /64, loopback does not count. Behind a proxy everybody has its address.",
+    )
+    .default("1000")
+    .zero("no limit"),
+    Field::new(
+        "idle_timeout",
+        duration("1s", "1h"),
+        "How long a connection may be idle between two requests; while all connections are taken, 5 s at most. Longer than a proxy before it keeps its own.",
+    )
+    .default("60s"),
     Field::new("namespace", Kind::Text(Format::Namespace), "The key space of this application.")
         .default("default"),
     Field::new(
@@ -297,114 +325,18 @@ const CLASSES: &[Field] = &[
         list(&Kind::Text(Format::Name), 4),
         "Parameters in the keys of its reads whose values a pattern may name: with `index = [\"job_id\"]`, `activities:list:*:42:*` can be invalidated. Each of them that is not at its default is one more thing that an entry depends on.",
     ),
+    Field::new(
+        "conditional",
+        Kind::Boolean,
+        "Whether an HTTP source that is asked again is shown the version that is held (`If-None-Match`, `If-Modified-Since`), so that it may answer that nothing has changed. A read with a `parent` shows none: what is held may be the answer to another question.",
+    )
+    .default("true"),
     Field::later("l1_ttl"),
     Field::later("l2_ttl"),
-    Field::later("conditional"),
     Field::later("tiers"),
     Field::later("without_l2"),
     Field::later("compression"),
     Field::later("encryption"),
     Field::later("replicas"),
-    Field::later("unordered"),
-];
-
-const READS: &[Field] = &[
-    Field::new("description", Kind::Text(Format::Prose), "What it answers, for people and agents.").default(""),
-    Field::new("title", Kind::Text(Format::Line), "A short name for people; without it, the read's name."),
-    Field::new("source", Kind::Text(Format::Name), "The source that is asked.").required(),
-    Field::new("class", Kind::Text(Format::Name), "The class of its entries; without it, one of the read's name."),
-    HTTP,
-    SQL,
-    HEADERS,
-    BODY,
-    Field::new(
-        "pointer",
-        Kind::Text(Format::Pointer),
-        "The part of an HTTP answer that is kept, as a JSON pointer (RFC 6901): `/results`. Empty: all of it.",
-    )
-    .default(""),
-    RESULT,
-    PARAMETERS,
-    Field::new(
-        "tags",
-        list(&Kind::Text(Format::Tag), 9),
-        "What its entries can be invalidated by, with holes for parameters: `company:{company}`.",
-    ),
-    Field::new(
-        "hard_tags",
-        list(&Kind::Text(Format::Tag), 9),
-        "Tags whose invalidation forbids the answer from then on: it does not stand in for a source that fails either. For permissions and deletions.",
-    ),
-    Field::new(
-        "key",
-        Kind::Text(Format::Template),
-        "The key of an entry: segments separated by `:`, each of them constant text or one hole, the first one constant. It names every parameter. Without it: the read's name and then every parameter.",
-    ),
-    Field::new("public", Kind::Boolean, "Whether it needs no token.").default("false"),
-    Field::later("warm"),
-    Field::later("unordered"),
-];
-
-const WRITES: &[Field] = &[
-    Field::new("description", Kind::Text(Format::Prose), "What it does, for people.").default(""),
-    Field::new("source", Kind::Text(Format::Name), "The source that is changed.").required(),
-    HTTP,
-    SQL,
-    HEADERS,
-    BODY,
-    PARAMETERS,
-    Field::new(
-        "invalidates",
-        list(&Kind::Target, 32),
-        "What it invalidates: a tag (`\"company:{company}\"`), `{ prefix = \"jobs:list\" }`, `{ pattern = \"activities:list:*:{id}:*\" }`, `{ key = \"jobs:detail:{id}\" }` or `{ class = \"jobs\" }`.",
-    ),
-    Field::later("settle"),
-    Field::later("unordered"),
-];
-
-const HTTP: Field = Field::new(
-    "http",
-    Kind::Text(Format::Request),
-    "For an HTTP source: method and path with holes, `GET /jobs?from={from}&filter={filter?}`. A parameter of the query that is absent takes its pair with it. A hole `{name?}` that nothing declares is an optional text parameter.",
-);
-const SQL: Field = Field::new(
-    "sql",
-    Kind::Text(Format::Sql),
-    "For an SQL source: one statement with named parameters, `select * from users where id = :id`.",
-);
-const HEADERS: Field = Field::new(
-    "headers",
-    Kind::Headers { secret: false },
-    "Headers of this request, with holes. Secrets belong in the source's `headers`.",
-);
-const BODY: Field = Field::new(
-    "body",
-    Kind::Json,
-    "The JSON body of the request. A text that is exactly one hole takes the parameter with its type; an absent one drops its member. A write without it sends every parameter that path, query and headers do not use.",
-);
-const RESULT: Field = Field::new(
-    "result",
-    choice(&["rows", "row"]),
-    "For an SQL source: all rows as a list, or the first one as an object; without one there is no such thing (404).",
-)
-.default("rows");
-const PARAMETERS: Field = Field::new(
-    "params",
-    Kind::Named { names: Names::Parameter, fields: PARAMETER, max: 32 },
-    "What a caller may give: `params.size = { type = \"integer\", default = 100, max = 1000 }`.",
-);
-
-const PARAMETER: &[Field] = &[
-    Field::new("type", choice(&["integer", "number", "boolean", "string"]), "Its type.").required(),
-    Field::new("default", Kind::Scalar, "What stands in for it when it is absent."),
-    Field::new(
-        "required",
-        Kind::Boolean,
-        "Whether a call without it is refused; without this field, where there is no default.",
-    ),
-    Field::new("min", Kind::Number, "Smallest number accepted."),
-    Field::new("max", Kind::Number, "Largest number accepted."),
-    Field::new("length_max", integer(1, 65_536), "Longest text accepted, in bytes.").default("1024"),
-    Field::new("choices", list(&Kind::Scalar, 100), "The only values accepted."),
-    Field::new("description", Kind::Text(Format::Prose), "What it means, for people and agents.").default(""),
+    UNORDERED,
 ];

@@ -1,0 +1,141 @@
+//! How a declared read is loaded: its source asked, and before it its parent.
+
+use std::{future::Future, sync::Arc};
+
+use alacena_core::{
+    declared::Parameters,
+    engine::{Learned, Loaded, Mode, Question, Warmed},
+    error::{Error, catalogue},
+    key::Key,
+    outcome::Outcome,
+    runtime::BoxFuture,
+    source::{Call, Credential, Fetched, Terms},
+    value::{Body, Value},
+};
+
+use crate::{
+    handle::{Alacena, Ask},
+    parents::Parent,
+    prepared::PreparedRead,
+};
+
+/// A load that is under way.
+type Loading = BoxFuture<'static, Result<Loaded, Error>>;
+
+impl Alacena {
+    /// Loads what `question`, made of these parameters, asks for, where nobody waits for it.
+    pub(crate) async fn warm_prepared(
+        &self,
+        prepared: &PreparedRead,
+        question: &Question,
+        parameters: Parameters,
+    ) -> Result<Warmed, Error> {
+        let (engine, credentials) = (&self.inner.engine, Arc::default());
+        match &prepared.parent {
+            None => {
+                let load = self.loading(prepared, &question.key, parameters, credentials);
+                engine.warm(question, load).await
+            }
+            Some(parent) => {
+                let first = self.loading_after(prepared, parent, parameters, credentials, Mode::Normal);
+                engine.warm_after(question, first).await
+            }
+        }
+    }
+
+    /// What loads the entry of `key`, for a read that needs no other.
+    pub(crate) fn loading(
+        &self,
+        prepared: &PreparedRead,
+        key: &Key,
+        parameters: Parameters,
+        credentials: Arc<[Credential]>,
+    ) -> impl FnOnce(bool) -> Loading + Send + use<> {
+        let (fetch, ttl) = (Arc::clone(&prepared.fetch), Arc::clone(&prepared.ttl));
+        let (engine, key) = (self.inner.engine.clone(), key.clone());
+        let conditional = prepared.declaration.conditional;
+        move |no_cache| {
+            // Whatever is held, the source says whether it is still what it would answer.
+            let held = engine.held(&key).filter(|_| conditional);
+            let body = held.as_ref().and_then(|held| held.downcast_ref::<Body>());
+            let validator = body.and_then(Body::validator).cloned();
+            let call = Call { parameters: Arc::new(parameters), credentials, no_cache, held: validator };
+            Box::pin(async move {
+                let fetched = fetch.fetch(call).await?;
+                loaded(fetched, held, |terms, body| ttl.terms(terms, body, engine.runtime().unix_millis()))
+            })
+        }
+    }
+
+    /// The same for a read that needs something of its parent's answer, from the asking of the parent on.
+    ///
+    /// No version is shown to the source: what is held was perhaps loaded with something else of the parent, and is
+    /// then the answer to another question, whatever its version is called.
+    pub(crate) fn loading_after(
+        &self,
+        prepared: &PreparedRead,
+        parent: &Arc<Parent>,
+        parameters: Parameters,
+        credentials: Arc<[Credential]>,
+        mode: Mode,
+    ) -> impl Future<Output = Result<Learned<impl FnOnce(bool) -> Loading + Send + use<>>, Error>> + Send + use<>
+    {
+        let (alacena, parent, rules) = (self.clone(), Arc::clone(parent), Arc::clone(&prepared.rules));
+        let (fetch, ttl) = (Arc::clone(&prepared.fetch), Arc::clone(&prepared.ttl));
+        let own = prepared.own(&credentials);
+        async move {
+            let runtime = Arc::clone(alacena.runtime());
+            let outcome = alacena.ask_parent(&parent, &parameters, credentials, mode).await?;
+            let taken = parent.take(&parameters, &outcome, runtime.now())?;
+            let bound = taken.bound;
+            let Some(parameters) = taken.parameters else {
+                let absent = bound.apply(Loaded::absent(), &rules.policy, runtime.now());
+                return Ok(Learned::Known(absent));
+            };
+            let credentials = own?;
+            Ok(Learned::Ask(move |no_cache| -> Loading {
+                let call = Call { parameters: Arc::new(parameters), credentials, no_cache, held: None };
+                Box::pin(async move {
+                    let fetched = fetch.fetch(call).await.map_err(|error| parent.explain(error))?;
+                    let terms = |terms, body: Option<&Body>| ttl.terms(terms, body, runtime.unix_millis());
+                    Ok(bound.apply(loaded(fetched, None, terms)?, &rules.policy, runtime.now()))
+                })
+            }))
+        }
+    }
+
+    /// Asks the parent, as any caller would. Boxed, since it may have a parent itself.
+    fn ask_parent(
+        &self,
+        parent: &Arc<Parent>,
+        child: &Parameters,
+        credentials: Arc<[Credential]>,
+        mode: Mode,
+    ) -> BoxFuture<'static, Result<Outcome<Body>, Error>> {
+        let (alacena, parent, parameters) = (self.clone(), Arc::clone(parent), parent.parameters(child));
+        Box::pin(async move {
+            let asked = alacena.ask_prepared(&parent.read, parameters?, Ask { credentials, mode }).await;
+            asked.map_err(|error| parent.named(error))
+        })
+    }
+}
+
+/// What a source said, as the engine takes it.
+fn loaded(
+    fetched: Fetched,
+    held: Option<Value>,
+    terms_of: impl FnOnce(Terms, Option<&Body>) -> Terms,
+) -> Result<Loaded, Error> {
+    match (fetched, held) {
+        (Fetched::Found { body, cacheable, terms }, _) => {
+            let terms = terms_of(terms, Some(&body));
+            Ok(Loaded { cacheable, terms, ..Loaded::found(body.into()) })
+        }
+        (Fetched::Unchanged { cacheable, terms }, Some(held)) => {
+            let terms = terms_of(terms, held.downcast_ref());
+            Ok(Loaded { cacheable, terms, ..Loaded::found(held) })
+        }
+        (Fetched::Absent, _) => Ok(Loaded::absent()),
+        (other, _) => Err(Error::new(&catalogue::INTERNAL, format!("unexpected answer {other:?}"))),
+    }
+}
