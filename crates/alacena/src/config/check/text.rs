@@ -43,7 +43,7 @@ impl Check<'_> {
     }
 
     /// Paths of the file are relative to its folder, those of the environment and of flags to the working directory.
-    fn resolve(&self, origin: &Origin, path: PathBuf) -> PathBuf {
+    pub(super) fn resolve(&self, origin: &Origin, path: PathBuf) -> PathBuf {
         match origin {
             Origin::Environment { .. } | Origin::Flag { .. } => path,
             Origin::Default | Origin::File { .. } => self.folder.join(path),

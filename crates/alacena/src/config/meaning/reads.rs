@@ -58,7 +58,7 @@ impl Meaning<'_> {
             None if settings.is_wrong("key") || self.problems.len() > before => return None,
             None => keys::of_name(name, &parameters),
         };
-        let warm = self.warm(settings, &source_settings, &parameters);
+        let warm = self.warm(settings, &parameters);
         self.deps(settings, &key, &index, tags.len() + hard_tags.len() + partitions);
         let is_good = self.problems.len() == before
             && ["key", "tags", "hard_tags", "answer"].iter().all(|field| !settings.is_wrong(field));
