@@ -1,8 +1,8 @@
 //! What a caller who may not is told about getting in: the challenge of RFC 6750, and the description of this server as
 //! a protected resource (RFC 9728) that it leads to.
 //!
-//! Tokens are handed out by whoever runs the server, so that no authorization server is named: a client learns that it
-//! needs a token, for what, and in which header, and asks its user for one.
+//! Unless the configuration names an authorization server, tokens are handed out by whoever runs the server: a client
+//! learns that it needs a token, for what, and in which header, and asks its user for one.
 
 use alacena::{
     config::Role,
@@ -39,12 +39,18 @@ pub(crate) async fn describe(
     let path = uri.path().strip_prefix(WELL_KNOWN).unwrap_or_default();
     let scopes: &[Role] =
         if path.is_empty() { &[Role::Read, Role::Load, Role::Operate, Role::Admin] } else { &[Role::Read] };
-    Ok(Json(json!({
+    let mut description = json!({
         "resource": format!("{base}{path}"),
         "resource_name": "Alacena",
         "scopes_supported": scopes.iter().map(|role| role.as_str()).collect::<Vec<_>>(),
         "bearer_methods_supported": ["header"],
-    })))
+    });
+    let settings = app.settings();
+    let servers = &settings.authorization_servers;
+    if !servers.is_empty() {
+        description["authorization_servers"] = json!(servers);
+    }
+    Ok(Json(description))
 }
 
 /// Why a caller may not do what needs the role `needed`.

@@ -49,7 +49,7 @@ catalogue! {
         "Ask for less per call, or raise body_max of the source.";
     /// The source's answer is not what the read declares.
     ANSWER_MALFORMED = "answer-malformed", Corrupt, "answer malformed",
-        "Look at what the source answers: it must be UTF-8 JSON.";
+        "Look at what the source answers: it must be UTF-8 JSON, and what the read declares as its `answer`.";
     /// The source's answer is good JSON without the part that the read wants.
     ANSWER_LACKS_PART = "answer-lacks-part", Corrupt, "answer lacks what was asked for",
         "Compare the read's `pointer` with what the source answers.";
@@ -59,6 +59,9 @@ catalogue! {
     /// Too many calls wait for the source.
     BULKHEAD_FULL = "bulkhead-full", Overloaded, "too many calls wait for the source",
         "Try again shortly; raise concurrency of the source only if it can bear more.";
+    /// As many warmings as may run are under way.
+    WARMING_BUSY = "warming-busy", Overloaded, "too many warmings under way",
+        "Try again once one has ended; GET /cache/warming lists them.";
     /// The load panicked.
     LOAD_PANICKED = "load-panicked", Internal, "the load panicked",
         "This is a mistake in the code that loads the value; its message is in the log.";
@@ -92,6 +95,9 @@ catalogue! {
     /// The request's body is larger than allowed.
     BODY_TOO_LARGE = "body-too-large", Invalid, "request body too large",
         "Send less at once, or raise request_bytes_max of [server].";
+    /// Too much arrives at once.
+    SERVER_BUSY = "server-busy", Overloaded, "too much arrives at once",
+        "Send it again shortly, or send less at once.";
     /// A batch holds more calls than allowed.
     BATCH_TOO_LARGE = "batch-too-large", Invalid, "batch too large",
         "Send the calls in several batches, each within the limit that the answer names.";
@@ -110,12 +116,18 @@ catalogue! {
     /// The request names a host that is not served.
     HOST_REFUSED = "host-refused", Denied, "host not served",
         "Use the listener's own address, or add the name to server.hosts.";
+    /// Two readers of the request could see different requests in it.
+    REQUEST_AMBIGUOUS = "request-ambiguous", Invalid, "request can be read in two ways",
+        "Send either Content-Length or Transfer-Encoding, once, and end every line of the head with CR LF.";
     /// The request comes from a page that may not send it.
     ORIGIN_REFUSED = "origin-refused", Denied, "origin not allowed",
         "Add the page's origin to server.cors_origins if it may ask.";
     /// The configuration is wrong.
     CONFIGURATION_INVALID = "configuration-invalid", Invalid, "configuration not accepted",
         "Mend the lines named; `alacena check` shows them all at once.";
+    /// A configuration cannot take the place of the one in force.
+    RELOAD_REFUSED = "reload-refused", Invalid, "configuration not reloaded",
+        "Mend what the answer names and reload again; the configuration that was in force still is.";
     /// There is no configuration.
     CONFIGURATION_ABSENT = "configuration-absent", Invalid, "no configuration",
         "Name one with --config, or write a first one with `alacena init`.";
@@ -125,9 +137,6 @@ catalogue! {
     /// The store cannot be read or written.
     STORE_FAILED = "store-failed", Unavailable, "store failed",
         "Check that the disk is writable and not full.";
-    /// A configuration cannot take the place of the one in force.
-    RELOAD_REFUSED = "reload-refused", Invalid, "configuration not reloaded",
-        "Mend what the answer names and reload again; the configuration that was in force still is.";
     /// The store belongs to another running process.
     STORE_OWNED = "store-owned", Unavailable, "store in use",
         "Stop the process that the answer names, or give this one a store of its own.";

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use alacena::{error::Error, source::Credential};
 use axum::{
-    Json,
     extract::State,
-    http::{HeaderMap, header::AUTHORIZATION},
+    http::{
+        HeaderMap,
+        header::{AUTHORIZATION, CONTENT_TYPE},
+    },
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
@@ -36,7 +38,7 @@ pub(crate) async fn call_plain(
     let credentials = credentials_for(&app, &plain.name, &headers)?;
     let call = ToolCall { name: plain.name, arguments: plain.arguments.0, credentials };
     let result: Result<ToolResult, Error> = app.tools().call(call).await;
-    Ok(Json(result?.to_json()).into_response())
+    Ok(([(CONTENT_TYPE, "application/json")], result?.to_bytes()).into_response())
 }
 
 /// The headers that a tool passes through to its source, as far as the request has them.
@@ -51,7 +53,8 @@ pub(super) fn credentials_for(
     tool: &str,
     headers: &HeaderMap,
 ) -> Result<Arc<[Credential]>, Error> {
-    let named = app.alacena().declared_read(tool).map(|read| read.credentials.as_slice()).unwrap_or_default();
+    let read = app.alacena().declared_read(tool).ok();
+    let named = read.as_ref().map(|read| read.credentials.as_slice()).unwrap_or_default();
     let passed: Vec<String> = named.iter().filter(|name| *name != AUTHORIZATION.as_str()).cloned().collect();
     credentials(&passed, headers)
 }

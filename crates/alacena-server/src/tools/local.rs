@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use alacena::{
-    Alacena, Ask, Mode, Read,
+    Alacena, Ask, DeclaredRead, Mode,
     declared::Parameters,
     error::{Error, catalogue},
     runtime::BoxFuture,
 };
 
-use super::{Tool, ToolCall, ToolResult, Tools, schema};
+use super::{Tool, ToolCall, ToolResult, Tools};
 
 /// The declared reads of an [`Alacena`] of this process, as tools.
 #[derive(Clone)]
@@ -22,11 +22,11 @@ impl LocalTools {
         Self(alacena)
     }
 
-    async fn answer(&self, read: &Read, call: &ToolCall) -> Result<ToolResult, Error> {
+    async fn answer(read: &DeclaredRead, call: &ToolCall) -> Result<ToolResult, Error> {
         let given = call.arguments.iter().map(|(name, value)| (name.as_str(), value));
         let parameters = Parameters::from_json(&read.parameters, given)?;
         let ask = Ask { credentials: Arc::clone(&call.credentials), mode: Mode::Normal };
-        let outcome = self.0.ask(&read.name, parameters, ask).await?;
+        let outcome = read.ask(parameters, ask).await?;
         Ok(match outcome.value() {
             Some(body) => ToolResult::found(body, &outcome),
             None => {
@@ -39,19 +39,15 @@ impl LocalTools {
 
 impl Tools for LocalTools {
     fn list(&self) -> BoxFuture<'_, Result<Vec<Tool>, Error>> {
-        let tools = self.0.reads().iter().map(|read| Tool {
-            name: read.name.clone(),
-            title: read.title.clone(),
-            description: read.description.clone(),
-            input_schema: schema::input(&read.parameters),
-        });
+        let reads = self.0.reads();
+        let tools = reads.iter().map(|read| Tool::of(read));
         Box::pin(std::future::ready(Ok(tools.collect())))
     }
 
     fn call(&self, call: ToolCall) -> BoxFuture<'_, Result<ToolResult, Error>> {
         Box::pin(async move {
             let read = self.0.declared_read(&call.name)?;
-            Ok(self.answer(read, &call).await.unwrap_or_else(|error| ToolResult::failed(&error)))
+            Ok(Self::answer(&read, &call).await.unwrap_or_else(|error| ToolResult::failed(&error)))
         })
     }
 }

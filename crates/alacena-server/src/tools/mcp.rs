@@ -2,8 +2,10 @@
 //!
 //! [`Handler`] answers what rmcp asks; [`transport`] is how a request of HTTP gets to it.
 
+mod direct;
 mod pages;
 mod progress;
+mod resources;
 mod transport;
 
 use std::sync::Arc;
@@ -12,31 +14,36 @@ use alacena::{
     SystemRuntime,
     error::{Error, Kind, catalogue},
     runtime::SharedRuntime,
+    source::Credential,
 };
 use axum::http::request::Parts;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler, ServiceExt,
     model::{
         CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult,
-        Implementation, ListToolsResult, MetaObject, PaginatedRequestParams, ProtocolVersion,
-        ServerCapabilities, ServerConfig, Tool as McpTool, ToolAnnotations,
+        Implementation, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject,
+        PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+        ReadResourceResult, ResourceContents, ServerCapabilities, ServerConfig, Tool as McpTool,
+        ToolAnnotations,
     },
     service::{RequestContext, ServerInitializeError},
     transport::stdio_pipes,
 };
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Tool, ToolCall, ToolResult, Tools, http::credentials_for};
+use super::{
+    Tool, ToolCall, ToolResult, Tools,
+    http::credentials_for,
+    result::{SERVER_INFO_KEY, Structured},
+};
 use crate::{app::App, settings::ServerSettings};
 
+use resources::Named;
 pub(crate) use transport::{McpService, streamable_http};
 
 /// How long a client may remember what is offered: it changes only with the configuration.
 const LIST_TTL_MS: u64 = 60_000;
-
-/// Where 2026-07-28 wants to read who answers.
-const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
 
 /// The endpoint over `tools`.
 pub(crate) fn mcp_service(
@@ -44,8 +51,9 @@ pub(crate) fn mcp_service(
     settings: &ServerSettings,
     runtime: &SharedRuntime,
 ) -> McpService {
+    let direct = direct::Direct::new(Arc::clone(&tools), &settings.version);
     let handler = Handler { tools, version: settings.version.as_str().into(), runtime: runtime.clone() };
-    McpService::stateless(handler, settings)
+    McpService::stateless(handler, settings).with_direct(direct)
 }
 
 /// Serves MCP over standard input and output until the client closes them. Nothing else may write there meanwhile.
@@ -92,6 +100,31 @@ impl Handler {
         implementation
     }
 
+    /// The page that a request asks for of the tools that are `wanted`, and the cursor of the next one.
+    async fn page(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        wanted: impl Fn(&Tool) -> bool,
+    ) -> Result<(Vec<Tool>, Option<String>), ErrorData> {
+        let cursor = request.and_then(|request| request.cursor);
+        let page = self.tools.list().await.and_then(|mut tools| {
+            tools.retain(wanted);
+            pages::page(tools, cursor.as_deref())
+        });
+        page.map_err(|error| protocol_error(&error))
+    }
+
+    fn calling(&self, call: ToolCall) -> direct::Calling {
+        let tools = Arc::clone(&self.tools);
+        Box::pin(async move { tools.call(call).await })
+    }
+
+    /// Whether the tool says what it answers.
+    async fn promises(&self, name: &str) -> bool {
+        let tools = self.tools.list().await.unwrap_or_default();
+        tools.iter().any(|tool| tool.name == name && tool.output_schema.is_some())
+    }
+
     /// Adds who answers: without a handshake every result says it.
     fn introduce(&self, mut meta: MetaObject) -> MetaObject {
         let ourselves = json!({ "name": "alacena", "title": "Alacena", "version": &*self.version });
@@ -100,13 +133,24 @@ impl Handler {
     }
 }
 
+/// What 2026-07-28 wants to read in every list: how long it holds, for whom, and who says so.
+macro_rules! hints {
+    ($handler:expr, $list:expr, $context:expr) => {
+        if is_modern(&$context) {
+            $list.ttl_ms = Some(LIST_TTL_MS);
+            $list.cache_scope = Some(scope(&$context));
+            $list.meta = Some($handler.introduce(MetaObject::new()));
+        }
+    };
+}
+
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().enable_resources().build())
             .with_server_info(self.implementation())
             .with_instructions(
                 "Every tool is a read that is answered from a cache: calling one again is cheap. The `_meta` of a result \
-                 says how old it is.",
+                 says how old it is. The resource `alacena://reads` says how long the answers of each are fresh.",
             )
     }
 
@@ -122,18 +166,71 @@ impl ServerHandler for Handler {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let cursor = request.and_then(|request| request.cursor);
-        let tools = self.tools.list().await;
-        let page = tools.and_then(|tools| pages::page(tools, cursor.as_deref()));
-        let (tools, next) = page.map_err(|error| protocol_error(&error))?;
-        let mut list = ListToolsResult::with_all_items(tools.into_iter().map(listed).collect());
+        let (tools, next) = self.page(request, |_| true).await?;
+        let modern = is_modern(&context);
+        let listed = tools.into_iter().map(|tool| listed(tool, modern)).collect();
+        let mut list = ListToolsResult::with_all_items(listed);
         list.next_cursor = next;
-        if is_modern(&context) {
-            list.ttl_ms = Some(LIST_TTL_MS);
-            list.cache_scope = Some(scope(&context));
-            list.meta = Some(self.introduce(MetaObject::new()));
-        }
+        hints!(self, list, context);
         Ok(list)
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let is_first = request.as_ref().is_none_or(|request| request.cursor.is_none());
+        let (tools, next) = self.page(request, resources::needs_nothing).await?;
+        let index = is_first.then(resources::index);
+        let listed = index.into_iter().chain(tools.iter().map(resources::listed)).collect();
+        let mut list = ListResourcesResult::with_all_items(listed);
+        list.next_cursor = next;
+        hints!(self, list, context);
+        Ok(list)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let (tools, next) = self.page(request, resources::takes_something).await?;
+        let templates = tools.iter().map(resources::template).collect();
+        let mut list = ListResourceTemplatesResult::with_all_items(templates);
+        list.next_cursor = next;
+        hints!(self, list, context);
+        Ok(list)
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let tools = self.tools.list().await.map_err(|error| protocol_error(&error))?;
+        let (text, ttl_ms, scope, meta) = match resources::named(&request.uri, &tools)? {
+            Named::Index => (resources::index_text(&tools), LIST_TTL_MS, scope(&context), MetaObject::new()),
+            Named::Read(tool, arguments) => {
+                let credentials = sent(&context, &tool.name)?;
+                let call = ToolCall { name: tool.name.clone(), arguments, credentials };
+                let result = self.tools.call(call).await.map_err(|error| protocol_error(&error))?;
+                if result.is_error() {
+                    return Err(resources::failed(&result));
+                }
+                let scope = scope_of(&context, || tool.credentials.is_empty());
+                (result.text().into_owned(), result.fresh_for_ms(), scope, MetaObject(result.into_meta()))
+            }
+        };
+        let contents = ResourceContents::text(text, request.uri).with_mime_type("application/json");
+        let mut answer = ReadResourceResult::new(vec![contents]);
+        if is_modern(&context) {
+            answer = answer.with_ttl_ms(ttl_ms).with_cache_scope(scope);
+            answer.meta = Some(self.introduce(meta));
+        } else if !meta.0.is_empty() {
+            answer.meta = Some(meta);
+        }
+        Ok(answer.into())
     }
 
     async fn call_tool(
@@ -142,24 +239,32 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let name = request.name.into_owned();
-        // Over stdio there are no headers, and with them no credentials of a caller.
-        let credentials = http(&context)
-            .map_or(Ok(Arc::default()), |(app, parts)| credentials_for(app, &name, &parts.headers));
-        let call = ToolCall {
-            name,
-            arguments: request.arguments.unwrap_or_default().into_iter().collect(),
-            credentials: credentials.map_err(|error| protocol_error(&error))?,
-        };
-        let calling = self.tools.call(call);
+        let credentials = sent(&context, &name)?;
+        let arguments = request.arguments.unwrap_or_default().into_iter().collect();
+        let call = ToolCall { name, arguments, credentials };
+        let begun = http(&context).and_then(|(_, parts)| parts.extensions.get::<direct::Begun>()?.take());
+        let promised = call.name.clone();
+        let calling = begun.unwrap_or_else(|| self.calling(call));
         let result = match context.meta.get_progress_token() {
             None => calling.await,
             Some(token) => progress::reported(calling, token, &context.peer, &*self.runtime).await,
         };
         let result = result.map_err(|error| protocol_error(&error))?;
         let modern = is_modern(&context);
-        let mut answer = answered(result, modern);
+        let structured = match result.structured() {
+            Some(Structured::Exact(json)) => Some(json),
+            // Another number in the place of one is a wrong answer; less than what was promised is none.
+            Some(Structured::Rounded(json)) if self.promises(&promised).await => Some(json),
+            _ => None,
+        };
+        let mut answer = answered(&result);
+        // Before 2026-07-28 it had to be an object.
+        answer.structured_content = structured.filter(|json| modern || json.is_object());
+        let meta = MetaObject(result.into_meta());
         if modern {
-            answer.meta = Some(self.introduce(answer.meta.take().unwrap_or_default()));
+            answer.meta = Some(self.introduce(meta));
+        } else if !meta.0.is_empty() {
+            answer.meta = Some(meta);
         }
         Ok(answer.into())
     }
@@ -171,12 +276,22 @@ fn http(context: &RequestContext<RoleServer>) -> Option<(&App, &Parts)> {
     Some((parts.extensions.get::<App>()?, parts))
 }
 
+/// The credentials of the caller that the tool passes on. Over stdio there are no headers, and with them none.
+fn sent(context: &RequestContext<RoleServer>, tool: &str) -> Result<Arc<[Credential]>, ErrorData> {
+    let Some((app, parts)) = http(context) else { return Ok(Arc::default()) };
+    credentials_for(app, tool, &parts.headers).map_err(|error| protocol_error(&error))
+}
+
 /// Who may share what a client remembers of the offer: everybody, where everybody may ask and gets the same answers.
 fn scope(context: &RequestContext<RoleServer>) -> CacheScope {
-    let shared = http(context).is_some_and(|(app, _)| {
-        app.is_open() && app.alacena().reads().iter().all(|read| read.credentials.is_empty())
-    });
-    if shared { CacheScope::Public } else { CacheScope::Private }
+    let reads = || http(context).map(|(app, _)| app.alacena().reads());
+    scope_of(context, || reads().is_some_and(|reads| reads.iter().all(|read| read.credentials.is_empty())))
+}
+
+/// The same of something that is `the_same_for_all` who may ask.
+fn scope_of(context: &RequestContext<RoleServer>, the_same_for_all: impl Fn() -> bool) -> CacheScope {
+    let is_open = http(context).is_some_and(|(app, _)| app.is_open());
+    if is_open && the_same_for_all() { CacheScope::Public } else { CacheScope::Private }
 }
 
 /// Whether the caller speaks 2026-07-28 or later, which asks for cache hints.
@@ -187,23 +302,24 @@ fn is_modern(context: &RequestContext<RoleServer>) -> bool {
         .is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str())
 }
 
-fn listed(tool: Tool) -> McpTool {
+fn listed(tool: Tool, modern: bool) -> McpTool {
     // A cache in front does not change what a read is: it looks, and looking twice is looking once.
     let annotations =
         ToolAnnotations::with_title(tool.title.clone()).read_only(true).destructive(false).idempotent(true);
-    McpTool::new(tool.name, tool.description, tool.input_schema)
+    // Before 2026-07-28 structured content is an object, and the schema that of one.
+    let says = |schema: &Map<String, Json>| modern || schema.get("type").is_some_and(|word| word == "object");
+    let output = tool.output_schema.clone().filter(says).map(Arc::new);
+    let meta = MetaObject(resources::about(&tool));
+    let mut listed = McpTool::new(tool.name, tool.description, tool.input_schema)
         .with_title(tool.title)
-        .with_annotations(annotations)
+        .with_annotations(annotations);
+    (listed.output_schema, listed.meta) = (output, Some(meta));
+    listed
 }
 
-fn answered(result: ToolResult, modern: bool) -> CallToolResult {
-    let content = vec![ContentBlock::text(result.text)];
-    let mut answer =
-        if result.is_error { CallToolResult::error(content) } else { CallToolResult::success(content) };
-    // Before 2026-07-28 it had to be an object.
-    answer.structured_content = result.structured.filter(|json| modern || json.is_object());
-    answer.meta = (!result.meta.is_empty()).then(|| MetaObject(result.meta));
-    answer
+fn answered(result: &ToolResult) -> CallToolResult {
+    let content = vec![ContentBlock::text(result.text())];
+    if result.is_error() { CallToolResult::error(content) } else { CallToolResult::success(content) }
 }
 
 fn protocol_error(error: &Error) -> ErrorData {

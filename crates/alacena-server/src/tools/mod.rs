@@ -4,6 +4,7 @@
 //! may ask a running server.
 
 mod local;
+mod numbers;
 mod result;
 pub(crate) mod schema;
 mod http;
@@ -12,7 +13,7 @@ mod mcp;
 
 use std::sync::Arc;
 
-use alacena::{error::Error, runtime::BoxFuture, source::Credential};
+use alacena::{Read, error::Error, runtime::BoxFuture, source::Credential};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -41,7 +42,7 @@ pub trait Tools: Send + Sync + 'static {
 }
 
 /// A tool as it is listed. Each element of `reads` in the answer of `GET /reads` is one, too.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tool {
     /// The name of the read.
@@ -52,6 +53,42 @@ pub struct Tool {
     pub description: String,
     /// What it accepts, as JSON Schema 2020-12.
     pub input_schema: Map<String, Json>,
+    /// What it answers, as JSON Schema 2020-12, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_schema: Option<Map<String, Json>>,
+    /// The class of its entries.
+    #[serde(default)]
+    pub class: String,
+    /// How long its answers are fresh, in seconds.
+    #[serde(default)]
+    pub ttl: f64,
+    /// The template of its keys.
+    #[serde(default)]
+    pub key: String,
+    /// The templates of its tags.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// The caller's headers that are part of its keys.
+    #[serde(default)]
+    pub credentials: Vec<String>,
+}
+
+impl Tool {
+    /// The tool that a read is.
+    fn of(read: &Read) -> Self {
+        Self {
+            name: read.name.clone(),
+            title: read.title.clone(),
+            description: read.description.clone(),
+            input_schema: schema::input(&read.parameters),
+            output_schema: read.answer.as_ref().map(schema::output),
+            class: read.class.clone(),
+            ttl: read.ttl.as_secs_f64(),
+            key: read.key.clone(),
+            tags: read.tags.clone(),
+            credentials: read.credentials.clone(),
+        }
+    }
 }
 
 /// One call of a tool.

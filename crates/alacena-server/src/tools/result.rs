@@ -1,74 +1,171 @@
 //! What a tool answers.
 
-use std::mem;
+use std::borrow::Cow;
 
 use alacena::{
     error::Error,
-    outcome::{MissReason, Outcome},
-    value::Body,
-};
+    outcome::{MissReason, Outcome}, value::Body};
+use axum::body::Bytes;
+use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
+use super::numbers::numbers_survive;
 use crate::problem;
 
 /// Where our own facts about an answer stand in its `_meta`.
-const META_KEY: &str = "dev.alacena/cache";
+const CACHE_KEY: &str = "dev.alacena/cache";
+/// Where the problem document of a failure stands there. Not in the structured content: that has to conform to the
+/// schema of the tool's answers.
+const PROBLEM_KEY: &str = "dev.alacena/problem";
+/// Where 2026-07-28 wants to read who answers.
+pub(crate) const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
 
 /// The answer of a tool: text for every client, the same as JSON, and what the cache did.
-///
-/// JSON that holds a number which no 64-bit integer or double can hold is there as text only: another number in its
-/// place would be a wrong answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolResult {
-    /// The answer as text: the JSON that the read answers, or what went wrong.
-    pub text: String,
-    /// The answer as JSON, where nothing is lost.
-    pub structured: Option<Json>,
-    /// Whether the tool failed.
-    pub is_error: bool,
+    answer: Answer,
+    is_error: bool,
     /// Facts beside the answer, by names with a reverse-DNS prefix.
-    pub meta: Map<String, Json>,
+    meta: Map<String, Json>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Answer {
+    /// A JSON document: the text and the structured content at once.
+    Document(Bytes),
+    /// Words.
+    Words(String),
+}
+
+/// A JSON document as a tree.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Structured {
+    /// The same document.
+    Exact(Json),
+    /// The same but for a number that no 64-bit integer or double can hold, in whose place the nearest one stands.
+    Rounded(Json),
+}
+
+/// What differs between the places at which a result is said.
+#[derive(Clone, Copy)]
+pub(crate) enum Dialect<'a> {
+    /// `POST /mcp/tools/call`.
+    Plain,
+    /// MCP before 2026-07-28: structured content is an object.
+    Legacy,
+    /// MCP since then: it may be any JSON, and every result says that it is complete, and who the server is.
+    Modern { server_info: &'a str },
 }
 
 impl ToolResult {
+    /// What a read answers. The bytes of a declared read are JSON in UTF-8: its source sees to that.
     pub(crate) fn found(body: &Body, outcome: &Outcome<Body>) -> Self {
-        let text = String::from_utf8_lossy(body.bytes()).into_owned();
-        let structured = numbers_survive(&text).then(|| serde_json::from_str(&text).ok()).flatten();
-        Self { text, structured, is_error: false, meta: meta(outcome) }
+        Self { answer: Answer::Document(body.bytes().clone()), is_error: false, meta: meta(outcome) }
     }
 
     /// A failure, in words that help whoever called to do better.
     pub(crate) fn failed(error: &Error) -> Self {
         let code = error.code();
-        let mut text = format!("{}: {}\n{}", code.title, error.detail(), code.remedy);
-        if error.detail().is_empty() {
-            text = format!("{}\n{}", code.title, code.remedy);
-        }
-        Self { text, structured: Some(problem::document(error)), is_error: true, meta: Map::new() }
+        let text = match error.detail() {
+            "" => format!("{}\n{}", code.title, code.remedy),
+            detail => format!("{}: {detail}\n{}", code.title, code.remedy),
+        };
+        let meta = Map::from_iter([(PROBLEM_KEY.to_owned(), problem::document(error))]);
+        Self { answer: Answer::Words(text), is_error: true, meta }
     }
 
     pub(crate) fn with_cache_facts(mut self, outcome: &Outcome<Body>) -> Self {
-        self.meta = meta(outcome);
+        self.meta.append(&mut meta(outcome));
         self
     }
 
-    /// The same as an MCP CallToolResult.
+    /// The answer as text: the JSON that the read answers, or what went wrong.
     #[must_use]
-    pub fn to_json(&self) -> Json {
-        let mut result = json!({
-            "content": [{ "type": "text", "text": self.text }],
-            "isError": self.is_error,
-        });
-        if let Some(structured) = &self.structured {
-            result["structuredContent"] = structured.clone();
+    pub fn text(&self) -> Cow<'_, str> {
+        match &self.answer {
+            Answer::Document(document) => String::from_utf8_lossy(document),
+            Answer::Words(words) => Cow::Borrowed(words),
         }
-        if !self.meta.is_empty() {
-            result["_meta"] = Json::Object(self.meta.clone());
-        }
-        result
     }
 
-    /// Reads an MCP CallToolResult whose content is text, as [`to_json`](ToolResult::to_json) writes it.
+    /// Whether the tool failed.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.is_error
+    }
+
+    /// Facts beside the answer, by names with a reverse-DNS prefix.
+    #[must_use]
+    pub fn meta(&self) -> &Map<String, Json> {
+        &self.meta
+    }
+
+    /// How much longer the answer is fresh, in milliseconds; zero where nobody knows.
+    pub(crate) fn fresh_for_ms(&self) -> u64 {
+        let facts = self.meta.get(CACHE_KEY);
+        facts.and_then(|facts| facts.get("freshForMs")?.as_u64()).unwrap_or_default()
+    }
+
+    /// The status that HTTP would give the failure.
+    pub(crate) fn problem_status(&self) -> Option<u64> {
+        self.meta.get(PROBLEM_KEY)?.get("status")?.as_u64()
+    }
+
+    pub(crate) fn into_meta(self) -> Map<String, Json> {
+        self.meta
+    }
+
+    /// The answer as a tree, where it is a document.
+    pub(crate) fn structured(&self) -> Option<Structured> {
+        let Answer::Document(document) = &self.answer else { return None };
+        let document = std::str::from_utf8(document).ok()?;
+        let tree = serde_json::from_str(document).ok()?;
+        Some(if numbers_survive(document) { Structured::Exact(tree) } else { Structured::Rounded(tree) })
+    }
+
+    /// Appends an MCP CallToolResult. A document is copied as it is, number for number, without being parsed.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, dialect: Dialect<'_>) {
+        out.reserve(self.text().len() * 2 + 512);
+        out.push(b'{');
+        if let Dialect::Modern { .. } = dialect {
+            out.extend_from_slice(b"\"resultType\":\"complete\",");
+        }
+        out.extend_from_slice(b"\"content\":[{\"type\":\"text\",\"text\":");
+        write_json(out, &self.text());
+        out.extend_from_slice(b"}]");
+        if let Answer::Document(document) = &self.answer
+            && (document.trim_ascii_start().first() == Some(&b'{') || !matches!(dialect, Dialect::Legacy))
+        {
+            out.extend_from_slice(b",\"structuredContent\":");
+            out.extend_from_slice(document);
+        }
+        out.extend_from_slice(if self.is_error { b",\"isError\":true" } else { b",\"isError\":false" });
+        let server_info = match dialect {
+            Dialect::Modern { server_info } => Some(server_info),
+            Dialect::Plain | Dialect::Legacy => None,
+        };
+        if !self.meta.is_empty() || server_info.is_some() {
+            out.extend_from_slice(b",\"_meta\":");
+            write_json(out, &self.meta);
+            if let Some(server_info) = server_info {
+                // Into the object that has just been closed.
+                out.pop();
+                let comma = if self.meta.is_empty() { "" } else { "," };
+                out.extend_from_slice(format!("{comma}\"{SERVER_INFO_KEY}\":{server_info}}}").as_bytes());
+            }
+        }
+        out.push(b'}');
+    }
+
+    /// The answer as `POST /mcp/tools/call` says it, and [`from_json`](ToolResult::from_json) reads it.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.write(&mut bytes, Dialect::Plain);
+        bytes
+    }
+
+    /// Reads an MCP CallToolResult whose content is text, as `POST /mcp/tools/call` answers it.
     #[must_use]
     pub fn from_json(mut result: Json) -> Option<Self> {
         let blocks = result.get("content")?.as_array()?;
@@ -80,83 +177,16 @@ impl ToolResult {
             Some(Json::Object(meta)) => meta,
             _ => Map::new(),
         };
-        Some(Self { text, structured, is_error, meta })
+        // The text has every digit, which the tree may have lost on its way here.
+        let is_document = structured.is_some() && serde_json::from_str(&text).ok() == structured;
+        let answer =
+            if is_document { Answer::Document(text.into_bytes().into()) } else { Answer::Words(text) };
+        Some(Self { answer, is_error, meta })
     }
 }
 
-/// Whether every number of a JSON document is the same once it has been read into an integer or a double.
-fn numbers_survive(document: &str) -> bool {
-    has_plain_digits_only(document) || every_number_survives(document)
-}
-
-/// Whether no number is longer than what every double holds, fifteen digits, or has an exponent: most documents, and
-/// seen at a glance.
-fn has_plain_digits_only(document: &str) -> bool {
-    let mut run = 0;
-    document.bytes().all(|byte| match byte {
-        b'0'..=b'9' | b'.' => {
-            run += 1;
-            run <= 15
-        }
-        b'e' | b'E' => mem::take(&mut run) == 0,
-        _ => {
-            run = 0;
-            true
-        }
-    })
-}
-
-fn every_number_survives(document: &str) -> bool {
-    let mut rest = document.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        rest = match first {
-            b'"' => behind_string(behind),
-            b'-' | b'0'..=b'9' => {
-                let length = rest.iter().take_while(|byte| b"+-.eE0123456789".contains(byte)).count();
-                let (number, behind) = rest.split_at(length);
-                if !survives(&String::from_utf8_lossy(number)) {
-                    return false;
-                }
-                behind
-            }
-            _ => behind,
-        };
-    }
-    true
-}
-
-/// What follows the string whose opening quote is gone.
-fn behind_string(mut rest: &[u8]) -> &[u8] {
-    while let Some((first, behind)) = rest.split_first() {
-        rest = match first {
-            b'"' => return behind,
-            b'\\' => behind.get(1..).unwrap_or_default(),
-            _ => behind,
-        };
-    }
-    rest
-}
-
-fn survives(number: &str) -> bool {
-    number.parse::<i64>().is_ok()
-        || number.parse::<u64>().is_ok()
-        || number.parse::<f64>().is_ok_and(|read| decimal(&format!("{read:e}")) == decimal(number))
-}
-
-/// The digits of a number without the zeros around them, and the power of ten that the last one stands for: the same
-/// for 1.50, 15e-1 and 0.15E+1.
-fn decimal(number: &str) -> (String, i64) {
-    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = format!("{}{fraction}", whole.trim_start_matches('-'));
-    let significant = digits.trim_end_matches('0');
-    let dropped = digits.len() as i64 - significant.len() as i64;
-    let significant = significant.trim_start_matches('0').to_owned();
-    if significant.is_empty() {
-        return (significant, 0);
-    }
-    let exponent = exponent.trim_start_matches('+').parse::<i64>().unwrap_or(i64::MIN / 2);
-    (significant, exponent - fraction.len() as i64 + dropped)
+fn write_json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    serde_json::to_writer(out, value).expect("text and maps of JSON are JSON, and a vector takes every byte");
 }
 
 fn meta(outcome: &Outcome<Body>) -> Map<String, Json> {
@@ -169,7 +199,7 @@ fn meta(outcome: &Outcome<Body>) -> Map<String, Json> {
         "miss": outcome.miss().map(MissReason::as_str),
         "collapsed": outcome.collapsed(),
     });
-    Map::from_iter([(META_KEY.to_owned(), facts)])
+    Map::from_iter([(CACHE_KEY.to_owned(), facts)])
 }
 
 #[cfg(test)]
@@ -178,30 +208,55 @@ mod tests {
     use alacena::error::catalogue;
 
     #[test]
-    fn json_is_repeated_only_where_no_number_would_change() {
-        for exact in [
-            r#"{"id": 18446744073709551615, "low": -9223372036854775808}"#,
-            r#"{"a": [0.00000000000001, 999999999999999, -1, "e5 5e"]}"#,
-            r#"{"a": [0.1, 1.50, 15e-1, 0.30000000000000004, 1e300, -0.0, 0e9, 12.0]}"#,
-            r#"{"text": "123456789012345678901234567890 \\\" 1e999", "\\": 1}"#,
-        ] {
-            assert!(numbers_survive(exact), "{exact}");
-        }
-        for number in
-            ["18446744073709551616", "12345678901234567890123", "0.1234567890123456789", "1e999", "1e-999"]
-        {
-            assert!(!numbers_survive(&format!(r#"{{"a": ["\\", {number}]}}"#)), "{number}");
-        }
-    }
-
-    #[test]
     fn a_failure_says_what_to_do_and_survives_the_wire() {
         let failed =
             ToolResult::failed(&Error::new(&catalogue::PARAMETER_INVALID, "`size` must be an integer"));
         assert!(failed.is_error);
-        assert!(failed.text.starts_with("parameter not accepted: `size` must be an integer\n"));
-        assert_eq!(failed.structured.as_ref().unwrap()["status"], 400);
-        assert_eq!(ToolResult::from_json(failed.to_json()), Some(failed));
+        assert!(failed.text().starts_with("parameter not accepted: `size` must be an integer\n"));
+        assert_eq!(failed.meta()[PROBLEM_KEY]["status"], 400);
+        assert_eq!(failed.structured(), None);
+        let sent = serde_json::from_slice(&failed.to_bytes()).unwrap();
+        assert_eq!(ToolResult::from_json(sent), Some(failed));
         assert_eq!(ToolResult::from_json(json!({"jsonrpc": "2.0"})), None);
+    }
+
+    #[test]
+    fn a_document_is_copied_number_for_number_and_read_back() {
+        let document = ToolResult {
+            answer: Answer::Document(Bytes::from_static(b" {\"id\": 1.00, \"big\": 12345678901234567890123}")),
+            is_error: false,
+            meta: Map::new(),
+        };
+        let text = String::from_utf8(document.to_bytes()).unwrap();
+        assert!(text.contains(r#""structuredContent": {"id": 1.00, "big": 12345678901234567890123},"#), "{text}");
+        assert!(matches!(document.structured(), Some(Structured::Rounded(_))));
+        assert_eq!(ToolResult::from_json(serde_json::from_str(&text).unwrap()), Some(document));
+    }
+
+    #[test]
+    fn each_dialect_says_what_its_readers_understand() {
+        let list = ToolResult {
+            answer: Answer::Document(Bytes::from_static(b"[1]")),
+            is_error: false,
+            meta: Map::new(),
+        };
+        let said = |dialect| {
+            let mut out = Vec::new();
+            list.write(&mut out, dialect);
+            serde_json::from_slice::<Json>(&out).unwrap()
+        };
+        let text = json!([{"type": "text", "text": "[1]"}]);
+        assert_eq!(
+            said(Dialect::Plain),
+            json!({"content": text, "structuredContent": [1], "isError": false})
+        );
+        assert_eq!(said(Dialect::Legacy), json!({"content": text, "isError": false}));
+        assert_eq!(
+            said(Dialect::Modern { server_info: r#"{"name":"a"}"# }),
+            json!({
+                "resultType": "complete", "content": text, "structuredContent": [1], "isError": false,
+                "_meta": {SERVER_INFO_KEY: {"name": "a"}},
+            })
+        );
     }
 }

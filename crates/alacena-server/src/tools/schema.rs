@@ -1,6 +1,6 @@
-//! Parameters as JSON Schema 2020-12.
+//! Parameters and answers as JSON Schema 2020-12.
 
-use alacena::declared::{Parameter, Scalar, ScalarKind};
+use alacena::declared::{AnswerSchema, Parameter, Scalar, ScalarKind};
 use serde_json::{Map, Value as Json, json};
 
 /// The schema of an object with these parameters and no others.
@@ -11,8 +11,7 @@ pub(crate) fn input(parameters: &[Parameter]) -> Map<String, Json> {
         .filter(|parameter| parameter.required)
         .map(|parameter| parameter.name.as_str())
         .collect();
-    let mut schema = Map::new();
-    schema.insert("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
+    let mut schema = of_2020();
     schema.insert("type".to_owned(), "object".into());
     schema.insert("properties".to_owned(), Json::Object(properties.collect()));
     if !required.is_empty() {
@@ -20,6 +19,17 @@ pub(crate) fn input(parameters: &[Parameter]) -> Map<String, Json> {
     }
     schema.insert("additionalProperties".to_owned(), false.into());
     schema
+}
+
+/// What a read promises to answer.
+pub(crate) fn output(answer: &AnswerSchema) -> Map<String, Json> {
+    let mut schema = of_2020();
+    schema.extend(answer.to_json());
+    schema
+}
+
+fn of_2020() -> Map<String, Json> {
+    Map::from_iter([("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into())])
 }
 
 fn property(parameter: &Parameter) -> Json {

@@ -50,12 +50,7 @@ mod tests {
     use super::*;
 
     fn tools(count: usize) -> Vec<Tool> {
-        let tool = |number| Tool {
-            name: format!("tool-{number}"),
-            title: String::new(),
-            description: String::new(),
-            input_schema: serde_json::Map::new(),
-        };
+        let tool = |number| Tool { name: format!("tool-{number}"), ..Tool::default() };
         (0..count).map(tool).collect()
     }
 

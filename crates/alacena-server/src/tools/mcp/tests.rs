@@ -15,18 +15,15 @@ impl Tools for Echo {
             title: "Echo".into(),
             description: "Says it again".into(),
             input_schema: Map::from_iter([("type".to_owned(), "object".into())]),
+            ..Tool::default()
         };
         Box::pin(std::future::ready(Ok(vec![tool])))
     }
 
     fn call(&self, call: ToolCall) -> BoxFuture<'_, Result<ToolResult, Error>> {
-        let result = ToolResult {
-            text: format!("{}{:?}", call.name, call.arguments),
-            structured: None,
-            is_error: false,
-            meta: Map::new(),
-        };
-        Box::pin(std::future::ready(Ok(result)))
+        let text = format!("{}{:?}", call.name, call.arguments);
+        let result = ToolResult::from_json(json!({ "content": [{ "type": "text", "text": text }] }));
+        Box::pin(std::future::ready(Ok(result.expect("it is a result"))))
     }
 }
 

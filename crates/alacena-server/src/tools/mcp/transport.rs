@@ -19,12 +19,14 @@ use rmcp::{
     },
 };
 
+use super::direct::{Direct, Taken};
 use crate::{app::App, problem::Problem, request, settings::ServerSettings};
 
 /// The endpoint, whoever answers behind it.
 pub(crate) struct McpService {
     answer: Box<dyn Fn(Request) -> BoxFuture<'static, Response> + Send + Sync>,
     has_sessions: bool,
+    direct: Option<Direct>,
 }
 
 impl McpService {
@@ -50,7 +52,12 @@ impl McpService {
             let service = service.clone();
             Box::pin(async move { service.handle(request).await.map(Body::new) })
         };
-        Self { answer: Box::new(answer), has_sessions }
+        Self { answer: Box::new(answer), has_sessions, direct: None }
+    }
+
+    /// The same with a way for calls that need nothing of the protocol but their answer.
+    pub(crate) fn with_direct(self, direct: Direct) -> Self {
+        Self { direct: Some(direct), ..self }
     }
 
     /// Whether clients before 2026-07-28 get a session.
@@ -74,6 +81,15 @@ pub(crate) async fn streamable_http(State(app): State<App>, request: Request) ->
     // Its limit stands there; what is behind needs nothing of it but the `App`.
     mem::swap(arriving.extensions_mut(), &mut parts.extensions);
     let body = request::body(arriving, &app).await?;
+    if let Some(direct) = &app.mcp().direct {
+        match direct.take(&app, &parts.headers, &body).await {
+            Taken::Answered(response) => return Ok(response),
+            Taken::Begun(begun) => {
+                parts.extensions.insert(begun);
+            }
+            Taken::Left => {}
+        }
+    }
     parts.extensions.insert(app.clone());
     let request = Request::from_parts(parts, Body::from(body));
     Ok((app.mcp().answer)(request).await)
