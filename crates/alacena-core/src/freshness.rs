@@ -15,7 +15,7 @@ const TTL_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 const JITTER_MAX: f64 = 0.5;
 
 /// How many loads' time before its end an entry can be refreshed ahead at the earliest.
-const REFRESH_AHEAD_LOADS: f64 = 16.0;
+const REFRESH_AHEAD_LOADS: u32 = 16;
 
 /// Until when an entry is what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,15 +98,21 @@ pub fn refresh_ahead(
     now: Moment,
     random: impl FnOnce() -> u64,
 ) -> bool {
-    let (left, load) = ((lifetime.fresh_until - now).as_secs_f64(), load_took.as_secs_f64());
-    // Beyond this the chance is under one in ten million; nothing is computed for nearly every hit.
-    if load == 0.0 || left > REFRESH_AHEAD_LOADS * load {
+    if !nears_its_end(lifetime, load_took, now) {
         return false;
     }
+    let (left, load) = ((lifetime.fresh_until - now).as_secs_f64(), load_took.as_secs_f64());
     let (age, ttl) = (now - lifetime.loaded_at, lifetime.fresh_until - lifetime.loaded_at);
     let expected = f64::from(hits) * ttl.as_secs_f64() / age.as_secs_f64().max(f64::MIN_POSITIVE);
     let likely = 1.0 - (-expected).exp() > 0.5;
     likely && unit_interval(random()) < (-left / load).exp()
+}
+
+/// Whether a lifetime is so near its end, beside the time that a load takes, that a refresh may begin. Before that
+/// its chance is under one in ten million, and nothing is computed.
+#[must_use]
+pub fn nears_its_end(lifetime: &Lifetime, load_took: Duration, now: Moment) -> bool {
+    !load_took.is_zero() && lifetime.fresh_until - now <= load_took.saturating_mul(REFRESH_AHEAD_LOADS)
 }
 
 impl Freshness {

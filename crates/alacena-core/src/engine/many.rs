@@ -83,13 +83,13 @@ impl Engine {
     fn way(&self, at: usize, question: &Question, led: &mut Vec<(usize, Landing)>) -> Way {
         let now = self.0.runtime.now();
         let (reason, spare) = match self.look(question, now) {
-            Found::Fresh(entry) => return Way::Answered(hit(question, entry, now)),
+            Found::Fresh(entry) => return Way::Answered(hit(&question.rules, entry, now)),
             // In a batch it costs nothing more to load it with the rest.
             Found::Revalidate(entry) => (MissReason::Expired, Some(entry)),
             Found::Missing(reason, spare) => (reason, spare),
         };
         match self.turn(question) {
-            Turn::Hit(entry) => Way::Answered(hit(question, entry, self.0.runtime.now())),
+            Turn::Hit(entry) => Way::Answered(hit(&question.rules, entry, self.0.runtime.now())),
             Turn::Lead(landing, landed) => {
                 let reason = reason.after(landing.follows_failure());
                 led.push((at, landing));

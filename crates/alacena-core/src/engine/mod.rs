@@ -6,6 +6,7 @@
 
 mod exchange;
 mod explain;
+mod hit;
 mod invalidate;
 mod reach;
 mod load;

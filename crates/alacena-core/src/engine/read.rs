@@ -34,7 +34,7 @@ impl Engine {
     pub fn get(&self, question: &Question) -> Option<Outcome> {
         let now = self.0.runtime.now();
         match self.look(question, now) {
-            Found::Fresh(entry) => Some(hit(question, entry, now)),
+            Found::Fresh(entry) => Some(hit(&question.rules, entry, now)),
             Found::Revalidate(_) => {
                 question.rules.counters.miss(&MissReason::Expired);
                 None
@@ -107,16 +107,16 @@ impl Engine {
                 if self.is_due_ahead(question, &entry, now) {
                     self.revalidate(question, load(), Some(&entry));
                 }
-                return Ok(hit(question, entry, now));
+                return Ok(hit(&question.rules, entry, now));
             }
             Found::Revalidate(entry) => {
                 self.revalidate(question, load(), None);
-                return Ok(hit(question, entry, now));
+                return Ok(hit(&question.rules, entry, now));
             }
             Found::Missing(reason, spare) => (reason, spare),
         };
         let waited = match self.turn(question) {
-            Turn::Hit(entry) => return Ok(hit(question, entry, self.0.runtime.now())),
+            Turn::Hit(entry) => return Ok(hit(&question.rules, entry, self.0.runtime.now())),
             Turn::Lead(landing, landed) => {
                 reason = reason.after(landing.follows_failure());
                 self.launch(question.clone(), landing, load(), Urgency::Foreground);
@@ -296,8 +296,8 @@ pub(super) fn resting(error: Error, pause: Duration) -> Error {
 }
 
 /// An answer out of the memory.
-pub(super) fn hit(question: &Question, entry: Arc<Entry>, now: Moment) -> Outcome {
-    let Rules { counters, policy, .. } = &*question.rules;
+pub(super) fn hit(rules: &Rules, entry: Arc<Entry>, now: Moment) -> Outcome {
+    let Rules { counters, policy, .. } = rules;
     counters.hits.increment();
     if let Some(age_max) = policy.sliding_max {
         entry.slide(now, age_max);
