@@ -152,7 +152,12 @@ fn node(lines: &Lines<'_>, value: Spanned<DeValue<'_>>, key: &Origin) -> Node {
         DeValue::Boolean(value) => Value::Boolean(value),
         DeValue::Datetime(_) => Value::Foreign("a date or time"),
         DeValue::Array(array) => {
-            Value::List(array.into_iter().map(|value| node(lines, value, key)).collect())
+            let element = |value: Spanned<DeValue<'_>>| {
+                let span = value.span();
+                let origin = if span.is_empty() { key.clone() } else { lines.origin(span.start) };
+                node(lines, value, &origin)
+            };
+            Value::List(array.into_iter().map(element).collect())
         }
         DeValue::Table(inner) => Value::Table(table(lines, inner)),
     };

@@ -116,7 +116,7 @@ fn field(
     first: u64,
 ) -> Result<u64, NoCron> {
     let (least, most) = (*limits.start(), *limits.end());
-    let refuse = || NoCron(format!("has a {name} that is none: it goes from {least} to {most}"));
+    let refuse = || NoCron(format!("names no {name}: it goes from {least} to {most}"));
     let number = |text: &str| {
         let named = names.iter().position(|name| name.eq_ignore_ascii_case(text));
         let number = named.map(|at| at as u64 + first).or_else(|| plain(text));
@@ -136,7 +136,7 @@ fn field(
             None => (number(range)?, number(range)?),
         };
         if from > to {
-            return Err(NoCron(format!("has a {name} range that ends before it begins")));
+            return Err(NoCron(format!("names a range of the {name} that ends before it begins")));
         }
         let step = usize::try_from(step).unwrap_or(usize::MAX);
         (from..=to).step_by(step).for_each(|at| set |= 1 << at);

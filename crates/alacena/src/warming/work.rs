@@ -6,12 +6,14 @@ use alacena_core::{
     declared::Parameters,
     engine::Warmed,
     error::{Code, Error, Retry, catalogue},
+    freshness::Freshness,
     outcome::NotStored,
+    runtime::BoxFuture,
 };
 use futures_util::{StreamExt, future::join_all, stream};
 
 use super::run::{Became, Job, Run, WarmingTrigger};
-use crate::handle::Alacena;
+use crate::{handle::Alacena, prepared::PreparedRead};
 
 /// How often one question is tried: again where its source had no room, or it was invalidated while it was loading.
 const TRIES: usize = 5;
@@ -92,8 +94,30 @@ impl Alacena {
     async fn warm_once(&self, read: &str, set: &Parameters) -> Result<Warmed, Error> {
         let prepared = Arc::clone(self.prepared().read(read)?);
         super::demand::refuse_credentials(&prepared.read)?;
-        let question = prepared.question(set, &[])?;
-        self.warm_prepared(&prepared, &question, set.clone()).await
+        self.warm_after_parents(&prepared, set.clone()).await
+    }
+
+    /// Warms what is asked first, and then the question: asked as by a caller, a parent would go before callers and
+    /// could try out its source.
+    fn warm_after_parents<'a>(
+        &'a self,
+        prepared: &'a PreparedRead,
+        set: Parameters,
+    ) -> BoxFuture<'a, Result<Warmed, Error>> {
+        Box::pin(async move {
+            let question = prepared.question(&set, &[])?;
+            let held = self.inner.engine.explain(&question.key);
+            if held.is_some_and(|held| held.freshness == Freshness::Fresh) {
+                return Ok(Warmed::Fresh);
+            }
+            if let Some(parent) = &prepared.parent {
+                let first = self.warm_after_parents(&parent.read, parent.parameters(&set)?).await?;
+                if matches!(first, Warmed::NotStored(_)) {
+                    return Ok(Warmed::NotStored(NotStored::ParentNotFresh));
+                }
+            }
+            self.warm_prepared(prepared, &question, set).await
+        })
     }
 }
 

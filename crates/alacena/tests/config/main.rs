@@ -7,6 +7,7 @@ mod layers;
 mod meaning;
 mod problems;
 mod secrets;
+mod warm;
 
 use std::collections::BTreeMap;
 

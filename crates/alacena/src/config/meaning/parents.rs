@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Most parents above one another.
-const PARENTS_MAX: usize = 4;
+pub(super) const PARENTS_MAX: usize = 4;
 
 impl Meaning<'_> {
     /// The parent of a read, as far as it can be judged without the others. `None`: it has none, or its problem has

@@ -2,7 +2,7 @@
 
 use alacena_core::declared::{Parameter, Parameters, Scalar, ScalarKind, nearest};
 
-use super::{Meaning, Problem, Settings};
+use super::{Meaning, Problem, Settings, parents::PARENTS_MAX};
 use crate::config::{
     Origin,
     check::shown,
@@ -12,19 +12,14 @@ use crate::config::{
 
 impl Meaning<'_> {
     /// What of a read is warmed; none where it does not say so, or says it wrong.
-    pub(super) fn warm(
-        &mut self,
-        read: &Settings,
-        source: &Settings,
-        parameters: &[Parameter],
-    ) -> Option<WarmConfig> {
+    pub(super) fn warm(&mut self, read: &Settings, parameters: &[Parameter]) -> Option<WarmConfig> {
         if !Self::is_given(read, "warm") {
             return None;
         }
-        let credentials = source.texts("credentials");
+        let credentials = self.passed_on(read);
         if !credentials.is_empty() {
             let message = format!(
-                "cannot be: its source passes on what callers send as `{}`, and nobody asks yet whose that could be",
+                "cannot be: what callers send as `{}` is passed on, and nobody asks yet whose that could be",
                 credentials.join("`, `")
             );
             let remedy = "Remove it, or ask a source without `credentials`.";
@@ -40,6 +35,25 @@ impl Meaning<'_> {
             cron: settings.text_maybe("cron").and_then(|text| text.parse().ok()),
             concurrency: settings.integer("concurrency"),
         })
+    }
+
+    /// The headers of callers that a read passes on, those of the reads that it asks first included.
+    fn passed_on(&self, read: &Settings) -> Vec<String> {
+        let named = |of: &'static str, name: &str| {
+            self.root.named(of).iter().find(|(other, _)| other == name).map(|(_, settings)| settings)
+        };
+        let parent = |read: &&Settings| named("reads", read.table_maybe("parent")?.text_maybe("read")?);
+        let mut passed: Vec<String> = Vec::new();
+        // A circle of parents has been told.
+        for read in std::iter::successors(Some(read), parent).take(PARENTS_MAX + 1) {
+            let source = read.text_maybe("source").and_then(|name| named("sources", name));
+            for header in source.map(|source| source.texts("credentials")).unwrap_or_default() {
+                if !passed.contains(&header) {
+                    passed.push(header);
+                }
+            }
+        }
+        passed
     }
 
     /// Every question, complete.
@@ -58,24 +72,24 @@ impl Meaning<'_> {
             return Some(vec![set?]);
         }
         let before = self.problems.len();
-        let mut sets: Vec<Parameters> = Vec::new();
+        let mut sets: Vec<(usize, Parameters)> = Vec::new();
         for (at, item) in settings.list("params").iter().enumerate() {
             let Setting::Values(values) = &item.setting else { continue };
             let path = format!("{}[{at}]", settings.path_of("params"));
             let Some(set) = self.warm_set(&item.origin, &path, values, parameters) else { continue };
-            match sets.iter().position(|other| *other == set) {
-                Some(first) => {
+            match sets.iter().find(|(_, other)| *other == set) {
+                Some((first, _)) => {
                     let message = format!("asks the same as params[{first}]");
                     self.problems.push(Problem::new(&item.origin, &path, message, "Remove one of them."));
                 }
-                None => sets.push(set),
+                None => sets.push((at, set)),
             }
         }
         if settings.list("params").is_empty() {
             let remedy = "Name at least one question, or remove it: then everything is at its default.";
             self.refuse(settings, "params", "is empty", remedy);
         }
-        (self.problems.len() == before).then_some(sets)
+        (self.problems.len() == before).then(|| sets.into_iter().map(|(_, set)| set).collect())
     }
 
     /// One question; what is wrong with it stands where the value stands.
