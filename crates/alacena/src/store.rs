@@ -75,6 +75,12 @@ impl Store {
         }
     }
 
+    /// A secret that is as old as the store, where no configuration has another.
+    #[cfg(feature = "tower")]
+    pub(crate) fn own_secret(&self) -> &[u8; 32] {
+        &self.secret
+    }
+
     /// What the partitions of callers are keyed with: derived from the configured secret, or else the store's own.
     pub(crate) fn principal_secret(&self, config: &Config) -> [u8; 32] {
         match &config.server.secret {

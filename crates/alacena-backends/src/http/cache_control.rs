@@ -18,7 +18,8 @@ use super::date::unix_seconds;
 /// whoever declared the read decided who may see it. Frameworks send `private` unasked, so hearing it would leave most
 /// APIs uncached. How long the answer is fresh is for its class to say, which may listen to [`terms`]. Cookies that
 /// come along are never kept or passed on.
-pub(super) fn is_cacheable(headers: &HeaderMap) -> bool {
+#[must_use]
+pub fn is_cacheable(headers: &HeaderMap) -> bool {
     // Quotes mean nothing here: whoever gets them wrong around `no-store` is understood all the same.
     let says = |header, wanted: &[u8]| {
         let values = headers.get_all(header).iter();
@@ -37,7 +38,8 @@ pub(super) fn is_cacheable(headers: &HeaderMap) -> bool {
 /// that cannot be read as `Expires` is over, one without a `Date` says nothing, and neither does a number that is none.
 /// What may not be used without asking (`no-cache`) is never fresh and never stands in; what may not be used past its
 /// time (`must-revalidate`, `proxy-revalidate`) never stands in.
-pub(super) fn terms(headers: &HeaderMap) -> Terms {
+#[must_use]
+pub fn terms(headers: &HeaderMap) -> Terms {
     let said = CacheControl::of(headers);
     if said.no_cache {
         let none = Some(Duration::ZERO);

@@ -12,7 +12,7 @@ const RATIO_FREE_BYTES: usize = 64 * 1024;
 
 /// Why an answer was not decompressed to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub enum Refusal {
     /// It became larger than an answer may be.
     TooLarge,
     /// It became more than [`RATIO_MAX`] times as large as it was.
@@ -22,7 +22,7 @@ pub(super) enum Refusal {
 }
 
 /// Decompresses piece by piece; never holds more than the limit and one piece of the decoder's own buffer.
-pub(super) struct Gunzip {
+pub struct Gunzip {
     decoder: MultiGzDecoder<Sink>,
 }
 
@@ -35,17 +35,27 @@ struct Sink {
 }
 
 impl Gunzip {
-    pub(super) fn new(bytes_max: usize) -> Self {
+    /// For at most so many bytes, decompressed.
+    #[must_use]
+    pub fn new(bytes_max: usize) -> Self {
         let sink = Sink { bytes: Vec::new(), bytes_max, compressed: 0, refusal: None };
         Self { decoder: MultiGzDecoder::new(sink) }
     }
 
-    pub(super) fn push(&mut self, piece: &[u8]) -> Result<(), Refusal> {
+    /// Takes the next piece.
+    ///
+    /// # Errors
+    /// The reason why no further one is to come.
+    pub fn push(&mut self, piece: &[u8]) -> Result<(), Refusal> {
         self.decoder.get_mut().compressed += piece.len();
         self.decoder.write_all(piece).map_err(|_| self.decoder.get_ref().refusal())
     }
 
-    pub(super) fn finish(mut self) -> Result<Vec<u8>, Refusal> {
+    /// What was decompressed, once there are no more pieces.
+    ///
+    /// # Errors
+    /// [`Refusal::Corrupt`] where something is missing.
+    pub fn finish(mut self) -> Result<Vec<u8>, Refusal> {
         match self.decoder.try_finish() {
             Ok(()) => Ok(std::mem::take(&mut self.decoder.get_mut().bytes)),
             Err(_) => Err(self.decoder.get_ref().refusal()),

@@ -12,13 +12,14 @@
 mod address;
 mod base;
 mod body;
-mod cache_control;
+pub mod cache_control;
 mod date;
 mod document;
 mod budget;
 mod exchange;
 mod failure;
-mod gunzip;
+#[doc(hidden)]
+pub mod gunzip;
 mod headers;
 mod json;
 mod plan;
