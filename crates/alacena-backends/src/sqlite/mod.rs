@@ -22,6 +22,7 @@ mod sql;
 mod connection;
 mod pool;
 mod question;
+mod columns;
 mod rows;
 mod change;
 mod failure;
@@ -179,7 +180,7 @@ impl SqliteSource {
             return Err(sql::write_in_a_read().with("source", name));
         }
         rows::column_labels(&statement).map_err(|error| error.with("source", name))?;
-        Statement::new(question)
+        Statement::new(question, columns::answer(&statement, question.shape))
     }
 
     /// Prepares a write; it answers `{"rowsAffected":1,"lastInsertId":42}`, the latter `null` unless the statement

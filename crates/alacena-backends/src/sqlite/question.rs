@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use alacena_core::{
+    declared::AnswerSchema,
     error::Error,
     runtime::{BoxFuture, SharedRuntime},
     source::{Call, Fetch, Fetched, Terms},
@@ -14,7 +15,7 @@ use alacena_core::{
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::{
-    Shape, SqlQuestion, SqliteSettings, connection, failure,
+    Shape, SqlQuestion, SqliteSettings, columns, connection, failure,
     pool::Pool,
     rows::{self, Answer},
     sql,
@@ -39,12 +40,14 @@ pub(super) struct Statement {
     sql: String,
     names: Vec<String>,
     shape: Shape,
+    answer: AnswerSchema,
 }
 
 impl Statement {
-    pub(super) fn new(question: &SqlQuestion) -> Result<Self, Error> {
+    /// A statement that answers what `answer` says.
+    pub(super) fn new(question: &SqlQuestion, answer: AnswerSchema) -> Result<Self, Error> {
         let names = sql::named_parameters(&question.sql)?;
-        Ok(Self { sql: question.sql.clone(), names, shape: question.shape })
+        Ok(Self { sql: question.sql.clone(), names, shape: question.shape, answer })
     }
 }
 
@@ -85,6 +88,16 @@ impl Fetch for Question {
                 }
                 Ok(None) => Ok(Fetched::Absent),
                 Err(error) => Err(error.with("source", &source.name)),
+            }
+        })
+    }
+
+    fn answers(&self) -> Option<AnswerSchema> {
+        Some(match &*self.asked {
+            Asked::One(statement) => statement.answer.clone(),
+            Asked::Together(statements) => {
+                let each = statements.iter().map(|(name, one)| (name.as_str(), one.shape, &one.answer));
+                columns::together(each)
             }
         })
     }
