@@ -31,6 +31,7 @@ fn one(app: &App, read: &Read) -> Json {
         "credentials": read.credentials,
         "parameters": read.parameters.iter().map(parameter).collect::<Vec<_>>(),
         "inputSchema": schema::input(&read.parameters),
+        "outputSchema": read.answer.as_ref().map(schema::output),
         "curl": curl_read(app, read),
     })
 }

@@ -52,13 +52,17 @@ pub(crate) fn reads() -> Json {
     json_of("The declared reads.", "Reads")
 }
 
-/// What a read answers: any JSON; only its source knows more.
-fn found() -> Json {
+/// What a read answers: what it promises, or any JSON where only its source knows more.
+fn found(read: &Read) -> Json {
     let headers = ["ETag", "Age", "Cache-Status", "Server-Timing"];
     let headers = headers.map(|name| (name, json!({ "$ref": format!("#/components/headers/{name}") })));
-    let mut found = content("The answer.", "application/json", &json!({}));
+    let mut found = content("The answer.", "application/json", &promised(read));
     found["headers"] = headers.into_iter().map(|(name, header)| (name.to_owned(), header)).collect();
     found
+}
+
+fn promised(read: &Read) -> Json {
+    read.answer.as_ref().map_or_else(|| json!({}), |answer| answer.to_json().into())
 }
 
 pub(crate) fn read_by_query(read: &Read) -> Json {
@@ -76,7 +80,7 @@ pub(crate) fn read_by_query(read: &Read) -> Json {
         "summary": read.title,
         "parameters": read.parameters.iter().map(parameter).collect::<Vec<_>>(),
         "responses": {
-            "200": found(),
+            "200": found(read),
             "304": { "description": "Nothing has changed since the answer with the ETag that `If-None-Match` names." },
         },
     })
@@ -84,7 +88,7 @@ pub(crate) fn read_by_query(read: &Read) -> Json {
 
 pub(crate) fn read_by_body(read: &Read) -> Json {
     let schema = reference(&read_schema(&read.name));
-    json!({ "summary": read.title, "requestBody": body(&schema), "responses": { "200": found() } })
+    json!({ "summary": read.title, "requestBody": body(&schema), "responses": { "200": found(read) } })
 }
 
 pub(crate) fn read_batch(read: &Read) -> Json {

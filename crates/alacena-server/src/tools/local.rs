@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alacena::{
-    Alacena, Ask, DeclaredRead, Mode,
+    Alacena, Ask, DeclaredRead,
     declared::Parameters,
     error::{Error, catalogue},
     runtime::BoxFuture,
@@ -25,7 +25,7 @@ impl LocalTools {
     async fn answer(read: &DeclaredRead, call: &ToolCall) -> Result<ToolResult, Error> {
         let given = call.arguments.iter().map(|(name, value)| (name.as_str(), value));
         let parameters = Parameters::from_json(&read.parameters, given)?;
-        let ask = Ask { credentials: Arc::clone(&call.credentials), mode: Mode::Normal };
+        let ask = Ask { credentials: Arc::clone(&call.credentials), ..Ask::default() };
         let outcome = read.ask(parameters, ask).await?;
         Ok(match outcome.value() {
             Some(body) => ToolResult::found(body, &outcome),

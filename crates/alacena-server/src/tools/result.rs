@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use alacena::{
     error::Error,
-    outcome::{MissReason, Outcome}, value::Body};
+    outcome::{MissReason, Outcome},
+    value::Body,
+};
 use axum::body::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
@@ -223,12 +225,17 @@ mod tests {
     #[test]
     fn a_document_is_copied_number_for_number_and_read_back() {
         let document = ToolResult {
-            answer: Answer::Document(Bytes::from_static(b" {\"id\": 1.00, \"big\": 12345678901234567890123}")),
+            answer: Answer::Document(Bytes::from_static(
+                b" {\"id\": 1.00, \"big\": 12345678901234567890123}",
+            )),
             is_error: false,
             meta: Map::new(),
         };
         let text = String::from_utf8(document.to_bytes()).unwrap();
-        assert!(text.contains(r#""structuredContent": {"id": 1.00, "big": 12345678901234567890123},"#), "{text}");
+        assert!(
+            text.contains(r#""structuredContent": {"id": 1.00, "big": 12345678901234567890123},"#),
+            "{text}"
+        );
         assert!(matches!(document.structured(), Some(Structured::Rounded(_))));
         assert_eq!(ToolResult::from_json(serde_json::from_str(&text).unwrap()), Some(document));
     }

@@ -3,31 +3,32 @@
 use crate::support::{Answer, Request, Running, post};
 use serde_json::{Value as Json, json};
 
-const MODERN: &str = "2026-07-28";
-const LEGACY: &str = "2025-11-25";
+pub(crate) const MODERN: &str = "2026-07-28";
+pub(crate) const LEGACY: &str = "2025-11-25";
 
 /// A request of 2026-07-28: stateless, the version in header and `_meta`.
-async fn modern(server: &Running, method: &str, params: Json) -> Answer {
+pub(crate) async fn modern(server: &Running, method: &str, params: Json) -> Answer {
     server.send(modern_request(method, params)).await
 }
 
-fn modern_request(method: &str, mut params: Json) -> Request {
+pub(crate) fn modern_request(method: &str, mut params: Json) -> Request {
     params["_meta"]["io.modelcontextprotocol/protocolVersion"] = MODERN.into();
     params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
     params["_meta"]["io.modelcontextprotocol/clientInfo"] = json!({"name": "test", "version": "1"});
+    let name = params["name"].as_str().or(params["uri"].as_str()).map(str::to_owned);
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
     let mut request = post("/mcp", body)
         .with("accept", "application/json, text/event-stream")
         .with("mcp-protocol-version", MODERN)
         .with("mcp-method", method);
-    if let Some(name) = params["name"].as_str() {
-        request = request.with("mcp-name", name);
+    if let Some(name) = name {
+        request = request.with("mcp-name", &name);
     }
     request
 }
 
 /// A request after the handshake of 2025-11-25.
-async fn legacy(server: &Running, message: Json) -> Answer {
+pub(crate) async fn legacy(server: &Running, message: Json) -> Answer {
     let request = post("/mcp", message.to_string())
         .with("accept", "application/json, text/event-stream")
         .with("mcp-protocol-version", LEGACY);
@@ -183,7 +184,8 @@ async fn a_call_that_fails_is_an_answer_and_only_an_unknown_tool_is_not() {
     assert_eq!(wrong["isError"], true);
     let text = wrong["content"][0]["text"].as_str().unwrap();
     assert!(text.starts_with("parameter not accepted: `id` must be an integer\n"), "{text}");
-    assert_eq!(wrong["structuredContent"]["type"], "urn:alacena:error:parameter-invalid");
+    assert_eq!(wrong["_meta"]["dev.alacena/problem"]["type"], "urn:alacena:error:parameter-invalid");
+    assert!(wrong.get("structuredContent").is_none(), "that is for what the tool promises to answer");
 
     server.upstream.fail_with(500);
     let failed = call(json!({"name": "item", "arguments": {"id": 7}})).await.json()["result"].clone();

@@ -1,5 +1,6 @@
 //! The configuration, as somebody who writes one meets it.
 
+mod answer;
 mod example;
 mod explain;
 mod json_schema;

@@ -94,11 +94,8 @@ impl Direct {
         out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
         serde_json::to_writer(&mut out, id).expect("a vector takes every byte");
         out.extend_from_slice(b",\"result\":");
-        let dialect = if is_modern {
-            Dialect::Modern { server_info: &self.server_info }
-        } else {
-            Dialect::Legacy
-        };
+        let dialect =
+            if is_modern { Dialect::Modern { server_info: &self.server_info } } else { Dialect::Legacy };
         result.write(&mut out, dialect);
         out.push(b'}');
         response(out)
@@ -187,7 +184,8 @@ fn revision(headers: &HeaderMap, meta: &Meta<'_>, name: &str) -> Option<bool> {
         return (agrees && repeats).then_some(true);
     }
     let is_known = |version: &str| {
-        version < modern.as_str() && ProtocolVersion::KNOWN_VERSIONS.iter().any(|known| known.as_str() == version)
+        version < modern.as_str()
+            && ProtocolVersion::KNOWN_VERSIONS.iter().any(|known| known.as_str() == version)
     };
     // Without the header it is 2025-03-26.
     version.is_none_or(is_known).then_some(false)

@@ -75,8 +75,7 @@ fn address_template(tool: &Tool) -> String {
 
 /// What a client that plans ahead wants to know of a read: how long its answers are fresh, and what invalidates them.
 pub(super) fn about(tool: &Tool) -> Map<String, Json> {
-    let facts =
-        json!({ "class": tool.class, "ttlMs": (tool.ttl * 1000.0) as u64, "key": tool.key, "tags": tool.tags });
+    let facts = json!({ "class": tool.class, "ttlMs": (tool.ttl * 1000.0) as u64, "key": tool.key, "tags": tool.tags });
     Map::from_iter([(READ_KEY.to_owned(), facts)])
 }
 
@@ -119,7 +118,8 @@ pub(super) fn named<'t>(address: &str, tools: &'t [Tool]) -> Result<Named<'t>, E
 
 /// A text of an address as the parameter's own type, as far as it can be read as that; the tool has the last word.
 fn argument(tool: &Tool, name: &str, text: &str) -> Json {
-    let word = parameters(tool).find(|(known, _)| *known == name).and_then(|(_, schema)| schema["type"].as_str());
+    let word =
+        parameters(tool).find(|(known, _)| *known == name).and_then(|(_, schema)| schema["type"].as_str());
     let read = match word {
         Some("integer") => text.parse::<i64>().ok().map(Json::from),
         Some("number") => text.parse().ok().and_then(Number::from_f64).map(Json::from),

@@ -142,8 +142,8 @@ impl Check<'_> {
             },
             "items" => schema.items = self.schema_at(node, path, levels - 1, places).map(Box::new),
             "enum" => schema.choices = self.choices(node, path),
-            "minimum" => schema.minimum = self.limit(node, path),
-            "maximum" => schema.maximum = self.limit(node, path),
+            "minimum" => schema.minimum = self.number(node, path),
+            "maximum" => schema.maximum = self.number(node, path),
             about if ABOUT_THE_SCHEMA.contains(&about) => {}
             other => {
                 let message = match nearest(other, WORDS.into_iter()) {
@@ -209,14 +209,6 @@ impl Check<'_> {
             }
         };
         nodes.iter().enumerate().filter_map(choice).collect()
-    }
-
-    fn limit(&mut self, node: &Node, path: &str) -> Option<f64> {
-        let limit = self.number(node, path)?;
-        if !limit.is_finite() {
-            self.wrong(&node.origin, path, "is no number of JSON", "Leave it out where there is no limit.");
-        }
-        Some(limit)
     }
 
     /// What must hold between the words of one place.
