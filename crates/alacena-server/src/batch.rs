@@ -61,7 +61,7 @@ pub(crate) async fn by_bodies(
         let detail = format!("`calls` holds {}; a batch has at most {CALLS_MAX}", calls.len());
         return Err(Error::new(&catalogue::BATCH_TOO_LARGE, detail).into());
     }
-    let ask = Ask { credentials: credentials(&read.credentials, &headers)?, mode: mode(&headers, &caller) };
+    let ask = Ask { credentials: credentials(&read.credentials, &headers)?, mode: mode(&headers, caller.role), ..Ask::default() };
     let varies = HeaderValue::try_from(read.credentials.join(", ")).ok().filter(|varies| !varies.is_empty());
     let asking =
         Asking { alacena: app.alacena().clone(), read: read.clone(), ask, sees_cache: caller.sees_cache };

@@ -68,9 +68,9 @@ struct Asked<'a> {
 impl Asked<'_> {
     async fn answer(self, app: &App, caller: &Caller, headers: &HeaderMap) -> Result<Response, Problem> {
         let Asked { read, parameters, begun, conditional } = self;
-        let mode = mode(headers, caller);
-        let ask = Ask { credentials: credentials(&read.credentials, headers)?, mode };
-        let outcome = app.alacena().ask(&read.name, parameters, ask).await?;
+        let mode = mode(headers, caller.role);
+        let ask = Ask { credentials: credentials(&read.credentials, headers)?, mode, ..Ask::default() };
+        let outcome = read.ask(parameters, ask).await?;
         let view = View {
             mode,
             read,

@@ -17,11 +17,11 @@ use parking_lot::Mutex;
 pub use alacena_core::engine::Mode;
 
 use crate::{
+    encoding::{Encodings, Gzip},
     prepared::{Prepared, PreparedRead, required},
     reload::Opened,
     store::Store,
     targets::Step,
-    typed::typed,
     warming,
 };
 
@@ -79,6 +79,7 @@ pub(crate) struct Inner {
     pub(crate) class_types: Mutex<BTreeMap<String, TypeId>>,
     pub(crate) writes_sent: alacena_core::figures::Counter,
     pub(crate) warming: warming::Kept,
+    pub(crate) encodings: Arc<Encodings>,
 }
 
 /// How one read is asked.
@@ -88,6 +89,9 @@ pub struct Ask {
     pub credentials: Arc<[Credential]>,
     /// Whether the cache may answer.
     pub mode: Mode,
+    /// Whether the answer may come in gzip, as its [`encoding`](Body::encoding) and
+    /// [`preferring_gzip`](Body::preferring_gzip) then tell.
+    pub gzip: Gzip,
 }
 
 /// How far an invalidation had gone when it was acknowledged.
@@ -163,7 +167,10 @@ impl Alacena {
                 engine.get_or_fetch_after(&question, first).await?
             }
         };
-        typed(outcome)
+        match ask.gzip {
+            Gzip::Required => self.in_gzip(outcome, &question.key).await,
+            gzip => self.opened(outcome, &question.key, gzip),
+        }
     }
 
     /// Invalidates every target, or none.

@@ -10,6 +10,7 @@ mod builder;
 mod calendar;
 pub mod config;
 mod declared_reads;
+mod encoding;
 mod explain;
 mod figures;
 mod handle;
@@ -37,10 +38,11 @@ mod writing;
 pub use alacena_backends::embedded::{Owner, read_owner};
 pub use alacena_core::engine::{Put, PutRefusal};
 pub use alacena_core::{
-    class, declared, dep, error, freshness, key, ledger, outcome, runtime, secret, source, value,
+    class, declared, dep, envelope, error, freshness, key, ledger, outcome, runtime, secret, source, value,
 };
 pub use builder::Builder;
 pub use declared_reads::{DeclaredRead, DeclaredWrite, Read, Write};
+pub use encoding::Gzip;
 pub use explain::{Explanation, KeyExplanation, KeyPage};
 pub use figures::{BreakerFigures, Figures, Health, ReadFigures, SourceFigures, Status, WarmingFigures};
 pub use handle::{Alacena, Ask, Invalidated, Level, Mode};

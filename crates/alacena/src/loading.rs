@@ -10,10 +10,11 @@ use alacena_core::{
     outcome::Outcome,
     runtime::BoxFuture,
     source::{Call, Credential, Fetched, Terms},
-    value::{Body, Value},
+    value::{Body, Compression, Kept, Value},
 };
 
 use crate::{
+    config::ReadConfig,
     handle::{Alacena, Ask},
     parents::Parent,
     prepared::PreparedRead,
@@ -53,16 +54,18 @@ impl Alacena {
     ) -> impl FnOnce(bool) -> Loading + Send + use<> {
         let (fetch, ttl) = (Arc::clone(&prepared.fetch), Arc::clone(&prepared.ttl));
         let (engine, key) = (self.inner.engine.clone(), key.clone());
-        let conditional = prepared.declaration.conditional;
+        let ReadConfig { conditional, compression, .. } = prepared.declaration;
         move |no_cache| {
             // Whatever is held, the source says whether it is still what it would answer.
             let held = engine.held(&key).filter(|_| conditional);
-            let body = held.as_ref().and_then(|held| held.downcast_ref::<Body>());
-            let validator = body.and_then(Body::validator).cloned();
+            let kept = held.as_ref().and_then(Kept::of);
+            let validator = kept.and_then(|kept| kept.validator()).cloned();
             let call = Call { parameters: Arc::new(parameters), credentials, no_cache, held: validator };
             Box::pin(async move {
                 let fetched = fetch.fetch(call).await?;
-                loaded(fetched, held, |terms, body| ttl.terms(terms, body, engine.runtime().unix_millis()))
+                let terms =
+                    |terms, body: Option<&Body>| ttl.terms(terms, body, engine.runtime().unix_millis());
+                loaded(fetched, held, compression, terms).await
             })
         }
     }
@@ -82,7 +85,7 @@ impl Alacena {
     {
         let (alacena, parent, rules) = (self.clone(), Arc::clone(parent), Arc::clone(&prepared.rules));
         let (fetch, ttl) = (Arc::clone(&prepared.fetch), Arc::clone(&prepared.ttl));
-        let own = prepared.own(&credentials);
+        let (own, compression) = (prepared.own(&credentials), prepared.declaration.compression);
         async move {
             let runtime = Arc::clone(alacena.runtime());
             let outcome = alacena.ask_parent(&parent, &parameters, credentials, mode).await?;
@@ -98,7 +101,11 @@ impl Alacena {
                 Box::pin(async move {
                     let fetched = fetch.fetch(call).await.map_err(|error| parent.explain(error))?;
                     let terms = |terms, body: Option<&Body>| ttl.terms(terms, body, runtime.unix_millis());
-                    Ok(bound.apply(loaded(fetched, None, terms)?, &rules.policy, runtime.now()))
+                    Ok(bound.apply(
+                        loaded(fetched, None, compression, terms).await?,
+                        &rules.policy,
+                        runtime.now(),
+                    ))
                 })
             }))
         }
@@ -114,25 +121,35 @@ impl Alacena {
     ) -> BoxFuture<'static, Result<Outcome<Body>, Error>> {
         let (alacena, parent, parameters) = (self.clone(), Arc::clone(parent), parent.parameters(child));
         Box::pin(async move {
-            let asked = alacena.ask_prepared(&parent.read, parameters?, Ask { credentials, mode }).await;
+            let asked = alacena
+                .ask_prepared(&parent.read, parameters?, Ask { credentials, mode, ..Ask::default() })
+                .await;
             asked.map_err(|error| parent.named(error))
         })
     }
 }
 
 /// What a source said, as the engine takes it.
-fn loaded(
+async fn loaded(
     fetched: Fetched,
     held: Option<Value>,
-    terms_of: impl FnOnce(Terms, Option<&Body>) -> Terms,
+    compression: Compression,
+    terms_of: impl FnOnce(Terms, Option<&Body>) -> Terms + Send,
 ) -> Result<Loaded, Error> {
     match (fetched, held) {
-        (Fetched::Found { body, cacheable, terms }, _) => {
+        (Fetched::Found { body, cacheable, terms }, held) => {
             let terms = terms_of(terms, Some(&body));
-            Ok(Loaded { cacheable, terms, ..Loaded::found(body.into()) })
+            let renewed = held.as_ref().and_then(Kept::of).and_then(|kept| kept.renewed(&body));
+            let value = match renewed {
+                Some(value) => value,
+                None => body.keep(compression).await,
+            };
+            Ok(Loaded { cacheable, terms, ..Loaded::found(value) })
         }
         (Fetched::Unchanged { cacheable, terms }, Some(held)) => {
-            let terms = terms_of(terms, held.downcast_ref());
+            let opened = Kept::of(&held).map(|kept| kept.open(false)).transpose()?;
+            let terms = terms_of(terms, opened.as_deref());
+            drop(opened);
             Ok(Loaded { cacheable, terms, ..Loaded::found(held) })
         }
         (Fetched::Absent, _) => Ok(Loaded::absent()),

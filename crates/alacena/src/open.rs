@@ -12,6 +12,7 @@ use alacena_core::{
     figures::{Counter, Counters},
     guard::{BreakerSettings, BulkheadSettings, Guard, GuardSettings},
     runtime::SharedRuntime,
+    value::Compression,
 };
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -67,6 +68,7 @@ impl Alacena {
         Alacena {
             inner: Arc::new(Inner {
                 started: runtime.now(),
+                encodings: Arc::default(),
                 warming: Kept(Arc::new(Warming::new(Arc::clone(&runtime)))),
                 engine: Engine::new(memory, runtime),
                 store,
@@ -305,7 +307,7 @@ fn answers_alike(a: &ReadConfig, b: &ReadConfig) -> bool {
     let silent = |read: &ReadConfig| {
         let mut read = read.clone();
         (read.title, read.description) = (String::new(), String::new());
-        (read.public, read.warm) = (false, None);
+        (read.public, read.warm, read.compression) = (false, None, Compression::default());
         read.parameters.iter_mut().for_each(|parameter| parameter.description.clear());
         read
     };

@@ -8,7 +8,7 @@
 use std::{path::Path, sync::Arc};
 
 use alacena::{
-    Alacena, Ask, Level, Mode, Owner, SystemRuntime,
+    Alacena, Ask, Level, Owner, SystemRuntime,
     class::Policy,
     config::Config,
     declared::Parameters,
@@ -234,8 +234,8 @@ async fn a_key_may_be_written_in_every_form_that_a_call_may() {
     .await;
     let declared = &alacena.declared_read("found").unwrap().parameters;
     let ask = async || {
-        let call = Parameters::from_text(declared, [("id", "7"), ("ratio", "-0.0")]).unwrap();
-        alacena.ask("found", call, Ask::default()).await.unwrap()
+        let call = Parameters::from_text(&found.parameters, [("id", "7"), ("ratio", "-0.0")]).unwrap();
+        found.ask(call, Ask::default()).await.unwrap()
     };
     for text in ["found:7:0:any", "found:007:0:any", "found:+7:-0:any", "found:7:0.00:", "found:7:0e5:any"] {
         ask().await;
@@ -394,7 +394,7 @@ async fn two_callers_with_different_credentials_never_share_an_answer() {
     let alacena = open(folder.path(), &crm(&base)).await;
     let ask = |caller: &'static str| {
         let alacena = alacena.clone();
-        let ask = Ask { credentials: sent_by(caller), mode: Mode::Normal };
+        let ask = Ask { credentials: sent_by(caller), ..Ask::default() };
         async move { alacena.ask("me", Parameters::default(), ask).await.unwrap() }
     };
     for caller in ["ana", "bob", "ana", "bob"] {
@@ -407,7 +407,7 @@ async fn two_callers_with_different_credentials_never_share_an_answer() {
     let order = async || {
         let call = Parameters::from_text(&alacena.declared_read("order").unwrap().parameters, [("id", "7")])
             .unwrap();
-        let ask = Ask { credentials: sent_by("ana"), mode: Mode::Normal };
+        let ask = Ask { credentials: sent_by("ana"), ..Ask::default() };
         alacena.ask("order", call, ask).await.unwrap()
     };
     order().await;
@@ -423,7 +423,7 @@ async fn a_write_whose_end_nobody_knows_counts_as_done() {
     let folder = tempfile::tempdir().unwrap();
     let (base, _) = echo().await;
     let alacena = open(folder.path(), &crm(&base)).await;
-    let ask = || Ask { credentials: sent_by("ana"), mode: Mode::Normal };
+    let ask = || Ask { credentials: sent_by("ana"), ..Ask::default() };
     alacena.ask("me", Parameters::default(), ask()).await.unwrap();
     let unknown = alacena.write("rename", Parameters::default(), sent_by("ana")).await.unwrap_err();
     assert_eq!(unknown.kind(), Kind::Unavailable);

@@ -105,7 +105,7 @@ async fn ask(alacena: &Alacena, arguments: &Call) -> Result<Outcome<Body>, Error
         return Err(Error::new(&catalogue::PARAMETER_INVALID, detail).with("header", &header.name));
     }
     let credentials = headers.iter().map(Header::credential).collect();
-    read.ask(parameters, Ask { mode: Mode::Refresh, credentials }).await
+    read.ask(parameters, Ask { mode: Mode::Refresh, credentials, ..Ask::default() }).await
 }
 
 fn print(answer: &Answer) -> Result<(), Failure> {

@@ -134,6 +134,12 @@ impl Body {
         Self { variant, ..self }
     }
 
+    /// The same with the knowledge that there is to be no gzip beside it.
+    #[must_use]
+    pub fn without_gzip(self) -> Self {
+        Self { variant: Variant::NotWorthIt, ..self }
+    }
+
     /// The same in gzip, worth it or not: for who takes nothing else.
     pub async fn in_gzip(&self) -> Self {
         match self.preferring_gzip() {

@@ -45,7 +45,7 @@ pub(super) async fn gzip(bytes: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 /// [`Corrupt`] where they are not exactly as many, or anything else is wrong.
-pub(super) fn gunzip(encoded: &[u8], length: usize) -> Result<Vec<u8>, Corrupt> {
+pub fn gunzip(encoded: &[u8], length: usize) -> Result<Vec<u8>, Corrupt> {
     // Room for one more, by which it would show that there are more.
     let mut bytes = Vec::with_capacity(length + 1);
     let read = GzDecoder::new(encoded).take(length as u64 + 1).read_to_end(&mut bytes);

@@ -5,6 +5,8 @@ mod packed;
 mod gzip;
 
 pub use body::{Body, Encoding};
+#[doc(hidden)]
+pub use gzip::gunzip;
 pub use packed::{Compression, Kept};
 
 use std::{any::Any, fmt, sync::Arc};

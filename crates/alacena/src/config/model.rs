@@ -10,6 +10,7 @@ use alacena_core::{
     declared::{AnswerSchema, Parameter, Parameters, Pointer, Template},
     envelope::SealKeys,
     secret::Secret,
+    value::Compression,
 };
 
 use super::{origin::Origin, problem::Problem};
@@ -282,6 +283,8 @@ pub struct ReadConfig {
     pub ttl_from: TtlFrom,
     /// Whether its source is shown the version that is held, as its class declares it.
     pub conditional: bool,
+    /// How its answers are kept in memory, as its class declares it.
+    pub compression: Compression,
     /// What it promises to answer; every answer of its source is checked against it.
     pub answer: Option<AnswerSchema>,
     /// Whether it needs no token.

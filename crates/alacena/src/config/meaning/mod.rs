@@ -11,6 +11,7 @@ mod sql;
 mod parents;
 mod keys;
 mod ttl_from;
+mod compression;
 mod reads;
 mod warm;
 mod writes;

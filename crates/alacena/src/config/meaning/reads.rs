@@ -79,6 +79,7 @@ impl Meaning<'_> {
             answer: settings.answer_maybe("answer").cloned(),
             public: settings.boolean_maybe("public").unwrap_or(false),
             warm,
+            compression: self.compression(&class),
             class,
         })
     }

@@ -318,6 +318,12 @@ const CLASSES: &[Field] = &[
     )
     .default("2s"),
     Field::new("hard_timeout", duration("1ms", "10m"), "How long a load may take. Waiting for a place at the source, at most its `queue_wait`, comes on top.").default("10s"),
+    Field::new(
+        "compression",
+        choice(&["none", "lz4", "gzip"]),
+        "How answers of 1 KiB or more are kept in memory, so that more of them fit. `lz4`: about a third of JSON, decompressed for every answer. `gzip`: about a fifth, sent as it is to callers who take gzip and decompressed, which takes longer, for others. `none`: as they are; for callers who take gzip, that is made once and kept beside them, so that no answer costs anything.",
+    )
+    .default("none"),
     Field::new("item_max", bytes("1B", "256MiB"), "The largest value kept; a larger one is answered and not kept. Refused where `memory.max` has no room for one: 64MiB has room for 2MiB.")
         .default("512KiB"),
     Field::new(
@@ -335,7 +341,6 @@ const CLASSES: &[Field] = &[
     Field::later("l2_ttl"),
     Field::later("tiers"),
     Field::later("without_l2"),
-    Field::later("compression"),
     Field::later("encryption"),
     Field::later("replicas"),
     UNORDERED,
