@@ -6,7 +6,9 @@ mod explain;
 mod json_schema;
 mod layers;
 mod meaning;
+mod parents;
 mod problems;
+mod queries;
 mod secrets;
 mod warm;
 

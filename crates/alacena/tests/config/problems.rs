@@ -147,17 +147,13 @@ url = "x"
 [reads.kpis]
 source = "db"
 sql = "select 1"
-unordered = true
 [classes.kpis]
-compression = true
+without_l2 = "local"
 [events.crm]
 "#;
     let problems = parse(text).unwrap_err();
     let paths: Vec<&str> = problems.iter().map(|problem| problem.path()).collect();
-    assert_eq!(
-        paths,
-        ["redis", "sources.db.kind", "reads.kpis.unordered", "classes.kpis.compression", "events"]
-    );
+    assert_eq!(paths, ["redis", "sources.db.kind", "classes.kpis.without_l2", "events"]);
     assert!(problems.iter().all(|problem| problem.message() == "not built yet"));
     assert_eq!(Error::from(problems).code(), &catalogue::NOT_BUILT_YET);
     let mixed = parse("[redis]\n[nonsense]\n").unwrap_err();

@@ -54,6 +54,13 @@ impl Meaning<'_> {
         Some(ParentConfig { read, parameters, take })
     }
 
+    /// Whether a problem of its parent has been told that leaves open what its question may name.
+    pub(super) fn has_wrong_parent(settings: &Settings) -> bool {
+        let parent = settings.table_maybe("parent");
+        settings.is_wrong("parent")
+            || parent.is_some_and(|parent| ["read", "params", "take"].iter().any(|field| parent.is_wrong(field)))
+    }
+
     /// What the question may use besides its parameters: of a type that only an answer shows.
     pub(super) fn taken(settings: &Settings) -> Vec<Parameter> {
         let take = settings.table_maybe("parent").map(|parent| parent.texts_by_name("take"));

@@ -32,6 +32,9 @@ impl Meaning<'_> {
         let source = self.named_by(settings, "source", "sources", "source");
         let class = self.class_of(name, settings);
         let ttl_from = self.ttl_from(&class);
+        if Self::has_wrong_parent(settings) {
+            return None;
+        }
         let parent = self.parent(settings, &parameters);
         // What is taken is there for the question, and for nothing else.
         let declared = parameters.len();
@@ -76,10 +79,10 @@ impl Meaning<'_> {
             parent,
             ttl_from,
             conditional: self.is_conditional(&class),
+            compression: self.compression(&class),
             answer: settings.answer_maybe("answer").cloned(),
             public: settings.boolean_maybe("public").unwrap_or(false),
             warm,
-            compression: self.compression(&class),
             class,
         })
     }

@@ -1,0 +1,127 @@
+//! Places at a source, callers' credentials, chains.
+
+use alacena::{
+    Mode,
+    error::{Kind, catalogue},
+    outcome::Origin,
+};
+
+use crate::world::{JOB_AND_CUSTOMER, World, done, ended, job_of, text};
+
+/// One read above another, four times.
+const CHAIN: &str = r#"
+    [classes.c]
+    jitter = 0.0
+    [reads.r0]
+    source = "crm"
+    class = "c"
+    http = "GET /0/{id}"
+    params.id = { type = "integer" }
+    [reads.r1]
+    source = "crm"
+    class = "c"
+    http = "GET /1/{v}"
+    params.id = { type = "integer" }
+    parent = { read = "r0", params = { id = "{id}" }, take = { v = "/v" } }
+    [reads.r2]
+    source = "crm"
+    class = "c"
+    http = "GET /2/{v}"
+    params.id = { type = "integer" }
+    parent = { read = "r1", params = { id = "{id}" }, take = { v = "/v" } }
+    [reads.r3]
+    source = "crm"
+    class = "c"
+    http = "GET /3/{v}"
+    params.id = { type = "integer" }
+    parent = { read = "r2", params = { id = "{id}" }, take = { v = "/v" } }
+    [reads.r4]
+    source = "crm"
+    class = "c"
+    http = "GET /4/{v}"
+    params.id = { type = "integer" }
+    parent = { read = "r3", params = { id = "{id}" }, take = { v = "/v" } }
+"#;
+
+#[tokio::test]
+async fn with_one_place_at_the_source_of_both_nobody_waits_for_itself() {
+    let mut world = World::with_source(JOB_AND_CUSTOMER, "concurrency = 1").await;
+    let asked: Vec<_> = (1..=3).map(|job| world.ask("get_customer", job)).collect();
+    // One request at a time, whichever comes first.
+    for _ in 0..6 {
+        let request = world.next().await;
+        assert!(world.hears_nothing().await, "there is one place");
+        let customer = request.line.strip_prefix("GET /jobs/").map(|job| job.parse::<u64>().unwrap() + 40);
+        request.ok(&customer.map_or("1".to_owned(), job_of)).await;
+    }
+    for asked in asked {
+        assert_eq!(text(&done(asked).await), "1");
+    }
+}
+
+#[tokio::test]
+async fn a_chain_of_four_parents_is_asked_from_the_top() {
+    let mut world = World::with_source(CHAIN, "concurrency = 1").await;
+    let asked = world.ask("r4", 7);
+    world.hears("GET /0/7").await.ok("{\"v\":10}").await;
+    world.hears("GET /1/10").await.ok("{\"v\":\"a b\"}").await;
+    world.hears("GET /2/a%20b").await.ok("{\"v\":true}").await;
+    world.hears("GET /3/true").await.ok("{\"v\":0.5}").await;
+    world.hears("GET /4/0.5").await.ok("1").await;
+    assert_eq!(done(asked).await.origin(), Origin::Source);
+    for read in ["r0", "r1", "r2", "r3", "r4"] {
+        assert!(done(world.ask(read, 7)).await.is_hit(), "{read}");
+    }
+    world.invalidate(alacena::ledger::Target::Key("r0:7".to_owned())).await;
+    let asked = world.ask("r4", 7);
+    world.hears("GET /0/7").await.answer("404 Not Found", "", "").await;
+    assert!(done(asked).await.value().is_none(), "no such thing, all the way down");
+    assert!(world.hears_nothing().await);
+}
+
+#[tokio::test]
+async fn the_credentials_of_the_parent_are_needed_keyed_and_kept_from_the_child_s_source() {
+    let open =
+        format!("[sources.open]\nkind = \"http\"\nbase_url = \"{{base}}\"\nretries = 0\n{JOB_AND_CUSTOMER}");
+    let customers = "[reads.get_customer]\n    source = \"crm\"";
+    assert!(open.contains(customers));
+    let open = open.replace(customers, "[reads.get_customer]\n    source = \"open\"");
+    let mut world = World::with_source(&open, "credentials = [\"authorization\"]").await;
+    assert_eq!(world.alacena.declared_read("get_customer").unwrap().credentials, ["authorization"]);
+    let refused = ended(world.ask("get_customer", 7)).await.unwrap_err();
+    assert_eq!((refused.code(), refused.kind()), (&catalogue::CREDENTIAL_REQUIRED, Kind::Denied));
+
+    for (who, customer) in [("ana", 1), ("bea", 2)] {
+        let asked = world.ask_as("get_customer", 7, Mode::Normal, &[("authorization", who)]);
+        let job = world.hears("GET /jobs/7").await;
+        assert!(job.head.contains(&format!("authorization: {who}\r\n")), "{}", job.head);
+        job.ok(&job_of(customer)).await;
+        let request = world.hears(&format!("GET /customers/{customer}")).await;
+        assert!(!request.head.contains("authorization"), "it is not for that source: {}", request.head);
+        request.ok(&customer.to_string()).await;
+        done(asked).await;
+    }
+    for (who, customer) in [("ana", "1"), ("bea", "2")] {
+        let held = done(world.ask_as("get_customer", 7, Mode::Normal, &[("authorization", who)])).await;
+        assert!(held.is_hit());
+        assert_eq!(text(&held), customer, "nobody sees what another one's credentials have fetched");
+    }
+    world.invalidate(alacena::ledger::Target::Key("get_customer:7".to_owned())).await;
+    let asked = world.ask_as("get_customer", 7, Mode::Normal, &[("authorization", "ana")]);
+    world.hears("GET /customers/1").await.ok("1").await;
+    done(asked).await;
+}
+
+#[tokio::test]
+async fn a_child_follows_a_parent_that_is_declared_otherwise() {
+    let mut world = World::open(JOB_AND_CUSTOMER).await;
+    world.fill(7, 42).await;
+    let config = world.another(&JOB_AND_CUSTOMER.replace("GET /jobs/{id}", "GET /orders/{id}"));
+    world.reload(&config).await;
+    let asked = world.ask("get_customer", 7);
+    world.hears("GET /orders/7").await.ok(&job_of(43)).await;
+    world.hears("GET /customers/43").await.ok("2").await;
+    assert_eq!(text(&done(asked).await), "2");
+    world.reload(&config).await;
+    assert!(done(world.ask("get_customer", 7)).await.is_hit(), "nothing has changed");
+}
