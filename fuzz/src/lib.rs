@@ -5,8 +5,12 @@
 //! that a fuzzer has found.
 
 mod answer;
+mod cache_control;
 mod configuration;
+mod decompression;
+mod envelope;
 mod key;
+mod mcp;
 mod origin;
 mod parameters;
 mod request;
@@ -15,8 +19,12 @@ mod template;
 mod tool_result;
 
 pub use answer::answer;
+pub use cache_control::cache_control;
 pub use configuration::configuration;
+pub use decompression::decompression;
+pub use envelope::envelope;
 pub use key::key;
+pub use mcp::mcp;
 pub use parameters::parameters;
 pub use request::request;
 pub use sql::sql;
@@ -29,8 +37,12 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All of them.
 pub const TARGETS: &[Target] = &[
     ("answer", answer),
+    ("cache_control", cache_control),
     ("configuration", configuration),
+    ("decompression", decompression),
+    ("envelope", envelope),
     ("key", key),
+    ("mcp", mcp),
     ("parameters", parameters),
     ("request", request),
     ("sql", sql),

@@ -22,7 +22,10 @@
 
 mod settings;
 mod serve;
-mod connection;
+mod server;
+mod in_process;
+mod reload;
+mod connections;
 mod app;
 mod edge;
 mod routes;
@@ -56,3 +59,6 @@ pub use settings::{ServerSettings, Token};
 #[cfg(feature = "mcp")]
 pub use tools::mcp_stdio;
 pub use tools::{LocalTools, Tool, ToolCall, ToolResult, Tools};
+#[doc(hidden)]
+pub use in_process::InProcess;
+pub use server::Server;

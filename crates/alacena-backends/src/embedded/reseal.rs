@@ -84,10 +84,10 @@ pub(super) fn refused(folder: &Path, why: impl Display) -> Error {
 /// Tells by the secret, which every store has.
 fn written(database: &Database) -> Result<Result<Written, Unreadable>, redb::Error> {
     let transaction = database.begin_read()?;
-    if let Some(sealed) = found(transaction.open_table(SEALED))? {
-        if let Some(secret) = sealed.get(PRINCIPALS)? {
-            return Ok(Header::read(secret.value()).map(|(header, _)| Written::Sealed(header.key)));
-        }
+    if let Some(sealed) = found(transaction.open_table(SEALED))?
+        && let Some(secret) = sealed.get(PRINCIPALS)?
+    {
+        return Ok(Header::read(secret.value()).map(|(header, _)| Written::Sealed(header.key)));
     }
     let is_begun = found(transaction.open_table(META))?.is_some();
     Ok(Ok(if is_begun { Written::Readable } else { Written::Nothing }))

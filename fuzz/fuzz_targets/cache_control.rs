@@ -1,0 +1,4 @@
+//! `cache_control` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| alacena_fuzz::cache_control(data));

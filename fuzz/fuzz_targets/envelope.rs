@@ -1,0 +1,4 @@
+//! `envelope` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| alacena_fuzz::envelope(data));

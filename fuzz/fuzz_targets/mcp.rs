@@ -1,0 +1,4 @@
+//! `mcp` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| alacena_fuzz::mcp(data));
