@@ -4,7 +4,7 @@ use std::{
     collections::BinaryHeap,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -36,6 +36,8 @@ struct Inner {
     /// Guards the clock and those who wait on it; held for a few instructions.
     time: Mutex<Time>,
     random: AtomicU64,
+    /// By how much somebody has set the wall clock, in milliseconds.
+    wall_steps: AtomicI64,
 }
 
 #[derive(Default)]
@@ -71,7 +73,13 @@ impl FakeRuntime {
     /// A runtime at the origin of time, whose random numbers follow from `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self(Arc::new(Inner { time: Mutex::default(), random: AtomicU64::new(seed) }))
+        let (random, wall_steps) = (AtomicU64::new(seed), AtomicI64::new(0));
+        Self(Arc::new(Inner { time: Mutex::default(), random, wall_steps }))
+    }
+
+    /// Sets the wall clock forward by so many milliseconds, or back, as an operator or NTP does. Time goes on as before.
+    pub fn step_wall_clock(&self, by_millis: i64) {
+        self.0.wall_steps.fetch_add(by_millis, Ordering::Relaxed);
     }
 
     /// Moves the clock, waking sleepers in the order in which they are due, and lets every task that can run do so.
@@ -121,7 +129,8 @@ impl Runtime for FakeRuntime {
 
     fn unix_millis(&self) -> u64 {
         // A fixed day, so that what tests print does not change: 2026-11-20.
-        1_795_132_800_000 + self.now().nanos() / 1_000_000
+        let unstepped: u64 = 1_795_132_800_000 + self.now().nanos() / 1_000_000;
+        unstepped.saturating_add_signed(self.0.wall_steps.load(Ordering::Relaxed))
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {

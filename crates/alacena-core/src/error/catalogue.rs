@@ -52,7 +52,7 @@ catalogue! {
         "Look at what the source answers: it must be UTF-8 JSON, and what the read declares as its `answer`.";
     /// The source's answer is good JSON without the part that the read wants.
     ANSWER_LACKS_PART = "answer-lacks-part", Corrupt, "answer lacks what was asked for",
-        "Compare the read's `pointer` with what the source answers.";
+        "Compare the read's `pointer`, or what it takes of its `parent`, with what the source answers.";
     /// The breaker of the source is open.
     BREAKER_OPEN = "breaker-open", Unavailable, "source switched off after failures",
         "Nothing to do: Alacena probes the source and switches it on again by itself.";
@@ -104,6 +104,9 @@ catalogue! {
     /// The request's body is of a type that is not read here.
     MEDIA_TYPE_REFUSED = "media-type-refused", Invalid, "media type not accepted",
         "Send JSON with Content-Type: application/json.";
+    /// The caller takes the answer in no encoding that there is.
+    ENCODING_REFUSED = "encoding-refused", Invalid, "no encoding that is accepted",
+        "Accept gzip or the identity: leave Accept-Encoding out, or give neither of them the weight 0.";
     /// A token is needed and missing or wrong.
     TOKEN_REQUIRED = "token-required", Denied, "token required",
         "Send Authorization: Bearer with one of the tokens whose hashes are in alacena.toml.";

@@ -20,5 +20,6 @@ mod operations;
 mod keys;
 mod warming;
 mod openapi;
+mod composed;
 mod connections;
 mod load;

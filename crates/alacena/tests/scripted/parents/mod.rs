@@ -1,0 +1,5 @@
+//! Reads that need something of another read's answer.
+
+mod coherence;
+mod guard;
+mod taking;
