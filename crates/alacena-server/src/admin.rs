@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 
 use alacena::{
-    BreakerFigures, Figures, Health, Invalidated, Status,
+    BreakerFigures, Figures, Health, Invalidated, Reach, Status, TargetReach,
     error::{Error, catalogue},
     ledger::Target,
 };
@@ -19,7 +19,9 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{app::App, display, problem::Problem, query::Query, request::JsonBody, token::Caller};
+use crate::{
+    app::App, display, keys::aside, problem::Problem, query::Query, request::JsonBody, token::Caller,
+};
 
 /// Most targets of one call.
 const TARGETS_MAX: usize = 1000;
@@ -124,13 +126,34 @@ pub(crate) async fn invalidate(
     Extension(caller): Extension<Caller>,
     JsonBody(wanted): JsonBody<Wanted>,
 ) -> Result<Response, Problem> {
+    let dry_run = wanted.dry_run;
     let targets = wanted.targets()?;
+    if dry_run {
+        let reach = aside(&app, move |alacena| alacena.reach(&targets)).await??;
+        return Ok(Json(reach_shape(&reach)).into_response());
+    }
     let invalidated = app.alacena().invalidate(&targets, &caller.who).await?;
     Ok(acknowledged(invalidated))
 }
 
 fn acknowledged(invalidated: Invalidated) -> Response {
     Json(json!({ "level": invalidated.level.as_str(), "dropped": invalidated.dropped })).into_response()
+}
+
+/// What an invalidation would take away.
+fn reach_shape(reach: &Reach) -> Value {
+    let dep = |(dep, entries): &(String, u64)| json!({ "dep": dep, "entries": entries });
+    let target = |reached: &TargetReach| {
+        let deps = reached.deps.iter().map(dep).collect::<Vec<_>>();
+        json!({ "target": reached.target.to_string(), "deps": deps })
+    };
+    json!({
+        "dryRun": true,
+        "level": null,
+        "dropped": null,
+        "entries": reach.entries,
+        "targets": reach.targets.iter().map(target).collect::<Vec<_>>(),
+    })
 }
 
 /// What is to be invalidated, and how.
@@ -156,9 +179,6 @@ impl Wanted {
             None | Some("applied") => {}
             Some("replicated" | "barrier") => return not_built("waiting for other nodes"),
             Some(_) => return Err(refuse("`wait` must be applied, replicated or barrier")),
-        }
-        if self.dry_run {
-            return not_built("dryRun");
         }
         let mut targets = Vec::new();
         targets.extend(self.key.map(Target::Key));
@@ -200,9 +220,8 @@ mod tests {
         assert_eq!(wanted(json!({"all": false})), Err("parameter-invalid"));
         assert_eq!(wanted(json!({"all": true, "wait": "later"})), Err("parameter-invalid"));
         assert_eq!(wanted(json!({"tag": "a"})), Err("unreadable"));
-        for later in [json!({"all": true, "dryRun": true}), json!({"all": true, "wait": "barrier"})] {
-            assert_eq!(wanted(later), Err("not-built-yet"));
-        }
+        assert_eq!(wanted(json!({"all": true, "wait": "barrier"})), Err("not-built-yet"));
+        assert_eq!(wanted(json!({"all": true, "dryRun": true})), Ok(vec![Target::Everything]));
     }
 
     fn breaker(state: &'static str, failures: u64) -> alacena::SourceFigures {
@@ -240,6 +259,7 @@ mod tests {
             markers: 0,
             loads_running: 0,
             sources,
+            warming: alacena::WarmingFigures::default(),
             uptime: std::time::Duration::ZERO,
         }
     }

@@ -44,7 +44,7 @@ pub(crate) async fn explain(State(app): State<App>, RawQuery(raw): RawQuery) -> 
 }
 
 /// Looks at what may be every entry where that keeps no request waiting.
-async fn aside<T: Send + 'static>(
+pub(crate) async fn aside<T: Send + 'static>(
     app: &App,
     look: impl FnOnce(&Alacena) -> T + Send + 'static,
 ) -> Result<T, Error> {

@@ -38,6 +38,7 @@ mod batch;
 mod answer;
 mod cache_status;
 mod listing;
+mod warming;
 mod writes;
 mod admin;
 mod history;

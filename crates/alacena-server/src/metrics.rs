@@ -175,6 +175,24 @@ pub(crate) static FAMILIES: &[Family] = &[
         samples: |figures, out| out.add(&[], figures.writes),
     },
     Family {
+        name: "alacena_warmings_total",
+        kind: "counter",
+        help: "Warmings begun, by what for.",
+        labels: &["trigger"],
+        samples: |figures, out| {
+            figures.warming.runs_by_trigger.iter().for_each(|(trigger, count)| out.add(&[trigger], count))
+        },
+    },
+    Family {
+        name: "alacena_warmed_total",
+        kind: "counter",
+        help: "Questions that warmings are done with, by what became of them.",
+        labels: &["result"],
+        samples: |figures, out| {
+            figures.warming.questions_by_result.iter().for_each(|(result, count)| out.add(&[result], count))
+        },
+    },
+    Family {
         name: "alacena_source_running_calls",
         kind: "gauge",
         help: "Calls to the source under way.",

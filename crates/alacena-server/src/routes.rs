@@ -22,9 +22,9 @@ use crate::{
     health, history, keys, listing, metrics,
     openapi::{self, Operation, describe},
     problem::Problem,
-    reads,
+    reads, reload,
     token::{Access, authorise},
-    tools, writes,
+    tools, warming, writes,
 };
 
 /// One path and method.
@@ -46,7 +46,7 @@ pub(crate) struct Route {
 ///
 /// `load` sends writes: it is the role of an application, which changes data but has no business clearing caches.
 /// `operate` invalidates and sees figures: these name every read and source and tell how much each is used, which
-/// somebody who may only ask need not know. `admin` has nothing of its own yet.
+/// somebody who may only ask need not know. `admin` changes the configuration.
 pub(crate) static ROUTES: &[Route] = &[
     Route {
         method: "GET",
@@ -135,7 +135,9 @@ pub(crate) static ROUTES: &[Route] = &[
         method: "POST",
         path: "/cache/invalidate",
         access: Access::Role(Role::Operate),
-        what: "Forgets what `{key, tags, prefix, pattern, class, namespace, all}` name; answers `{level, dropped}`.",
+        what: "Forgets what `{key, tags, prefix, pattern, class, namespace, all}` name; answers `{level, dropped}`. With \
+               `dryRun` nothing is forgotten: it answers what each target comes to, and how many entries that would be \
+               answered now depend on it. That looks at every entry.",
         operation: Operation::One("invalidate", describe::invalidate),
         handler: || post(admin::invalidate),
     },
@@ -146,6 +148,41 @@ pub(crate) static ROUTES: &[Route] = &[
         what: "Forgets everything and frees its memory; answers `{level, dropped}`.",
         operation: Operation::One("clear", describe::clear),
         handler: || post(admin::clear),
+    },
+    Route {
+        method: "POST",
+        path: "/cache/reload",
+        access: Access::Role(Role::Admin),
+        what: "Reads the configuration again and puts it in place without dropping a request; answers `{level, reads: \
+               {added, removed, changed}, needsRestart, warnings}`, or 422 with every problem: then nothing has changed.",
+        operation: Operation::One("reload", describe::reload),
+        handler: || post(reload::reload),
+    },
+    Route {
+        method: "POST",
+        path: "/cache/warming",
+        access: Access::Role(Role::Operate),
+        what: "Loads what is not fresh before anybody asks: `{reads: [{name, params}]}`, without `params` what the read \
+               declares as `warm`; or `{all: true}`, everything that is declared so. Answers 202, how far it is, and \
+               where to see that again.",
+        operation: Operation::One("warm", describe::warm),
+        handler: || post(warming::begin),
+    },
+    Route {
+        method: "GET",
+        path: "/cache/warming",
+        access: Access::Role(Role::Operate),
+        what: "The warmings under way and the 50 that have ended last, newest first; `format=display`.",
+        operation: Operation::One("warmings", describe::warmings),
+        handler: || get(warming::list),
+    },
+    Route {
+        method: "GET",
+        path: "/cache/warming/{id}",
+        access: Access::Role(Role::Operate),
+        what: "How far one warming is; `format=display`.",
+        operation: Operation::One("warming", describe::warming),
+        handler: || get(warming::one),
     },
     Route {
         method: "GET",

@@ -27,6 +27,10 @@ fn figures() -> Figures {
         markers: 2,
         loads_running: 0,
         sources: vec![SourceFigures { source: "db".into(), breaker, running: 1, queued: 0, shed: 9 }],
+        warming: alacena::WarmingFigures {
+            runs_by_trigger: vec![("start", 1)],
+            questions_by_result: vec![("loaded", 2)],
+        },
         uptime: Duration::from_millis(2500),
     }
 }

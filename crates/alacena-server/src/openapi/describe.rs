@@ -137,11 +137,32 @@ pub(crate) fn cache_stats() -> Json {
 }
 
 pub(crate) fn invalidate() -> Json {
-    with(json_of("It is forgotten.", "Invalidated"), "requestBody", body(&reference("Invalidation")))
+    let either = json!({ "anyOf": [reference("Invalidated"), reference("WouldInvalidate")] });
+    let operation = answers("It is forgotten, or would be.", "application/json", &either);
+    with(operation, "requestBody", body(&reference("Invalidation")))
+}
+
+pub(crate) fn warm() -> Json {
+    let mut begun = content("It has begun.", "application/json", &reference("Warming"));
+    begun["headers"] = json!({ "Location": { "description": "Where to see how far it is.", "schema": { "type": "string" } } });
+    json!({ "requestBody": body(&reference("WarmingWanted")), "responses": { "202": begun } })
+}
+
+pub(crate) fn warmings() -> Json {
+    with(json_of("The warmings, newest first.", "Warmings"), "parameters", json!([as_text()]))
+}
+
+pub(crate) fn warming() -> Json {
+    let id = json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } });
+    with(json_of("How far it is.", "Warming"), "parameters", json!([id, as_text()]))
 }
 
 pub(crate) fn clear() -> Json {
     json_of("Everything is forgotten.", "Invalidated")
+}
+
+pub(crate) fn reload() -> Json {
+    json_of("It is in force.", "Reloaded")
 }
 
 fn since() -> Json {

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::warming;
+
 /// An object that has each of these members, and may have others once a later version knows more.
 fn object(members: Json) -> Json {
     let names: Vec<String> =
@@ -56,6 +58,12 @@ pub(super) fn fixed() -> Map<String, Json> {
     say("CacheStats", cache_stats());
     say("Invalidation", invalidation());
     say("Invalidated", object(json!({ "level": one_of(&["applied"]), "dropped": integer() })));
+    say("Reloaded", reloaded());
+    say("WouldInvalidate", would_invalidate());
+    say("WarmingWanted", warming_wanted());
+    say("Warming", warming());
+    let warmings = json!({ "type": "array", "items": { "$ref": "#/components/schemas/Warming" } });
+    say("Warmings", object(json!({ "warmings": warmings })));
     say("Invalidations", invalidations());
     say("InvalidationStats", invalidation_stats());
     say("Entry", entry());
@@ -147,11 +155,82 @@ fn invalidation() -> Json {
             "class": text(),
             "namespace": text(),
             "all": { "type": "boolean" },
+            "dryRun": { "type": "boolean", "description": "Only say what would be forgotten." },
             "wait": one_of(&["applied"]),
         },
         "additionalProperties": false,
         "minProperties": 1,
     })
+}
+
+fn reloaded() -> Json {
+    let names = || json!({ "type": "array", "items": text() });
+    object(json!({
+        "level": one_of(&["applied"]),
+        "reads": object(json!({ "added": names(), "removed": names(), "changed": names() })),
+        "needsRestart": names(),
+        "warnings": names(),
+    }))
+}
+
+/// What `dryRun` answers.
+fn would_invalidate() -> Json {
+    let dep = object(json!({ "dep": text(), "entries": integer() }));
+    let target = object(json!({ "target": text(), "deps": { "type": "array", "items": dep } }));
+    object(json!({
+        "dryRun": { "const": true },
+        "level": { "type": "null" },
+        "dropped": { "type": "null" },
+        "entries": integer(),
+        "targets": { "type": "array", "items": target },
+    }))
+}
+
+/// The body of `POST /cache/warming`.
+fn warming_wanted() -> Json {
+    let read = json!({
+        "type": "object",
+        "properties": { "name": text(), "params": { "type": ["object", "null"] } },
+        "required": ["name"],
+        "additionalProperties": false,
+    });
+    json!({
+        "type": "object",
+        "properties": {
+            "reads": { "type": "array", "items": read, "maxItems": warming::READS_MAX },
+            "all": { "type": "boolean", "description": "Everything that is declared as `warm`." },
+        },
+        "additionalProperties": false,
+        "minProperties": 1,
+    })
+}
+
+fn warming() -> Json {
+    let read = object(json!({
+        "name": text(),
+        "total": figure(),
+        "done": figure(),
+        "loaded": figure(),
+        "fresh": figure(),
+        "skipped": counts(),
+        "failed": counts(),
+        "lastProblem": text_or_null(),
+    }));
+    object(json!({
+        "id": text(),
+        "trigger": one_of(&["start", "invalidation", "cron", "demand"]),
+        "who": text(),
+        "running": { "type": "boolean" },
+        "startedAt": figure(),
+        "endedAt": figure(),
+        "total": figure(),
+        "done": figure(),
+        "loaded": figure(),
+        "fresh": figure(),
+        "skipped": figure(),
+        "failed": figure(),
+        "reads": { "type": "array", "items": read },
+    }))
 }
 
 fn invalidations() -> Json {
