@@ -59,6 +59,53 @@ async def check_first_and_second(server, client, size):
     print(f"  first call {slow * 1000:.0f} ms from the source, second {fast * 1000:.1f} ms from l1")
 
 
+async def check_promises(client):
+    """A tool says what it answers where that is known, and the client holds every answer to it."""
+    modern = client.protocol_version >= "2026-07-28"
+    tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+    assert tools["ticket"].output_schema["properties"]["subject"], tools["ticket"].output_schema
+    ticket = await client.call_tool("ticket", {"id": 7})
+    assert not ticket.is_error and ticket.structured_content["id"] == 7, ticket
+    # Before 2026-07-28 a list had to go without.
+    promised = tools["tickets_by_status"].output_schema
+    assert (promised is not None) == modern, promised
+    listed = await client.call_tool("tickets_by_status", {"limit": 3})
+    assert (listed.structured_content is not None) == modern and not listed.is_error, listed
+    missing = await client.call_tool("ticket", {"id": 10**6})
+    assert missing.is_error and missing.meta["dev.alacena/problem"]["status"] == 404, missing
+
+
+def asked(server):
+    """How many reads the server has answered."""
+    metrics = server.get("/cache/stats").json()["metrics"]
+    return metrics["hits"] + metrics["misses"]
+
+
+async def check_resources(server, client, size):
+    """Reads are resources, answered by the same cache, and a client remembers an answer as long as it is fresh."""
+    modern = client.protocol_version >= "2026-07-28"
+    addresses = [resource.uri for resource in (await client.list_resources()).resources]
+    assert addresses[0] == "alacena://reads" and "alacena://reads/agent_load" in addresses, addresses
+    templates = {one.name: one.uri_template for one in (await client.list_resource_templates()).resource_templates}
+    assert templates["ticket"] == "alacena://reads/ticket{?id}", templates
+    reads = json.loads((await client.read_resource(addresses[0])).contents[0].text)["reads"]
+    assert TOOLS <= {read["name"] for read in reads} and all(read["ttlSeconds"] >= 0 for read in reads), reads
+
+    value, _, _ = await call(client, "get_jobs", {"size": size})
+    read = await client.read_resource(f"alacena://reads/get_jobs?size={size}")
+    assert json.loads(read.contents[0].text) == value, "tool and resource differ"
+    before = asked(server)
+    again = await client.read_resource(f"alacena://reads/get_jobs?size={size}")
+    assert again.contents == read.contents
+    assert asked(server) - before == (0 if modern else 1), "a client of 2026-07-28 need not ask again"
+    try:
+        await client.read_resource("alacena://reads/get_jbos")
+    except mcp.MCPError as error:
+        assert "alacena://reads" in str(error), error
+    else:
+        raise AssertionError("there is no such resource")
+
+
 async def check_mistakes(client):
     """A mistake of the caller is an answer of the tool that names the parameter."""
     for arguments, named in [({"size": "many"}, "size"), ({"size": 10**9}, "size"), ({"sise": 5}, "sise")]:
@@ -73,6 +120,8 @@ async def converse(server, name, target, mode, size):
         print(f"{name}, {mode}: protocol {client.protocol_version}")
         await check_tools(client)
         await check_first_and_second(server, client, size)
+        await check_promises(client)
+        await check_resources(server, client, size)
         await check_mistakes(client)
 
 

@@ -159,3 +159,22 @@ fn a_file_says_it_too() {
         assert!(told.len() == 1 && told[0].ends_with(reason), "{told:?}");
     }
 }
+
+#[test]
+fn the_guide_shows_what_is_accepted() {
+    let guide = include_str!("../../../../docs/guide/mcp.md");
+    let blocks: Vec<&str> =
+        guide.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
+    assert_eq!(blocks.len(), 2);
+    let crm = "[sources.crm]\nkind = \"http\"\nbase_url = \"https://crm.example\"\n";
+    let job = schema(&parse(&format!("{crm}{}", blocks[0])).unwrap());
+    assert_eq!(job["properties"]["due"]["format"], "date-time");
+
+    let (nobody, _) = only(blocks[1]);
+    assert!(
+        nobody.ends_with("server.authorization_servers: names who hands out tokens, and nobody needs one"),
+        "{nobody}"
+    );
+    let token = format!("{}[tokens.app]\nhash = \"blake3:{}\"\nrole = \"read\"\n", blocks[1], "0".repeat(64));
+    assert_eq!(parse(&token).unwrap().server.authorization_servers, ["https://login.example"]);
+}

@@ -197,3 +197,84 @@ fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<Option<&'h str>> {
     let value = values.next().map(HeaderValue::to_str).transpose().ok()?;
     values.next().is_none().then_some(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderName;
+
+    use super::*;
+
+    const MODERN: &str = r#"{"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}"#;
+
+    fn headers(given: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let usual = [
+            ("accept", "application/json, text/event-stream"),
+            ("content-type", "application/json; charset=utf-8"),
+        ];
+        for (name, value) in usual.iter().chain(given) {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    /// The name and era of what is taken of a call with these headers and this `_meta`.
+    fn taken(given: &[(&'static str, &'static str)], meta: &str) -> Option<(String, bool)> {
+        let body = format!(
+            r#"{{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {{"name": "item", "arguments": {{"id": 7}}, "_meta": {meta}}}}}"#
+        );
+        read(&headers(given), body.as_bytes()).map(|request| (request.name, request.is_modern))
+    }
+
+    #[test]
+    fn a_call_is_taken_where_headers_and_body_agree_on_a_revision() {
+        let version = ("mcp-protocol-version", "2026-07-28");
+        let modern = [version, ("mcp-method", "tools/call"), ("mcp-name", "item")];
+        assert_eq!(taken(&modern, MODERN), Some(("item".to_owned(), true)));
+        assert_eq!(taken(&[("mcp-protocol-version", "2025-11-25")], "{}"), Some(("item".to_owned(), false)));
+        assert_eq!(taken(&[], r#"{"progressToken": 5, "other": [1]}"#), Some(("item".to_owned(), false)));
+
+        let left: [(&[_], &str); 9] = [
+            (&modern, "{}"),
+            (&modern[..2], MODERN),
+            (&[], MODERN),
+            (&[version, version, modern[1], modern[2]], MODERN),
+            (&[version, modern[1], ("mcp-name", "other")], MODERN),
+            (&[("mcp-protocol-version", "2025-11-25"), modern[1], modern[2]], MODERN),
+            (&[("mcp-protocol-version", "2020-01-01")], "{}"),
+            (&modern, r#"{"io.modelcontextprotocol/protocolVersion": "2026-07-28"}"#),
+            (&modern, &MODERN.replace("{}", r#"{"sampling": 5}"#)),
+        ];
+        for (given, meta) in left {
+            assert_eq!(taken(given, meta), None, "{given:?} {meta}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_unusual_is_left_to_who_knows_the_protocol() {
+        let call = r#"{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"item"}}"#;
+        let is_taken = |body: &str| read(&headers(&[]), body.as_bytes()).is_some();
+        assert!(is_taken(call));
+        for (from, to) in [
+            ("2.0", "1.0"),
+            ("tools/call", "tools/list"),
+            (r#""id":"a""#, r#""id":null"#),
+            (r#""id":"a""#, r#""id":1.5"#),
+            (r#""id":"a","#, ""),
+            (r#""id":"a""#, r#""id":"a","id":"b""#),
+            (r#""id":"a""#, r#""id":"a","more":1"#),
+            (r#""name":"item""#, r#""name":"item","requestState":"s""#),
+            (r#""name":"item""#, r#""name":"item","arguments":null"#),
+            (r#""name":"item""#, r#""name":7"#),
+            (r#"{"name":"item"}}"#, r#"{"name":"item"}"#),
+        ] {
+            let other = call.replace(from, to);
+            assert!(other != call && !is_taken(&other), "{other}");
+        }
+        let batch = format!("[{call}]");
+        assert!(!is_taken(&batch));
+        let mut picky = headers(&[]);
+        picky.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        assert!(read(&picky, call.as_bytes()).is_none());
+    }
+}
