@@ -19,8 +19,9 @@ from alacena import Server
 REQUIRED = {"2026-07-28": 37, "2025-11-25": 30}
 # Those that need no fixture, against the quickstart.
 REAL = {
-    "2026-07-28": ["tools-list", "dns-rebinding-protection", "http-header-validation"],
-    "2025-11-25": ["server-initialize", "ping", "tools-list", "dns-rebinding-protection"],
+    "2026-07-28": ["tools-list", "resources-list", "sep-2164-resource-not-found", "caching", "dns-rebinding-protection",
+                   "http-header-validation"],
+    "2025-11-25": ["server-initialize", "ping", "tools-list", "resources-list", "dns-rebinding-protection"],
 }
 # As the suite sums up: a mark, the scenario, its checks; behind the total, by name, what does not count.
 _LINE = re.compile(r"^([✓✗]) ([a-z0-9-]+): (\d+) passed, (\d+) failed", re.MULTILINE)
