@@ -64,6 +64,27 @@ pub(crate) fn layers(file: &Path, listen: Option<SocketAddr>) -> Layers {
     layers
 }
 
+/// Finds the server that was named, that of the configuration, or the example's.
+///
+/// # Errors
+/// As of [`find`], and `Unavailable` where none is running: `consequence` says what follows.
+pub(crate) async fn running(
+    config: &ConfigFile,
+    server: &ServerAddress,
+    consequence: &str,
+) -> Result<Remote, Failure> {
+    match find(config, server).await? {
+        Found::Server(remote) => Ok(remote),
+        Found::Alone(config) => {
+            let listen = config.server.listen;
+            let detail = format!(
+                "no server of this configuration is running (it would listen at {listen}), {consequence}"
+            );
+            Err(Error::new(&catalogue::SERVER_ABSENT, detail).into())
+        }
+    }
+}
+
 /// Finds who can answer: the server that was named, that of the configuration, the example's, or nobody.
 ///
 /// # Errors

@@ -99,6 +99,13 @@ impl Remote {
         self.with_token(self.client.get(self.url(path)))
     }
 
+    /// Asks `path` with a query.
+    pub(crate) fn get_with(&self, path: &str, query: &[(&str, &str)]) -> RequestBuilder {
+        let mut url = Url::parse(&self.url(path)).expect("a path below a URL is a URL");
+        url.query_pairs_mut().extend_pairs(query);
+        self.with_token(self.client.get(url))
+    }
+
     /// Asks a read.
     pub(crate) fn get_read(
         &self,

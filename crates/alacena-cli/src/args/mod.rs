@@ -3,6 +3,7 @@
 mod config;
 mod bench;
 mod simulate;
+mod warm;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -14,6 +15,7 @@ use crate::header::Header;
 pub(crate) use bench::Bench;
 pub(crate) use config::{Config, ConfigExplain, ConfigWhat};
 pub(crate) use simulate::{Jobnimbus, Simulate, Simulated};
+pub(crate) use warm::{Explain, Warm};
 
 /// Declare your slow reads once. Alacena answers them fast, keeps them right, and shows you what it did.
 #[derive(Debug, Parser)]
@@ -43,7 +45,9 @@ pub(crate) enum Command {
     Init(Init),
     Call(Call),
     Bench(Bench),
+    Explain(Explain),
     Invalidate(Invalidate),
+    Warm(Warm),
     Simulate(Simulate),
     Completions(Completions),
 }
@@ -151,10 +155,15 @@ Examples:
   alacena invalidate --tag jobs --tag job:42
   alacena invalidate --prefix jobs:list     every key that begins with these segments
   alacena invalidate --pattern 'activities:list:*:42:*'
+  alacena invalidate --prefix jobs --dry-run
+                                            only say what that would take away
   alacena invalidate --all")]
 pub(crate) struct Invalidate {
     #[command(flatten)]
     pub(crate) targets: Targets,
+    /// Only say what would be forgotten, and how much of it is held
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) config: ConfigFile,
     #[command(flatten)]
@@ -252,5 +261,7 @@ mod tests {
         assert!(!parse("alacena invalidate"));
         assert!(!parse("alacena invalidate --all --tag jobs"));
         assert!(!parse("alacena call get_jobs size"));
+        assert!(parse("alacena warm --all") && parse("alacena warm get_jobs --param size=50"));
+        assert!(!parse("alacena warm") && !parse("alacena warm get_jobs --all"));
     }
 }

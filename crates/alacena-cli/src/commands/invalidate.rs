@@ -1,28 +1,21 @@
 //! `alacena invalidate`.
 
-use alacena::error::{Error, catalogue};
 use serde_json::{Value as Json, json};
 
 use crate::{
     args::{Invalidate, Targets},
     failure::Failure,
-    locate::{self, Found},
+    locate,
     remote::{self, Remote},
     say::{self, Paint},
 };
 
 pub(super) async fn run(arguments: Invalidate) -> Result<(), Failure> {
-    let remote = match locate::find(&arguments.config, &arguments.server).await? {
-        Found::Server(remote) => remote,
-        Found::Alone(config) => {
-            let detail = format!(
-                "no server of this configuration is running (it would listen at {}), so nothing is in memory that \
-                 could be out of date",
-                config.server.listen
-            );
-            return Err(Error::new(&catalogue::SERVER_ABSENT, detail).into());
-        }
-    };
+    let consequence = "so nothing is in memory that could be out of date";
+    let remote = locate::running(&arguments.config, &arguments.server, consequence).await?;
+    if arguments.dry_run {
+        return look(&remote, &arguments).await;
+    }
     let mut dropped = 0;
     let mut level = Json::Null;
     for document in documents(&arguments.targets) {
@@ -42,6 +35,38 @@ pub(super) async fn run(arguments: Invalidate) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// Says what would be forgotten.
+async fn look(remote: &Remote, arguments: &Invalidate) -> Result<(), Failure> {
+    let mut targets = Vec::new();
+    for mut document in documents(&arguments.targets) {
+        document["dryRun"] = true.into();
+        let mut answer = send(remote, &document).await?;
+        targets.extend(answer["targets"].as_array_mut().into_iter().flat_map(std::mem::take));
+    }
+    if arguments.output.json {
+        say::json(&json!({ "dryRun": true, "targets": targets }));
+    } else {
+        say::answer(
+            &targets.iter().map(|target| reach(target, Paint::stdout())).collect::<Vec<_>>().join("\n"),
+        );
+    }
+    Ok(())
+}
+
+/// What one target comes to.
+fn reach(target: &Json, paint: Paint) -> String {
+    let mut words = paint.strong(target["target"].as_str().unwrap_or_default());
+    for dep in target["deps"].as_array().into_iter().flatten() {
+        let held = match dep["entries"].as_u64().unwrap_or(0) {
+            0 => "nothing that is held depends on it".to_owned(),
+            1 => "1 fresh entry".to_owned(),
+            many => format!("{many} fresh entries"),
+        };
+        words.push_str(&format!("\n  {}: {held}", dep["dep"].as_str().unwrap_or_default()));
+    }
+    words
 }
 
 async fn send(remote: &Remote, document: &Json) -> Result<Json, Failure> {

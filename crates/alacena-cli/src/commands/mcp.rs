@@ -26,6 +26,7 @@ pub(super) async fn run(arguments: Mcp) -> Result<(), Failure> {
         Found::Alone(config) => {
             log::begin(&config.server)?;
             let alacena = Alacena::open(&config, SystemRuntime::shared()).await?;
+            alacena.keep_warm();
             let ended = mcp_stdio(Arc::new(LocalTools::new(alacena.clone())), VERSION).await;
             alacena.close(config.server.drain).await;
             ended?;

@@ -5,11 +5,13 @@ mod call;
 mod check;
 mod completions;
 mod config;
+mod explain;
 mod init;
 mod invalidate;
 mod mcp;
 mod serve;
 mod simulate;
+mod warm;
 
 use crate::{args::Command, failure::Failure};
 
@@ -23,7 +25,9 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
         Command::Init(arguments) => init::run(arguments).await,
         Command::Call(arguments) => call::run(arguments).await,
         Command::Bench(arguments) => bench::run(arguments).await,
+        Command::Explain(arguments) => explain::run(arguments).await,
         Command::Invalidate(arguments) => invalidate::run(arguments).await,
+        Command::Warm(arguments) => warm::run(arguments).await,
         Command::Simulate(arguments) => simulate::run(arguments).await,
         Command::Completions(arguments) => completions::run(&arguments),
     }
@@ -37,7 +41,9 @@ pub(crate) fn answers_json(command: &Command) -> bool {
         Command::Init(arguments) => arguments.output.json,
         Command::Call(arguments) => arguments.output.json,
         Command::Bench(arguments) => arguments.output.json,
+        Command::Explain(arguments) => arguments.output.json,
         Command::Invalidate(arguments) => arguments.output.json,
+        Command::Warm(arguments) => arguments.output.json,
         Command::Serve(_) | Command::Mcp(_) | Command::Simulate(_) | Command::Completions(_) => false,
     }
 }

@@ -155,7 +155,19 @@ fn the_command_line_explains_itself() {
     let run = |arguments: &[&str]| run(folder.path(), arguments);
     assert!(run(&["--version"]).out.starts_with("alacena "));
     assert!(run(&["--help"]).out.contains("The first minute"));
-    for command in ["serve", "mcp", "check", "config", "init", "call", "bench", "invalidate", "completions"] {
+    for command in [
+        "serve",
+        "mcp",
+        "check",
+        "config",
+        "init",
+        "call",
+        "bench",
+        "explain",
+        "invalidate",
+        "warm",
+        "completions",
+    ] {
         let help = run(&[command, "--help"]);
         assert!(help.code == Some(0) && help.out.contains("alacena "), "{command}: {help:?}");
     }

@@ -11,6 +11,7 @@ mod quickstart;
 mod commands;
 mod config;
 mod call;
+mod warm;
 mod bench;
 mod mcp;
 mod owner;

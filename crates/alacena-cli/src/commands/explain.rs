@@ -1,0 +1,159 @@
+//! `alacena explain`.
+
+use serde_json::Value as Json;
+
+use crate::{
+    args::Explain,
+    failure::Failure,
+    locate, remote,
+    say::{self, Paint},
+};
+
+pub(super) async fn run(arguments: Explain) -> Result<(), Failure> {
+    let consequence = "so nothing is held, and every read asks its source";
+    let remote = locate::running(&arguments.config, &arguments.server, consequence).await?;
+    let request = remote.get_with("/cache/explain", &[("key", &arguments.key)]);
+    let answer = remote::send(request, &remote).await?;
+    let known: Json = answer.json().await.map_err(|cause| remote::absent(&remote, cause))?;
+    if arguments.output.json {
+        say::json(&known);
+    } else {
+        let each = known["explanations"].as_array().into_iter().flatten();
+        let words: Vec<String> = each.map(|known| in_words(known, Paint::stdout())).collect();
+        say::answer(&words.join("\n\n"));
+    }
+    Ok(())
+}
+
+/// What one read knows of the key.
+fn in_words(known: &Json, paint: Paint) -> String {
+    let mut words = paint.strong(text(known, "key"));
+    words.push_str(&paint.faint(&format!("  read {}, class {}", text(known, "read"), text(known, "class"))));
+    let entries = known["entries"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if entries.is_empty() {
+        words.push_str("\n  nothing is held: the next read asks the source");
+    }
+    for (at, entry) in entries.iter().enumerate() {
+        if entries.len() > 1 {
+            words.push_str(&format!("\n  caller {} of {}", at + 1, entries.len()));
+        }
+        words.push_str(&of_entry(entry, paint));
+    }
+    words
+}
+
+fn of_entry(entry: &Json, paint: Paint) -> String {
+    let span = |name: &str| span(entry[name].as_u64().unwrap_or(0));
+    let state = text(entry, "freshness");
+    let (age, left, past) = (span("ageMs"), span("freshForMs"), span("staleForMs"));
+    let broken = broken(entry);
+    let until = match (&broken, entry["staleForMs"].as_u64()) {
+        (Some(dep), _) => format!("invalidated by {dep}"),
+        (None, Some(0)) => format!("for {left} more"),
+        (None, _) => format!("past its time for {past}"),
+    };
+    let shown = if state == "fresh" { paint.good(state) } else { paint.wrong(state) };
+    let what = if entry["negative"] == true { ", and says that there is no such thing" } else { "" };
+    let mut words = format!("\n  {shown}: {age} old, {until}{what}");
+    words.push_str(&format!("\n  {}", next_read(state, &span("standsInForMs"))));
+    let changed = match entry["changed"].as_bool() {
+        Some(true) => ", another value than the one before",
+        Some(false) => ", the same value as the one before",
+        None => "",
+    };
+    let bytes = entry["bytes"].as_u64().unwrap_or(0);
+    words.push_str(&format!("\n  loaded in {}, takes {bytes} bytes{changed}", span("loadMs")));
+    words.push_str("\n  depends on");
+    let deps = entry["deps"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for (at, dep) in deps.iter().enumerate() {
+        let branch = if at + 1 == deps.len() { "└─" } else { "├─" };
+        let name = text(dep, "dep");
+        words.push_str(&match dep["stands"].as_bool() {
+            Some(false) => format!("\n  {branch} {}", paint.wrong(&format!("{name}: invalidated since"))),
+            _ => format!("\n  {branch} {name}"),
+        });
+    }
+    words
+}
+
+/// Whether the next read asks the source, and why.
+fn next_read(state: &str, stands_in: &str) -> String {
+    match state {
+        "fresh" => "the next read is answered out of memory".to_owned(),
+        "revalidate" => {
+            "the next read is answered out of memory, labelled stale, and the source is asked behind it"
+                .to_owned()
+        }
+        "stand-in" | "last-resort" => {
+            format!("the next read asks the source; should that fail, this stands in for {stands_in} more")
+        }
+        _ => "the next read asks the source, and this is never seen again".to_owned(),
+    }
+}
+
+/// The first dep that no longer stands.
+fn broken(entry: &Json) -> Option<&str> {
+    let mut deps = entry["deps"].as_array()?.iter();
+    deps.find(|dep| dep["stands"] == false).map(|dep| text(dep, "dep"))
+}
+
+fn text<'a>(of: &'a Json, name: &str) -> &'a str {
+    of[name].as_str().unwrap_or_default()
+}
+
+/// A span as people say it: its two largest units.
+fn span(millis: u64) -> String {
+    let (seconds, minutes, hours, days) =
+        (millis / 1000, millis / 60_000, millis / 3_600_000, millis / 86_400_000);
+    match millis {
+        0..1000 => format!("{millis}ms"),
+        1000..60_000 => format!("{}.{}s", seconds, millis % 1000 / 100),
+        60_000..3_600_000 => format!("{minutes}m {}s", seconds % 60),
+        3_600_000..86_400_000 => format!("{hours}h {}m", minutes % 60),
+        _ => format!("{days}d {}h", hours % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn known(freshness: &str, stale_for: u64, stands: bool) -> Json {
+        json!({ "read": "get_jobs", "class": "jobs", "key": "jobs:list:50", "entries": [{
+            "key": "jobs:list:50", "class": "jobs", "freshness": freshness, "ageMs": 252_000, "freshForMs": 48_500,
+            "staleForMs": stale_for, "standsInForMs": 86_400_000, "loadMs": 312, "changed": false, "negative": false,
+            "bytes": 4300, "deps": [{ "dep": "class jobs", "stands": true }, { "dep": "tag jobs", "stands": stands }],
+        }] })
+    }
+
+    #[test]
+    fn a_fresh_entry_says_until_when_and_what_it_depends_on() {
+        assert_eq!(
+            in_words(&known("fresh", 0, true), Paint::PLAIN),
+            "jobs:list:50  read get_jobs, class jobs\n  fresh: 4m 12s old, for 48.5s more\n  the next read is answered out \
+             of memory\n  loaded in 312ms, takes 4300 bytes, the same value as the one before\n  depends on\n  ├─ class \
+             jobs\n  └─ tag jobs"
+        );
+    }
+
+    #[test]
+    fn what_is_broken_is_named_and_so_is_what_the_next_read_does() {
+        let words = in_words(&known("last-resort", 0, false), Paint::PLAIN);
+        assert!(words.contains("last-resort: 4m 12s old, invalidated by tag jobs"), "{words}");
+        assert!(
+            words.contains("asks the source; should that fail, this stands in for 1d 0h more"),
+            "{words}"
+        );
+        assert!(words.ends_with("└─ tag jobs: invalidated since"), "{words}");
+        assert!(in_words(&known("stand-in", 61_000, true), Paint::PLAIN).contains("past its time for 1m 1s"));
+        let nothing = json!({ "read": "r", "class": "c", "key": "k", "entries": [] });
+        assert!(in_words(&nothing, Paint::PLAIN).ends_with("nothing is held: the next read asks the source"));
+    }
+
+    #[test]
+    fn spans_are_short() {
+        let said = [0, 999, 1500, 59_999, 3_599_000, 3_600_000, 90_000_000].map(span);
+        assert_eq!(said, ["0ms", "999ms", "1.5s", "59.9s", "59m 59s", "1h 0m", "1d 1h"]);
+    }
+}
