@@ -94,9 +94,9 @@ impl Desk {
         write: &str,
         given: &[(&str, &str)],
     ) -> Result<alacena::Written, alacena::error::Error> {
-        let declared = &self.alacena.declared_write(write).unwrap().parameters;
-        let parameters = Parameters::from_text(declared, given.iter().copied()).unwrap();
-        self.alacena.write(write, parameters, Arc::default()).await
+        let write = self.alacena.declared_write(write).unwrap();
+        let parameters = Parameters::from_text(&write.parameters, given.iter().copied()).unwrap();
+        write.send(parameters, Arc::default()).await
     }
 }
 
@@ -232,7 +232,7 @@ async fn a_key_may_be_written_in_every_form_that_a_call_may() {
         "#,
     )
     .await;
-    let declared = &alacena.declared_read("found").unwrap().parameters;
+    let found = alacena.declared_read("found").unwrap();
     let ask = async || {
         let call = Parameters::from_text(&found.parameters, [("id", "7"), ("ratio", "-0.0")]).unwrap();
         found.ask(call, Ask::default()).await.unwrap()

@@ -36,9 +36,9 @@ async fn an_invalidated_hard_tag_forbids_what_another_tag_lets_stand_in() {
     let alacena = Alacena::open(&config, SystemRuntime::shared()).await.unwrap();
     assert_eq!(alacena.declared_read("file").unwrap().tags, ["file:{id}", "rights:{id}"]);
     let ask = async |id: &str| {
-        let declared = &alacena.declared_read("file").unwrap().parameters;
-        let parameters = Parameters::from_text(declared, [("id", id)]).unwrap();
-        alacena.ask("file", parameters, Ask::default()).await
+        let file = alacena.declared_read("file").unwrap();
+        let parameters = Parameters::from_text(&file.parameters, [("id", id)]).unwrap();
+        file.ask(parameters, Ask::default()).await
     };
     for id in ["1", "2"] {
         assert_eq!(ask(id).await.unwrap().origin(), Origin::Source);

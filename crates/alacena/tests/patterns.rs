@@ -65,9 +65,9 @@ impl Crm {
     }
 
     async fn is_hit(&self, read: &str, given: &[(&str, &str)]) -> bool {
-        let declared = &self.alacena.declared_read(read).unwrap().parameters;
-        let call = Parameters::from_text(declared, given.iter().copied()).unwrap();
-        self.alacena.ask(read, call, Ask::default()).await.unwrap().is_hit()
+        let read = self.alacena.declared_read(read).unwrap();
+        let call = Parameters::from_text(&read.parameters, given.iter().copied()).unwrap();
+        read.ask(call, Ask::default()).await.unwrap().is_hit()
     }
 
     /// Which of a few questions are still answered from memory; afterwards all of them are.
@@ -151,9 +151,9 @@ async fn a_write_invalidates_what_matches_its_values_and_no_more() {
     let crm = Crm::open().await;
     crm.still_there().await;
     let write = async |job: &str| {
-        let declared = &crm.alacena.declared_write("log_call").unwrap().parameters;
-        let call = Parameters::from_text(declared, [("job_id", job)]).unwrap();
-        crm.alacena.write("log_call", call, [].into()).await.unwrap()
+        let write = crm.alacena.declared_write("log_call").unwrap();
+        let call = Parameters::from_text(&write.parameters, [("job_id", job)]).unwrap();
+        write.send(call, [].into()).await.unwrap()
     };
     let written = write("42").await;
     assert_eq!(written.targets[1], Target::Pattern("activities:list:call:42:*".to_owned()));
@@ -166,8 +166,8 @@ async fn a_write_invalidates_what_matches_its_values_and_no_more() {
     let written = write("*").await;
     assert_eq!(written.targets[0], Target::Pattern("activities:*:%2A".to_owned()));
     assert_eq!(crm.still_there().await.len(), 7);
-    let shown = &crm.alacena.declared_write("log_call").unwrap().invalidates;
-    assert_eq!(shown[0], "pattern activities:*:{job_id}");
+    let shown = crm.alacena.declared_write("log_call").unwrap();
+    assert_eq!(shown.invalidates[0], "pattern activities:*:{job_id}");
 }
 
 #[test]
