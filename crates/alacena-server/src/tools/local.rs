@@ -44,6 +44,11 @@ impl Tools for LocalTools {
         Box::pin(std::future::ready(Ok(tools.collect())))
     }
 
+    fn find<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Tool>, Error>> {
+        let read = self.0.declared_read(name).ok();
+        Box::pin(std::future::ready(Ok(read.map(|read| Tool::of(&read)))))
+    }
+
     fn call(&self, call: ToolCall) -> BoxFuture<'_, Result<ToolResult, Error>> {
         Box::pin(async move {
             let read = self.0.declared_read(&call.name)?;

@@ -2,6 +2,7 @@
 //!
 //! [`Handler`] answers what rmcp asks; [`transport`] is how a request of HTTP gets to it.
 
+mod context;
 mod direct;
 mod pages;
 mod progress;
@@ -14,17 +15,14 @@ use alacena::{
     SystemRuntime,
     error::{Error, Kind, catalogue},
     runtime::SharedRuntime,
-    source::Credential,
 };
-use axum::http::request::Parts;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler, ServiceExt,
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult,
+        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverResult,
         Implementation, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject,
-        PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
-        ReadResourceResult, ResourceContents, ServerCapabilities, ServerConfig, Tool as McpTool,
-        ToolAnnotations,
+        PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult,
+        ResourceContents, ServerCapabilities, ServerConfig, Tool as McpTool, ToolAnnotations,
     },
     service::{RequestContext, ServerInitializeError},
     transport::stdio_pipes,
@@ -34,12 +32,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     Tool, ToolCall, ToolResult, Tools,
-    http::credentials_for,
     result::{SERVER_INFO_KEY, Structured},
 };
-use crate::{app::App, settings::ServerSettings};
+use crate::settings::ServerSettings;
 
-use resources::Named;
+use context::{http, is_modern, scope, scope_of, sent};
+use resources::Address;
 pub(crate) use transport::{McpService, streamable_http};
 
 /// How long a client may remember what is offered: it changes only with the configuration.
@@ -121,8 +119,8 @@ impl Handler {
 
     /// Whether the tool says what it answers.
     async fn promises(&self, name: &str) -> bool {
-        let tools = self.tools.list().await.unwrap_or_default();
-        tools.iter().any(|tool| tool.name == name && tool.output_schema.is_some())
+        let tool = self.tools.find(name).await.ok().flatten();
+        tool.is_some_and(|tool| tool.output_schema.is_some())
     }
 
     /// Adds who answers: without a handshake every result says it.
@@ -208,12 +206,17 @@ impl ServerHandler for Handler {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let tools = self.tools.list().await.map_err(|error| protocol_error(&error))?;
-        let (text, ttl_ms, scope, meta) = match resources::named(&request.uri, &tools)? {
-            Named::Index => (resources::index_text(&tools), LIST_TTL_MS, scope(&context), MetaObject::new()),
-            Named::Read(tool, arguments) => {
-                let credentials = sent(&context, &tool.name)?;
-                let call = ToolCall { name: tool.name.clone(), arguments, credentials };
+        let (text, ttl_ms, scope, meta) = match resources::parse(&request.uri)? {
+            Address::Index => {
+                let tools = self.tools.list().await.map_err(|error| protocol_error(&error))?;
+                (resources::index_text(&tools), LIST_TTL_MS, scope(&context), MetaObject::new())
+            }
+            Address::Read(name, pairs) => {
+                let tool = self.tools.find(name).await.map_err(|error| protocol_error(&error))?;
+                let tool = tool.ok_or_else(|| resources::nothing_at(&request.uri))?;
+                let credentials = sent(&context, name)?;
+                let arguments = resources::arguments(&tool, &pairs);
+                let call = ToolCall { name: tool.name, arguments, credentials };
                 let result = self.tools.call(call).await.map_err(|error| protocol_error(&error))?;
                 if result.is_error() {
                     return Err(resources::failed(&result));
@@ -268,38 +271,6 @@ impl ServerHandler for Handler {
         }
         Ok(answer.into())
     }
-}
-
-/// The request of HTTP behind this one; over stdio there is none.
-fn http(context: &RequestContext<RoleServer>) -> Option<(&App, &Parts)> {
-    let parts = context.extensions.get::<Parts>()?;
-    Some((parts.extensions.get::<App>()?, parts))
-}
-
-/// The credentials of the caller that the tool passes on. Over stdio there are no headers, and with them none.
-fn sent(context: &RequestContext<RoleServer>, tool: &str) -> Result<Arc<[Credential]>, ErrorData> {
-    let Some((app, parts)) = http(context) else { return Ok(Arc::default()) };
-    credentials_for(app, tool, &parts.headers).map_err(|error| protocol_error(&error))
-}
-
-/// Who may share what a client remembers of the offer: everybody, where everybody may ask and gets the same answers.
-fn scope(context: &RequestContext<RoleServer>) -> CacheScope {
-    let reads = || http(context).map(|(app, _)| app.alacena().reads());
-    scope_of(context, || reads().is_some_and(|reads| reads.iter().all(|read| read.credentials.is_empty())))
-}
-
-/// The same of something that is `the_same_for_all` who may ask.
-fn scope_of(context: &RequestContext<RoleServer>, the_same_for_all: impl Fn() -> bool) -> CacheScope {
-    let is_open = http(context).is_some_and(|(app, _)| app.is_open());
-    if is_open && the_same_for_all() { CacheScope::Public } else { CacheScope::Private }
-}
-
-/// Whether the caller speaks 2026-07-28 or later, which asks for cache hints.
-fn is_modern(context: &RequestContext<RoleServer>) -> bool {
-    // Revisions are dates, and dates in this form compare as text.
-    context
-        .protocol_version()
-        .is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str())
 }
 
 fn listed(tool: Tool, modern: bool) -> McpTool {

@@ -33,6 +33,14 @@ pub trait Tools: Send + Sync + 'static {
     /// `Unavailable` where the tools live elsewhere and cannot be reached.
     fn list(&self) -> BoxFuture<'_, Result<Vec<Tool>, Error>>;
 
+    /// The tool of this name, if there is one.
+    ///
+    /// # Errors
+    /// As [`list`](Tools::list).
+    fn find<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Tool>, Error>> {
+        Box::pin(async move { Ok(self.list().await?.into_iter().find(|tool| tool.name == name)) })
+    }
+
     /// Calls one tool. A tool that fails is an answer ([`ToolResult::is_error`]), so that whoever called it can read
     /// why and do better.
     ///

@@ -289,3 +289,22 @@ async fn a_page_or_a_name_of_somebody_else_gets_nowhere() {
         );
     }
 }
+
+#[tokio::test]
+async fn whoever_hands_out_tokens_is_named_where_clients_look() {
+    let hash = blake3::hash(b"token-one");
+    let token = format!("[tokens.one]\nhash = \"blake3:{hash}\"\nrole = \"read\"");
+    let servers = "[server]\nauthorization_servers = [\"https://login.example/tenant/\"]\n";
+    let described = async |configuration: &str| {
+        let server = Running::start_only(configuration).await;
+        let refused = server.send(modern_request("tools/list", json!({}))).await;
+        let challenge = refused.header("www-authenticate").to_owned();
+        let (_, address) = challenge.split_once("resource_metadata=\"").unwrap();
+        let path = address.trim_end_matches('"').split_once("/.well-known").unwrap().1.to_owned();
+        assert!(challenge.contains("scope=\"read\""), "{challenge}");
+        server.get(&format!("/.well-known{path}")).await.json()
+    };
+    let named = described(&format!("{token}\n{servers}")).await;
+    assert_eq!(named["authorization_servers"], json!(["https://login.example/tenant/"]), "letter by letter");
+    assert!(described(&token).await.get("authorization_servers").is_none());
+}

@@ -4,6 +4,8 @@
 //! cache; unlike a tool call its answer says to the client how long it may be remembered, and by whom.
 //! `alacena://reads` says what there is to read and how long each answer is fresh.
 
+use std::borrow::Cow;
+
 use rmcp::{
     ErrorData,
     model::{MetaObject, Resource, ResourceTemplate},
@@ -19,11 +21,11 @@ const INDEX: &str = "alacena://reads";
 const READ_KEY: &str = "dev.alacena/read";
 
 /// What an address names.
-pub(super) enum Named<'t> {
+pub(super) enum Address<'a> {
     /// What there is to read.
     Index,
-    /// A read, with these arguments.
-    Read(&'t Tool, Vec<(String, Json)>),
+    /// The read of this name, with these parameters.
+    Read(&'a str, Vec<(Cow<'a, str>, Cow<'a, str>)>),
 }
 
 /// Whether a tool can be called without arguments: it is one resource.
@@ -96,24 +98,30 @@ pub(super) fn index_text(tools: &[Tool]) -> String {
     json!({ "reads": tools.iter().map(read).collect::<Vec<_>>() }).to_string()
 }
 
-/// What `address` names among `tools`.
+/// What `address` names, whether or not it is there.
 ///
 /// # Errors
-/// Not found where it names none of them; invalid where its query cannot be read.
-pub(super) fn named<'t>(address: &str, tools: &'t [Tool]) -> Result<Named<'t>, ErrorData> {
+/// Not found where it is no address of ours; invalid where its query cannot be read.
+pub(super) fn parse(address: &str) -> Result<Address<'_>, ErrorData> {
     if address == INDEX {
-        return Ok(Named::Index);
+        return Ok(Address::Index);
     }
-    let rest = address.strip_prefix(INDEX).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default();
+    let rest = address.strip_prefix(INDEX).and_then(|rest| rest.strip_prefix('/'));
+    let rest = rest.ok_or_else(|| nothing_at(address))?;
     let (name, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let Some(tool) = tools.iter().find(|tool| tool.name == name) else {
-        let shown: String = address.chars().filter(|character| !character.is_control()).take(200).collect();
-        let message = format!("there is nothing at `{shown}`; {INDEX} says what there is");
-        return Err(ErrorData::resource_not_found(message, None));
-    };
-    let pairs = query_pairs(query).map_err(|error| super::protocol_error(&error))?;
-    let arguments = pairs.iter().map(|(name, text)| (name.to_string(), argument(tool, name, text)));
-    Ok(Named::Read(tool, arguments.collect()))
+    Ok(Address::Read(name, query_pairs(query).map_err(|error| super::protocol_error(&error))?))
+}
+
+/// What a client is told who asks for what is not there.
+pub(super) fn nothing_at(address: &str) -> ErrorData {
+    let shown: String = address.chars().filter(|character| !character.is_control()).take(200).collect();
+    let message = format!("there is nothing at `{shown}`; {INDEX} says what there is");
+    ErrorData::resource_not_found(message, None)
+}
+
+/// The arguments that the parameters of an address are.
+pub(super) fn arguments(tool: &Tool, pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> Vec<(String, Json)> {
+    pairs.iter().map(|(name, text)| (name.to_string(), argument(tool, name, text))).collect()
 }
 
 /// A text of an address as the parameter's own type, as far as it can be read as that; the tool has the last word.

@@ -17,12 +17,21 @@ impl Tools for Echo {
             input_schema: Map::from_iter([("type".to_owned(), "object".into())]),
             ..Tool::default()
         };
-        Box::pin(std::future::ready(Ok(vec![tool])))
+        let promising = Tool { name: "promising".into(), output_schema: Some(Map::new()), ..tool.clone() };
+        Box::pin(std::future::ready(Ok(vec![tool, promising])))
     }
 
     fn call(&self, call: ToolCall) -> BoxFuture<'_, Result<ToolResult, Error>> {
-        let text = format!("{}{:?}", call.name, call.arguments);
-        let result = ToolResult::from_json(json!({ "content": [{ "type": "text", "text": text }] }));
+        let mut text = format!("{}{:?}", call.name, call.arguments);
+        let mut result = json!({});
+        if let [(name, number)] = call.arguments.as_slice()
+            && name == "number"
+        {
+            text = format!("{{\"number\":{}}}", number.as_str().unwrap_or_default());
+            result["structuredContent"] = serde_json::from_str(&text).unwrap();
+        }
+        result["content"] = json!([{ "type": "text", "text": text }]);
+        let result = ToolResult::from_json(result);
         Box::pin(std::future::ready(Ok(result.expect("it is a result"))))
     }
 }
@@ -99,4 +108,29 @@ async fn a_client_that_leaves_at_once_is_no_failure_and_one_that_talks_nonsense_
         client.send(json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})).await;
     });
     assert_eq!(nonsense.await.unwrap_err().code(), &catalogue::BODY_INVALID);
+}
+
+#[tokio::test]
+async fn a_number_that_does_not_fit_is_rounded_only_where_a_number_was_promised() {
+    let ended = converse(async |mut client: Client| {
+        let mut number = async |tool: &str, number: &str| {
+            let meta = json!({
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientCapabilities": {},
+            });
+            let params = json!({ "name": tool, "arguments": { "number": number }, "_meta": meta });
+            let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+            let result = client.ask(call).await["result"].clone();
+            assert_eq!(
+                result["content"][0]["text"],
+                format!("{{\"number\":{number}}}"),
+                "the text has every digit"
+            );
+            result["structuredContent"]["number"].clone()
+        };
+        assert_eq!(number("echo", "1.5").await, 1.5);
+        assert_eq!(number("echo", "12345678901234567890123").await, Json::Null);
+        assert_eq!(number("promising", "12345678901234567890123").await, 1.234_567_890_123_456_8e22);
+    });
+    ended.await.unwrap();
 }
