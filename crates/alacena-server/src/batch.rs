@@ -7,7 +7,7 @@
 use std::{convert::Infallible, sync::Arc};
 
 use alacena::{
-    Alacena, Ask, Read,
+    Ask, DeclaredRead,
     declared::Parameters,
     error::{Error, catalogue},
     outcome::{Origin, Outcome},
@@ -28,7 +28,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    answer::{absent, etag},
+    answer::{EntityTag, absent},
     app::App,
     cache_status::cache_status,
     problem::{self, Problem},
@@ -63,8 +63,7 @@ pub(crate) async fn by_bodies(
     }
     let ask = Ask { credentials: credentials(&read.credentials, &headers)?, mode: mode(&headers, caller.role), ..Ask::default() };
     let varies = HeaderValue::try_from(read.credentials.join(", ")).ok().filter(|varies| !varies.is_empty());
-    let asking =
-        Asking { alacena: app.alacena().clone(), read: read.clone(), ask, sees_cache: caller.sees_cache };
+    let asking = Asking { read, ask, sees_cache: caller.sees_cache };
     let body = HttpBody::from_stream(asking.answers(calls).map(Ok::<_, Infallible>));
     let mut response = ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response();
     if let Some(varies) = varies {
@@ -75,8 +74,7 @@ pub(crate) async fn by_bodies(
 
 /// What the calls of a batch have in common.
 struct Asking {
-    alacena: Alacena,
-    read: Read,
+    read: DeclaredRead,
     ask: Ask,
     sees_cache: bool,
 }
@@ -110,7 +108,7 @@ impl Asking {
 
     async fn outcome(&self, call: &Members) -> Result<Outcome<Body>, Error> {
         let parameters = Parameters::from_json(&self.read.parameters, call.iter())?;
-        self.alacena.ask(&self.read.name, parameters, self.ask.clone()).await
+        self.read.ask(parameters, self.ask.clone()).await
     }
 
     fn answered(&self, outcome: &Outcome<Body>) -> [Bytes; 3] {
@@ -123,7 +121,7 @@ impl Asking {
             facts.insert("cacheStatus".to_owned(), cache_status(outcome, self.ask.mode).into());
         }
         let Some(body) = outcome.value() else { return failed(&absent(&self.read), facts) };
-        let mut head = json!({ "status": StatusCode::OK.as_u16(), "etag": etag(body) });
+        let mut head = json!({ "status": StatusCode::OK.as_u16(), "etag": EntityTag::of(body).as_str() });
         head.as_object_mut().expect("it has just been made as one").append(&mut facts);
         // The value goes out byte for byte, as a single answer does: read and written again, its numbers might change.
         let mut opening = head.to_string();

@@ -2,7 +2,7 @@
 //!
 //! One pure function; its table is the test below and the reference page.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt, time::Duration};
 
 use alacena::{
     Mode,
@@ -10,37 +10,51 @@ use alacena::{
 };
 
 /// The value of the `Cache-Status` header.
+pub(crate) fn cache_status<V>(outcome: &Outcome<V>, mode: Mode) -> String {
+    let mut line = String::new();
+    write_cache_status(&mut line, outcome, mode).expect("writing to a String cannot fail");
+    line
+}
+
+/// Writes the value of the `Cache-Status` header.
 ///
 /// `hit` and `fwd` exclude each other: an answer that was given while the source is asked behind the caller's back is a
 /// hit; one that was given because the source did not answer was forwarded. `ttl` is what remains of the freshness, in
 /// seconds, negative once it is over. Only the caller that led the load says `stored`; those who waited say
 /// `collapsed`.
-pub(crate) fn cache_status<V>(outcome: &Outcome<V>, mode: Mode) -> String {
-    let mut line = String::from("Alacena");
+///
+/// # Errors
+/// Where `line` cannot be written to.
+pub(crate) fn write_cache_status<V>(
+    line: &mut impl fmt::Write,
+    outcome: &Outcome<V>,
+    mode: Mode,
+) -> fmt::Result {
     let mut details = Vec::new();
-    match (outcome.origin(), outcome.stale()) {
-        (Origin::Stale, Some(StaleReason::Revalidating)) => line.push_str("; hit"),
-        (Origin::Stale, _) => line.push_str("; fwd=stale"),
-        (Origin::Source, _) => line.push_str(forwarded(outcome.miss(), mode, &mut details)),
-        _ => line.push_str("; hit"),
-    }
+    line.write_str("Alacena")?;
+    line.write_str(match (outcome.origin(), outcome.stale()) {
+        (Origin::Stale, Some(StaleReason::Revalidating)) => "; hit",
+        (Origin::Stale, _) => "; fwd=stale",
+        (Origin::Source, _) => forwarded(outcome.miss(), mode, &mut details),
+        _ => "; hit",
+    })?;
     if outcome.collapsed() {
-        line.push_str("; collapsed");
+        line.write_str("; collapsed")?;
     } else if outcome.origin() == Origin::Source && outcome.not_stored().is_none() {
-        line.push_str("; stored");
+        line.write_str("; stored")?;
     }
     if outcome.origin() == Origin::Stale {
-        append(&mut line, format_args!("; ttl=-{}", seconds_up(outcome.stale_for()).max(1)));
+        write!(line, "; ttl=-{}", seconds_up(outcome.stale_for()).max(1))?;
     } else if outcome.not_stored().is_none() {
-        append(&mut line, format_args!("; ttl={}", seconds_up(outcome.fresh_for())));
+        write!(line, "; ttl={}", seconds_up(outcome.fresh_for()))?;
     }
     details.extend(outcome.stale().map(StaleReason::as_str));
     // A bypass is not stored by definition; every other "no" has a reason worth telling.
     details.extend(outcome.not_stored().filter(|reason| *reason != NotStored::Bypass).map(NotStored::as_str));
     if !details.is_empty() {
-        append(&mut line, format_args!("; detail=\"{}\"", details.join(", ")));
+        write!(line, "; detail=\"{}\"", details.join(", "))?;
     }
-    line
+    Ok(())
 }
 
 /// Why the source was asked, and what is worth adding to it.
@@ -65,10 +79,6 @@ fn forwarded(miss: Option<&MissReason>, mode: Mode, details: &mut Vec<&'static s
 /// said to be fresh.
 fn seconds_up(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
-}
-
-fn append(line: &mut String, text: std::fmt::Arguments<'_>) {
-    line.write_fmt(text).expect("writing to a String cannot fail");
 }
 
 /// An outcome and the line that it gives, for the tests and the reference page.
@@ -117,6 +127,10 @@ pub(crate) fn table() -> Vec<(&'static str, String)> {
         ("larger than its class allows", normal(not_stored(NotStored::TooLarge, MissReason::Cold))),
         ("the source forbids keeping it", normal(not_stored(NotStored::Uncacheable, MissReason::Cold))),
         (
+            "made with another read's answer, which was stale",
+            normal(not_stored(NotStored::ParentNotFresh, MissReason::Cold)),
+        ),
+        (
             "invalidated before, and again while it was loading",
             normal(not_stored(NotStored::Superseded, MissReason::Invalidated(tag))),
         ),
@@ -147,6 +161,7 @@ mod tests {
                 "Alacena; fwd=bypass",
                 "Alacena; fwd=uri-miss; detail=\"too-large\"",
                 "Alacena; fwd=uri-miss; detail=\"uncacheable\"",
+                "Alacena; fwd=uri-miss; detail=\"parent-not-fresh\"",
                 "Alacena; fwd=miss; detail=\"invalidated, superseded\"",
             ]
         );

@@ -15,14 +15,14 @@ use axum::{
         header::{
             ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
             ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
-            CACHE_CONTROL, HOST, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
+            CACHE_CONTROL, Entry, HOST, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
         },
     },
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use crate::{app::App, problem::Problem};
+use crate::{app::App, problem::Problem, settings::ServerSettings};
 
 /// How long a browser may remember a preflight, in seconds.
 const PREFLIGHT_SECONDS: &str = "600";
@@ -32,33 +32,40 @@ const EXPOSED: &str = "age, alacena-level, cache-status, etag, retry-after, serv
 const ACCEPTED: &str = "alacena-token, authorization, cache-control, content-type, if-none-match, mcp-method, mcp-name, \
                         mcp-protocol-version";
 
+/// Said by browsers of the page that makes them ask.
+static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
 /// Checks host and origin, answers preflights, and gives every answer its safe defaults.
 pub(crate) async fn edge(State(app): State<App>, request: Request, next: Next) -> Response {
-    let origin = match admit(&app, &request) {
-        Ok(origin) => origin,
+    let page = match admit(&app.settings(), request.method(), request.uri(), request.headers()) {
+        Ok(page) => page,
         Err(error) => return Problem(error).into_response(),
     };
     let preflight =
         request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = if preflight { preflight_answer(&app) } else { next.run(request).await };
-
-    let headers = response.headers_mut();
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if !headers.contains_key(CACHE_CONTROL) {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
-    if !app.settings().cors_origins.is_empty() {
-        headers.append(VARY, HeaderValue::from_static("origin"));
-    }
-    if let Some(Page::Listed(origin)) = origin {
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
-    }
+    finish(&app.settings(), page, response.headers_mut());
     response
 }
 
+/// Gives the answer to a page that was let in what every answer has.
+pub(crate) fn finish(settings: &ServerSettings, page: Option<Page>, headers: &mut HeaderMap) {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Entry::Vacant(unsaid) = headers.entry(CACHE_CONTROL) {
+        unsaid.insert(HeaderValue::from_static("no-store"));
+    }
+    if !settings.cors_origins.is_empty() {
+        headers.append(VARY, HeaderValue::from_static("origin"));
+    }
+    if let Some(Page::Listed(origin)) = page {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+    }
+}
+
 /// Where the page that sends a request comes from.
-enum Page {
+pub(crate) enum Page {
     /// From this server.
     Own,
     /// From an origin that may ask.
@@ -67,30 +74,39 @@ enum Page {
     Foreign,
 }
 
-fn admit(app: &App, request: &Request) -> Result<Option<Page>, Error> {
-    if request.headers().get_all(HOST).iter().nth(1).is_some() {
+/// Lets a request in, whatever it asks for; with the page that sends it, if one does.
+///
+/// # Errors
+/// `Denied` where it names no host of ours, or comes from a page that may not send it.
+pub(crate) fn admit(
+    settings: &ServerSettings,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Option<Page>, Error> {
+    if headers.get_all(HOST).iter().nth(1).is_some() {
         // Two readers of such a request could each believe another one (RFC 9112, 3.2).
         return Err(Error::new(&catalogue::HOST_REFUSED, "the request names more than one host"));
     }
-    let host = host_of(request.uri(), request.headers());
-    if app.is_open() && !host.is_some_and(|host| is_served(host, &app.settings().hosts)) {
+    let host = host_of(uri, headers);
+    if settings.is_open() && !host.is_some_and(|host| is_served(host, &settings.hosts)) {
         let shown = host.map_or_else(|| "no host".to_owned(), |host| format!("`{}`", printable(host)));
         let detail = format!(
             "the request names {shown}; this listener needs no token and answers to loopback names only"
         );
         return Err(Error::new(&catalogue::HOST_REFUSED, detail));
     }
-    let Some(origin) = request.headers().get(ORIGIN) else {
-        if app.is_open() && is_embedded_elsewhere(request.headers()) {
+    let Some(origin) = headers.get(ORIGIN) else {
+        if settings.is_open() && is_embedded_elsewhere(headers) {
             let detail = "a page of another site may not load this in the background";
             return Err(Error::new(&catalogue::ORIGIN_REFUSED, detail));
         }
         return Ok(None);
     };
-    let page = page_of(origin, host, &app.settings().cors_origins);
-    if matches!(page, Page::Foreign) && !matches!(*request.method(), Method::GET | Method::HEAD) {
+    let page = page_of(origin, host, &settings.cors_origins);
+    if matches!(page, Page::Foreign) && !matches!(*method, Method::GET | Method::HEAD) {
         let shown = printable(origin.to_str().unwrap_or("?"));
-        let detail = format!("a page of `{shown}` may not send {} requests", request.method());
+        let detail = format!("a page of `{shown}` may not send {method} requests");
         return Err(Error::new(&catalogue::ORIGIN_REFUSED, detail));
     }
     Ok(Some(page))
@@ -99,14 +115,14 @@ fn admit(app: &App, request: &Request) -> Result<Option<Page>, Error> {
 /// Whether a page of another site asks without anybody following a link: pictures and the like need no `Origin`, but
 /// could make a listener that needs no token load its sources at the will of whoever wrote the page.
 fn is_embedded_elsewhere(headers: &HeaderMap) -> bool {
-    let says = |name: &str, what: &str| headers.get(name).is_some_and(|value| value == what);
-    says("sec-fetch-site", "cross-site") && !says("sec-fetch-mode", "navigate")
+    let says = |name: &HeaderName, what: &str| headers.get(name).is_some_and(|value| value == what);
+    says(&SEC_FETCH_SITE, "cross-site") && !says(&SEC_FETCH_MODE, "navigate")
 }
 
 fn page_of(origin: &HeaderValue, host: Option<&str>, listed: &[String]) -> Page {
     let text = origin.to_str().unwrap_or_default();
     let own = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    if own.is_some() && own.map(str::to_ascii_lowercase) == host.map(str::to_ascii_lowercase) {
+    if own.zip(host).is_some_and(|(own, host)| own.eq_ignore_ascii_case(host)) {
         Page::Own
     } else if listed.iter().any(|listed| listed.trim_end_matches('/').eq_ignore_ascii_case(text)) {
         Page::Listed(origin.clone())
@@ -125,13 +141,13 @@ pub(crate) fn host_of<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a st
 
 /// Whether `host` is a loopback name, or one of `names` (each with or without a port).
 fn is_served(host: &str, names: &[String]) -> bool {
-    let name = without_port(host).to_ascii_lowercase();
+    let name = without_port(host);
     let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let last = name.rsplit('.').next().unwrap_or_default();
     address.is_ok_and(|address| address.is_loopback())
         // The top-level domain `localhost` belongs to nobody (RFC 6761).
-        || name == "localhost"
-        || name.ends_with(".localhost")
-        || names.iter().any(|served| served.eq_ignore_ascii_case(&name) || served.eq_ignore_ascii_case(host))
+        || last.eq_ignore_ascii_case("localhost")
+        || names.iter().any(|served| served.eq_ignore_ascii_case(name) || served.eq_ignore_ascii_case(host))
 }
 
 fn without_port(host: &str) -> &str {
@@ -147,8 +163,8 @@ fn printable(text: &str) -> String {
 
 fn preflight_answer(app: &App) -> Response {
     let mut accepted = ACCEPTED.to_owned();
-    let mut passed: Vec<&str> =
-        app.alacena().reads().iter().flat_map(|read| &read.credentials).map(String::as_str).collect();
+    let reads = app.alacena().reads();
+    let mut passed: Vec<&str> = reads.iter().flat_map(|read| &read.credentials).map(String::as_str).collect();
     passed.sort_unstable();
     passed.dedup();
     for header in passed

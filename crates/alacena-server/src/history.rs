@@ -35,7 +35,7 @@ pub(crate) async fn stats(State(app): State<App>, RawQuery(raw): RawQuery) -> Re
 }
 
 /// The newest `limit` invalidations, without those before `since`. Looks at each: the wall clock may have been set back.
-async fn newest(app: &App, query: &Query, limit: u64) -> Result<Vec<Invalidation>, Error> {
+async fn newest(app: &App, query: &Query<'_>, limit: u64) -> Result<Vec<Invalidation>, Error> {
     let since = query.whole("since", 0..=u64::MAX)?.unwrap_or_default();
     let limit = usize::try_from(limit).expect("a page is small");
     let mut history = app.alacena().history(limit).await?;

@@ -9,12 +9,7 @@ use percent_encoding::percent_decode_str;
 ///
 /// # Errors
 /// `Invalid` where a name or a value is not UTF-8.
-pub(crate) fn query_pairs(query: &str) -> Result<Vec<(String, String)>, Error> {
-    let decode = |text: &str| -> Result<String, Utf8Error> {
-        let spaced: Cow<'_, str> =
-            if text.contains('+') { text.replace('+', " ").into() } else { text.into() };
-        percent_decode_str(&spaced).decode_utf8().map(Cow::into_owned)
-    };
+pub(crate) fn query_pairs(query: &str) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, Error> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         Ok((decode(name)?, decode(value)?))
@@ -24,19 +19,28 @@ pub(crate) fn query_pairs(query: &str) -> Result<Vec<(String, String)>, Error> {
     })
 }
 
-/// A query with fixed names, each at most once.
-pub(crate) struct Query(Vec<(String, String)>);
+/// What stands in a query, without its encoding; nothing is copied where there is none.
+fn decode(text: &str) -> Result<Cow<'_, str>, Utf8Error> {
+    if !text.contains('+') {
+        return percent_decode_str(text).decode_utf8();
+    }
+    let spaced = text.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8().map(|decoded| Cow::Owned(decoded.into_owned()))
+}
 
-impl Query {
+/// A query with fixed names, each at most once.
+pub(crate) struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl<'a> Query<'a> {
     /// Reads `raw`, which may say `names` and nothing else.
     ///
     /// # Errors
     /// `Invalid`, naming what was said, where it is none of `names` or said twice.
-    pub(crate) fn read(raw: Option<&str>, names: &[&str]) -> Result<Self, Error> {
+    pub(crate) fn read(raw: Option<&'a str>, names: &[&str]) -> Result<Self, Error> {
         let pairs = query_pairs(raw.unwrap_or_default())?;
         for (at, (name, _)) in pairs.iter().enumerate() {
             let shown: String = name.chars().take(100).collect();
-            if !names.contains(&name.as_str()) {
+            if !names.contains(&name.as_ref()) {
                 return Err(refuse(format!("`{shown}` is not known here; `{}` is", names.join("`, `"))));
             }
             if pairs[..at].iter().any(|(earlier, _)| earlier == name) {
@@ -48,7 +52,7 @@ impl Query {
 
     /// What is said for `name`.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.0.iter().find_map(|(said, value)| (said == name).then_some(value.as_str()))
+        self.0.iter().find_map(|(said, value)| (said == name).then_some(value.as_ref()))
     }
 
     /// The whole number said for `name`.
@@ -87,7 +91,7 @@ mod tests {
     #[test]
     fn a_query_is_decoded_and_must_be_text() {
         let pairs = query_pairs("a=1&b=x+y%20z&&c&d=%C3%A1=").unwrap();
-        let shown: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let shown: Vec<_> = pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
         assert_eq!(shown, [("a", "1"), ("b", "x y z"), ("c", ""), ("d", "á=")]);
         assert_eq!(query_pairs("a=%ff").unwrap_err().code(), &catalogue::PARAMETER_INVALID);
     }
@@ -102,7 +106,8 @@ mod tests {
         assert_eq!(wrong("limt=7"), "`limt` is not known here; `since`, `limit` is");
         assert_eq!(wrong("limit=7&limit=8"), "`limit` is said more than once");
         for limit in ["11", "0", "-1", "1.0", "", "x", "99999999999999999999"] {
-            let query = Query::read(Some(&format!("limit={limit}")), &names).unwrap();
+            let raw = format!("limit={limit}");
+            let query = Query::read(Some(&raw), &names).unwrap();
             let detail = query.whole("limit", 1..=10).unwrap_err().detail().to_owned();
             assert_eq!(detail, "`limit` must be a whole number from 1 to 10");
         }

@@ -1,6 +1,6 @@
 //! `/reads`: asking declared reads.
 
-use alacena::{Ask, Read, declared::Parameters, runtime::Moment};
+use alacena::{Ask, DeclaredRead, declared::Parameters, runtime::Moment};
 use axum::{
     Extension, Json,
     extract::{RawQuery, State},
@@ -34,7 +34,7 @@ pub(crate) async fn by_query(
     let begun = app.alacena().runtime().now();
     let read = app.alacena().declared_read(&name)?;
     let pairs = query_pairs(query.as_deref().unwrap_or_default())?;
-    let given = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let given = pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
     let parameters = Parameters::from_text(&read.parameters, given)?;
     let asked = Asked { read, parameters, begun, conditional: true };
     asked.answer(&app, &caller, &headers).await
@@ -56,8 +56,8 @@ pub(crate) async fn by_body(
 }
 
 /// A question as a request asks it.
-struct Asked<'a> {
-    read: &'a Read,
+struct Asked {
+    read: DeclaredRead,
     parameters: Parameters,
     /// When the server took the request up; a body had arrived by then.
     begun: Moment,
@@ -65,7 +65,7 @@ struct Asked<'a> {
     conditional: bool,
 }
 
-impl Asked<'_> {
+impl Asked {
     async fn answer(self, app: &App, caller: &Caller, headers: &HeaderMap) -> Result<Response, Problem> {
         let Asked { read, parameters, begun, conditional } = self;
         let mode = mode(headers, caller.role);
@@ -73,11 +73,10 @@ impl Asked<'_> {
         let outcome = read.ask(parameters, ask).await?;
         let view = View {
             mode,
-            read,
-            conditions: conditional.then_some(headers),
+            read: &read,
             sees_cache: caller.sees_cache,
             took: app.alacena().runtime().now() - begun,
         };
-        Ok(answer(&outcome, &view))
+        Ok(answer(&outcome, &view, conditional.then_some(headers)))
     }
 }

@@ -19,7 +19,7 @@ use axum::{
 };
 use subtle::ConstantTimeEq;
 
-use crate::{app::App, challenge::Refusal, settings::Token};
+use crate::{app::App, challenge::Refusal, settings::{ServerSettings, Token}};
 
 /// The header for a token where `Authorization` belongs to the source.
 pub(crate) static ALACENA_TOKEN: HeaderName = HeaderName::from_static("alacena-token");
@@ -51,6 +51,24 @@ pub(crate) struct Caller {
     pub(crate) sees_cache: bool,
 }
 
+/// A request that was let through.
+pub(crate) struct Admitted<'a> {
+    token: Option<&'a Token>,
+    /// As in [`Caller`].
+    pub(crate) role: Option<Role>,
+    /// As in [`Caller`].
+    pub(crate) sees_cache: bool,
+    /// What nobody behind may see.
+    pub(crate) carried: Carried,
+}
+
+/// Which headers of a request carried a token of ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Carried {
+    own: bool,
+    bearer: bool,
+}
+
 /// Lets a request through to a route, with the [`Caller`] it comes from.
 pub(crate) async fn authorise(
     State((app, access)): State<(App, Access)>,
@@ -58,33 +76,41 @@ pub(crate) async fn authorise(
     next: Next,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
-    match admit(&app, access, &mut parts).await {
-        Ok(caller) => {
+    let is_public = access == Access::Public && !app.is_open() && asks_public_read(&app, &mut parts).await;
+    let peer = parts.extensions.get::<Peer>().copied();
+    let settings = app.settings();
+    match admit(&settings, access.needs(is_public), peer, &parts.headers) {
+        Ok(admitted) => {
+            let caller = admitted.caller();
+            admitted.carried.take_off(&mut parts.headers);
             parts.extensions.insert(caller);
-            next.run(Request::from_parts(parts, body)).await
         }
-        Err(refusal) => refusal.answer(&parts),
+        Err(refusal) => return refusal.answer(&parts),
     }
+    drop(settings);
+    next.run(Request::from_parts(parts, body)).await
 }
 
-async fn admit(app: &App, access: Access, parts: &mut Parts) -> Result<Caller, Refusal> {
-    let local = from_this_machine(parts);
-    if app.is_open() {
-        parts.headers.remove(&ALACENA_TOKEN);
-        return Ok(Caller { who: "api".into(), role: Some(Role::Admin), sees_cache: true });
+/// Lets a request through that needs this role, or is refused.
+pub(crate) fn admit<'a>(
+    settings: &'a ServerSettings,
+    needed: Option<Role>,
+    peer: Option<Peer>,
+    headers: &HeaderMap,
+) -> Result<Admitted<'a>, Refusal> {
+    if settings.is_open() {
+        let carried = Carried { own: headers.contains_key(&ALACENA_TOKEN), bearer: false };
+        return Ok(Admitted { token: None, role: Some(Role::Admin), sees_cache: true, carried });
     }
-    let token = take_token(&mut parts.headers, &app.settings().tokens);
-    let needed = match access {
-        Access::Open => None,
-        Access::Public if asks_public_read(app, parts).await => None,
-        Access::Public => Some(Role::Read),
-        Access::Role(role) => Some(role),
-    };
-    match (token, needed) {
+    let (presented, carried) = presented(headers, &settings.tokens);
+    match (presented, needed) {
         (Presented::Known(token), needed) if needed.is_none_or(|needed| token.role >= needed) => {
-            Ok(Caller { who: format!("api {}", token.name).into(), role: Some(token.role), sees_cache: true })
+            Ok(Admitted { token: Some(token), role: Some(token.role), sees_cache: true, carried })
         }
-        (_, None) => Ok(Caller { who: "api".into(), role: None, sees_cache: local }),
+        (_, None) => {
+            let sees_cache = from_this_machine(peer, headers);
+            Ok(Admitted { token: None, role: None, sees_cache, carried })
+        }
         (Presented::Known(token), Some(needed)) => {
             let (needs, has) = (needed.as_str(), token.role.as_str());
             let detail = format!("this needs the role `{needs}`; the token has `{has}`");
@@ -104,10 +130,47 @@ async fn admit(app: &App, access: Access, parts: &mut Parts) -> Result<Caller, R
     }
 }
 
+impl Access {
+    /// The role that this takes of a request; `is_public` where it asks a public read.
+    pub(crate) fn needs(self, is_public: bool) -> Option<Role> {
+        match self {
+            Access::Open => None,
+            Access::Public => (!is_public).then_some(Role::Read),
+            Access::Role(role) => Some(role),
+        }
+    }
+}
+
+impl Admitted<'_> {
+    fn caller(&self) -> Caller {
+        let who = match self.token {
+            Some(token) => format!("api {}", token.name).into(),
+            None => "api".into(),
+        };
+        Caller { who, role: self.role, sees_cache: self.sees_cache }
+    }
+}
+
+impl Carried {
+    /// Whether the header of this name, in lower case, did.
+    pub(crate) fn is_in(self, header: &str) -> bool {
+        (self.own && header == ALACENA_TOKEN) || (self.bearer && header == AUTHORIZATION)
+    }
+
+    fn take_off(self, headers: &mut HeaderMap) {
+        if self.own {
+            headers.remove(&ALACENA_TOKEN);
+        }
+        if self.bearer {
+            headers.remove(AUTHORIZATION);
+        }
+    }
+}
+
 /// Whether the request was sent on this machine. What a proxy on this machine hands on was not.
-fn from_this_machine(parts: &Parts) -> bool {
-    let local = parts.extensions.get::<Peer>().is_some_and(|peer| peer.0.ip().to_canonical().is_loopback());
-    local && !["forwarded", "x-forwarded-for", "via"].iter().any(|name| parts.headers.contains_key(*name))
+fn from_this_machine(peer: Option<Peer>, headers: &HeaderMap) -> bool {
+    let local = peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback());
+    local && !["forwarded", "x-forwarded-for", "via"].iter().any(|name| headers.contains_key(*name))
 }
 
 async fn asks_public_read(app: &App, parts: &mut Parts) -> bool {
@@ -123,22 +186,20 @@ enum Presented<'a> {
     Known(&'a Token),
 }
 
-/// Finds the token and takes it off the request.
-fn take_token<'a>(headers: &mut HeaderMap, tokens: &'a [Token]) -> Presented<'a> {
-    let ours = headers.remove(&ALACENA_TOKEN);
-    let bearer = headers.get(AUTHORIZATION).and_then(bearer);
-    let by_bearer = bearer.and_then(|token| find(token, tokens));
-    if by_bearer.is_some() {
-        headers.remove(AUTHORIZATION);
-    }
-    match ours {
-        Some(ours) => find(ours.as_bytes(), tokens).map_or(Presented::Unknown, Presented::Known),
+/// Finds the token, and says what carried one.
+fn presented<'a>(headers: &HeaderMap, tokens: &'a [Token]) -> (Presented<'a>, Carried) {
+    let own = headers.get(&ALACENA_TOKEN);
+    let authorization = headers.get(AUTHORIZATION);
+    let by_bearer = authorization.and_then(bearer).and_then(|token| find(token, tokens));
+    let presented = match own {
+        Some(own) => find(own.as_bytes(), tokens).map_or(Presented::Unknown, Presented::Known),
         None => match by_bearer {
             Some(token) => Presented::Known(token),
-            None if headers.contains_key(AUTHORIZATION) => Presented::Unknown,
+            None if authorization.is_some() => Presented::Unknown,
             None => Presented::Nothing,
         },
-    }
+    };
+    (presented, Carried { own: own.is_some(), bearer: by_bearer.is_some() })
 }
 
 fn bearer(value: &HeaderValue) -> Option<&[u8]> {
@@ -178,10 +239,12 @@ mod tests {
         for (name, value) in given {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        let name = match take_token(&mut headers, &tokens) {
+        let (presented, carried) = presented(&headers, &tokens);
+        let name = match presented {
             Presented::Known(token) => Some(token.name.clone()),
             _ => None,
         };
+        carried.take_off(&mut headers);
         (name, headers.keys().map(ToString::to_string).collect())
     }
 

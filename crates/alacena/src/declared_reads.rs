@@ -6,13 +6,14 @@ use alacena_core::{
     declared::{AnswerSchema, Parameter, Parameters},
     error::Error,
     outcome::Outcome,
+    runtime::Moment,
     source::Credential,
     value::Body,
 };
 
 use crate::{
-    handle::{Alacena, Ask},
-    prepared::{Prepared, PreparedRead, PreparedWrite},
+    handle::{Alacena, Ask, Mode},
+    prepared::{Prepared, PreparedRead, PreparedWrite, required},
     writing::Written,
 };
 
@@ -125,6 +126,27 @@ impl DeclaredRead {
     /// A caller that goes away neither kills nor leaks the load.
     pub async fn ask(&self, parameters: Parameters, ask: Ask) -> Result<Outcome<Body>, Error> {
         self.alacena.ask_prepared(&self.prepared, parameters, ask).await
+    }
+
+    /// Answers it with what is in memory, where that takes no more than a look: a value, fresh at `now` and not about
+    /// to be refreshed. Needs no task and waits for nobody.
+    ///
+    /// `None` says no more than that it is to be [asked](DeclaredRead::ask) as ever, which then says what is wrong, if
+    /// anything is, and counts; here only a hit is counted.
+    #[must_use]
+    pub fn hit(
+        &self,
+        parameters: &Parameters,
+        credentials: &[Credential],
+        now: Moment,
+    ) -> Option<Outcome<Body>> {
+        let Self { alacena, prepared } = self;
+        if alacena.mode(Mode::Normal) != Mode::Normal {
+            return None;
+        }
+        let credentials = required(&prepared.read.credentials, credentials).ok()?;
+        let key = prepared.keys.of_call(prepared.keys.principal(&credentials), parameters).ok()?;
+        alacena.inner.engine.hit(&prepared.rules, key.as_bytes(), now)?.downcast()
     }
 }
 
