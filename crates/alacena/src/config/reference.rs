@@ -51,6 +51,7 @@ pub fn reference() -> String {
     }
     environment(&mut page);
     not_built(&mut page);
+    elsewhere(&mut page);
     page
 }
 
@@ -191,6 +192,20 @@ fn not_built(page: &mut String) {
         }
     }
     write(page, format_args!("{}.\n", names.join(", ")));
+}
+
+/// What is refused for good, and why.
+fn elsewhere(page: &mut String) {
+    page.push_str("\n## Not for a configuration\n\n| field | why | instead |\n|---|---|---|\n");
+    for section in ROOT {
+        let Kind::Named { fields, .. } = &section.kind else { continue };
+        for field in *fields {
+            if let Kind::Elsewhere { message, remedy } = field.kind {
+                let path = format!("{}.<name>.{}", section.name, field.name);
+                write(page, format_args!("| `{path}` | it {message} | {remedy} |\n"));
+            }
+        }
+    }
 }
 
 fn write(page: &mut String, text: std::fmt::Arguments<'_>) {

@@ -2,7 +2,7 @@
 
 use alacena::config::{Question, Shape};
 
-use crate::{only, parse, told};
+use crate::{only, parse, parse_with, told};
 
 /// An SQL source, an HTTP source, and a read of the SQL source.
 fn read(rest: &str) -> String {
@@ -116,4 +116,19 @@ fn nothing_that_is_declared_sets_values_without_a_load() {
         ), "{problem}");
         assert!(remedy.contains("Policy"), "{remedy}");
     }
+}
+
+#[test]
+fn the_examples_of_the_guide_are_accepted() {
+    let guide = include_str!("../../../../docs/guide/reads.md");
+    let example = |name: &str| {
+        let block =
+            guide.split("```toml\n").skip(1).map(|block| block.split("```").next().unwrap_or_default());
+        block.into_iter().find(|block| block.contains(name)).expect("the guide has it")
+    };
+    let composed =
+        [example("[reads.list_jobs]"), example("[reads.dashboard]"), example("[reads.get_customer_of_job]")];
+    let config = parse_with(&composed.concat(), &[("CRM_KEY", "k")]).unwrap();
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    assert_eq!(config.reads.len(), 4);
 }
