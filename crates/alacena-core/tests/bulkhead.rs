@@ -237,6 +237,12 @@ impl Model {
             && (urgency == Foreground || self.waiting(Background) < QUEUE / 4)
         {
             self.waiting.push((number, urgency, now + WAIT.as_millis()));
+        } else if urgency == Foreground
+            && let Some(last) = self.waiting.iter().rposition(|(_, other, _)| *other == Background)
+        {
+            let (gives_way, ..) = self.waiting.remove(last);
+            self.shed.push((gives_way, Shed::Full));
+            self.waiting.push((number, urgency, now + WAIT.as_millis()));
         } else {
             self.shed.push((number, Shed::Full));
         }

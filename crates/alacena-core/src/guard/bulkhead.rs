@@ -1,8 +1,8 @@
 //! The bulkhead: how many calls a source gets at once, and how many may wait for it.
 //!
 //! Places are handed over directly, in order of arrival, callers before background work. When the queue is full the
-//! newest arrival is turned away at once: those who have waited longest keep their turn, and nobody waits for an
-//! answer that would come too late.
+//! newest arrival is turned away at once, background work before callers: those who have waited longest keep their turn,
+//! and nobody waits for an answer that would come too late.
 //!
 //! After an outage a source is not met by everybody at once: a tenth of the places is open at first, and all of them
 //! ten seconds later. More open with time alone, so whoever arrives lets those in who may go before it, and an arrival
@@ -146,12 +146,14 @@ impl Bulkhead {
     /// Waits for a place.
     ///
     /// # Errors
-    /// At once when the queue is full, else when the turn does not come within `queue_wait`.
+    /// At once when the queue is full, else when the turn does not come within `queue_wait`; background work also when
+    /// a caller comes for whom the queue is full.
     ///
     /// # Cancellation
     /// Dropping the future leaves the queue; a place that was on its way goes to the next in line.
     pub async fn enter(&self, urgency: Urgency) -> Result<Place, Shed> {
         let inner = &*self.0;
+        let mut gave_way = None;
         let (ticket, turn) = {
             let mut lanes = inner.state.lock();
             let places = lanes.places(&inner.settings, inner.runtime.now());
@@ -161,7 +163,10 @@ impl Bulkhead {
             }
             if !lanes.may_wait(urgency, inner.settings.queue) {
                 lanes.shed += 1;
-                return Err(Shed::Full);
+                gave_way = lanes.give_way_to(urgency);
+                if gave_way.is_none() {
+                    return Err(Shed::Full);
+                }
             }
             let number = lanes.next_ticket;
             lanes.next_ticket += 1;
@@ -169,15 +174,21 @@ impl Bulkhead {
             lanes.lane(urgency).waiting.push_back(Waiter { ticket: number, turn: sender });
             (Ticket { bulkhead: inner, urgency, number }, receiver)
         };
+        // Outside of the lock: it wakes.
+        drop(gave_way);
         self.0.invite();
         // The turn is looked at first: who is called at the last moment is served.
         let outcome = select(turn, inner.runtime.sleep(inner.settings.queue_wait)).await;
         drop(ticket);
-        if let Either::Left((Ok(place), _)) = outcome {
-            return Ok(place);
+        match outcome {
+            Either::Left((Ok(place), _)) => Ok(place),
+            // It had to give way to a caller, who has counted it.
+            Either::Left((Err(_), _)) => Err(Shed::Full),
+            Either::Right(_) => {
+                inner.state.lock().shed += 1;
+                Err(Shed::WaitedTooLong)
+            }
         }
-        inner.state.lock().shed += 1;
-        Err(Shed::WaitedTooLong)
     }
 
     /// Begins again with few places and opens the rest little by little: the source has just come back.
@@ -260,6 +271,12 @@ impl Lanes {
                 free && self.background.waiting.len() < queue / BACKGROUND_SHARE
             }
         }
+    }
+
+    /// Takes the one out who waits least and whom nobody waits for, so that a caller can have its place in the queue.
+    fn give_way_to(&mut self, urgency: Urgency) -> Option<Waiter> {
+        let is_caller = urgency == Urgency::Foreground;
+        is_caller.then(|| self.background.waiting.pop_back()).flatten()
     }
 
     /// Takes the next in line who may run out of the queue and counts it as running.
