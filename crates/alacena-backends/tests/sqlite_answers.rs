@@ -1,5 +1,8 @@
 //! What is known of the answers of SQL before anybody asks, and that it holds.
 
+#![cfg(feature = "sqlite")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use std::sync::Arc;
 
 use alacena_backends::sqlite::{Shape, SqlQuestion, SqliteSettings, SqliteSource};

@@ -40,14 +40,14 @@ pub(super) struct Statement {
     sql: String,
     names: Vec<String>,
     shape: Shape,
-    answer: AnswerSchema,
+    answer: Box<AnswerSchema>,
 }
 
 impl Statement {
     /// A statement that answers what `answer` says.
     pub(super) fn new(question: &SqlQuestion, answer: AnswerSchema) -> Result<Self, Error> {
         let names = sql::named_parameters(&question.sql)?;
-        Ok(Self { sql: question.sql.clone(), names, shape: question.shape, answer })
+        Ok(Self { sql: question.sql.clone(), names, shape: question.shape, answer: Box::new(answer) })
     }
 }
 
@@ -94,9 +94,9 @@ impl Fetch for Question {
 
     fn answers(&self) -> Option<AnswerSchema> {
         Some(match &*self.asked {
-            Asked::One(statement) => statement.answer.clone(),
+            Asked::One(statement) => AnswerSchema::clone(&statement.answer),
             Asked::Together(statements) => {
-                let each = statements.iter().map(|(name, one)| (name.as_str(), one.shape, &one.answer));
+                let each = statements.iter().map(|(name, one)| (name.as_str(), one.shape, &*one.answer));
                 columns::together(each)
             }
         })
