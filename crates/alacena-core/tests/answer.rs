@@ -1,5 +1,7 @@
 //! What a read says that it answers, against what is answered.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use alacena_core::declared::{AnswerSchema, JsonType};
 use proptest::{collection::vec, option, prelude::*, sample::subsequence};
 use serde_json::{Value as Json, json};
