@@ -108,10 +108,14 @@ fn span(millis: u64) -> String {
     match millis {
         0..1000 => format!("{millis}ms"),
         1000..60_000 => format!("{}.{}s", seconds, millis % 1000 / 100),
-        60_000..3_600_000 => format!("{minutes}m {}s", seconds % 60),
-        3_600_000..86_400_000 => format!("{hours}h {}m", minutes % 60),
-        _ => format!("{days}d {}h", hours % 24),
+        60_000..3_600_000 => two(minutes, "m", seconds % 60, "s"),
+        3_600_000..86_400_000 => two(hours, "h", minutes % 60, "m"),
+        _ => two(days, "d", hours % 24, "h"),
     }
+}
+
+fn two(large: u64, unit: &str, small: u64, small_unit: &str) -> String {
+    if small == 0 { format!("{large}{unit}") } else { format!("{large}{unit} {small}{small_unit}") }
 }
 
 #[cfg(test)]
@@ -141,10 +145,7 @@ mod tests {
     fn what_is_broken_is_named_and_so_is_what_the_next_read_does() {
         let words = in_words(&known("last-resort", 0, false), Paint::PLAIN);
         assert!(words.contains("last-resort: 4m 12s old, invalidated by tag jobs"), "{words}");
-        assert!(
-            words.contains("asks the source; should that fail, this stands in for 1d 0h more"),
-            "{words}"
-        );
+        assert!(words.contains("asks the source; should that fail, this stands in for 1d more"), "{words}");
         assert!(words.ends_with("└─ tag jobs: invalidated since"), "{words}");
         assert!(in_words(&known("stand-in", 61_000, true), Paint::PLAIN).contains("past its time for 1m 1s"));
         let nothing = json!({ "read": "r", "class": "c", "key": "k", "entries": [] });
@@ -154,6 +155,6 @@ mod tests {
     #[test]
     fn spans_are_short() {
         let said = [0, 999, 1500, 59_999, 3_599_000, 3_600_000, 90_000_000].map(span);
-        assert_eq!(said, ["0ms", "999ms", "1.5s", "59.9s", "59m 59s", "1h 0m", "1d 1h"]);
+        assert_eq!(said, ["0ms", "999ms", "1.5s", "59.9s", "59m 59s", "1h", "1d 1h"]);
     }
 }

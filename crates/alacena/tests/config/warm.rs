@@ -45,6 +45,14 @@ fn a_read_says_what_of_it_is_warm() {
 }
 
 #[test]
+fn the_example_of_the_guide_is_right() {
+    let guide = include_str!("../../../../docs/guide/warming.md");
+    let example = guide.split("```toml").nth(1).unwrap().split("```").next().unwrap();
+    let config = parse(&format!("{CRM}{example}")).unwrap();
+    assert_eq!(config.reads[0].warm.as_ref().unwrap().parameters.len(), 3);
+}
+
+#[test]
 fn without_parameters_everything_is_at_its_default() {
     let config = parse(&with("warm = {}")).unwrap();
     let warm = config.reads[0].warm.as_ref().unwrap();
