@@ -204,3 +204,29 @@ impl fmt::Display for ReloadRefused {
 }
 
 impl std::error::Error for ReloadRefused {}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use alacena::{Alacena, config::Layers};
+    use alacena_testkit::FakeRuntime;
+
+    use super::*;
+    use crate::settings::ServerSettings;
+
+    const TOKEN: &str = "[tokens.ann]\nrole = \"admin\"\nhash = \"blake3:0000000000000000000000000000000000000000000000000000000000000000\"\n";
+
+    #[tokio::test]
+    async fn the_door_to_other_machines_is_not_opened_whatever_the_file_says_of_the_address() {
+        let parse = |text: &str| Config::parse(text, "test.toml", &Layers::default());
+        let settings = ServerSettings::of(&parse(TOKEN).unwrap(), "");
+        let alacena = Alacena::in_memory(Arc::new(FakeRuntime::new(1)));
+        let app = App::new(alacena, settings, "192.0.2.1:80".parse().unwrap());
+        // Accepted by itself: at the next start it would listen on loopback.
+        let app = app.with_configuration(move || parse("[server]\nlisten = \"127.0.0.1:80\"\n"));
+        let refused = Reloader::new(app.clone()).reload("test").await.unwrap_err();
+        assert!(refused.to_string().contains("there are no tokens"), "{refused}");
+        assert!(!app.is_open());
+    }
+}

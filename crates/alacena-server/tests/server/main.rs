@@ -10,6 +10,7 @@ mod support;
 
 mod reads;
 mod batch;
+mod encoding;
 mod problems;
 mod access;
 mod mcp;
@@ -21,5 +22,9 @@ mod keys;
 mod warming;
 mod openapi;
 mod composed;
+mod reload;
 mod connections;
+mod poisoning;
+mod deception;
+mod principals;
 mod load;

@@ -11,8 +11,9 @@ use alacena::{
     config::{Config, Layers},
     error::Error,
 };
-use alacena_server::{ServerSettings, bind, serve};
+use alacena_server::{Reloader, Server, ServerSettings, bind};
 use alacena_testkit::FakeRuntime;
+use parking_lot::Mutex;
 use tokio::{sync::oneshot, task::JoinHandle};
 
 pub(crate) use client::{Answer, Request, get, post};
@@ -27,9 +28,12 @@ pub(crate) struct Running {
     pub(crate) runtime: FakeRuntime,
     pub(crate) alacena: Alacena,
     pub(crate) upstream: Upstream,
+    pub(crate) reloader: Reloader,
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<Result<(), Error>>>,
-    _folder: tempfile::TempDir,
+    /// What the server reads when it reloads its configuration.
+    configuration: Arc<Mutex<String>>,
+    folder: tempfile::TempDir,
 }
 
 impl Running {
@@ -44,7 +48,7 @@ impl Running {
 
     /// A server with this configuration and a store, but none of the usual reads.
     pub(crate) async fn start_only(configuration: &str) -> Self {
-        Self::start_as(&format!("[embedded]\npath = \"{{folder}}/store\"\n{configuration}"), |_| {}).await
+        Self::start_as(&format!("{STORE}{configuration}"), |_| {}).await
     }
 
     async fn start_as(configuration: &str, change: impl FnOnce(&mut ServerSettings)) -> Self {
@@ -58,13 +62,12 @@ impl Running {
             )
             .unwrap();
         drop(connection);
-        let text = configuration
-            .replace("{upstream}", &upstream.address.to_string())
-            .replace("{folder}", folder.path().to_str().unwrap());
+        let configuration = Arc::new(Mutex::new(filled(configuration, &upstream, &folder)));
+        let written = Arc::clone(&configuration);
         let environment = [("CRM_SECRET".to_owned(), CANARY.to_owned())].into();
         let layers = Layers { environment, ..Layers::default() };
-        let config =
-            Config::parse(&text, "test.toml", &layers).unwrap_or_else(|problems| panic!("{problems}"));
+        let read = move || Config::parse(&written.lock(), "test.toml", &layers);
+        let config = read().unwrap_or_else(|problems| panic!("{problems}"));
         let runtime = FakeRuntime::new(1);
         let alacena = Alacena::open(&config, Arc::new(runtime.clone())).await.unwrap();
         let mut settings = ServerSettings::of(&config, "1.2.3");
@@ -72,12 +75,15 @@ impl Running {
         let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let serving = serve(listener, alacena.clone(), settings, async {
+        let server = Server::new(listener, alacena.clone(), settings).unwrap().reading(read);
+        let reloader = server.reloader();
+        let serving = server.serve(async {
             // A test that ends without stopping is over, too.
             let _ = stopped.await;
         });
         let served = tokio::spawn(serving);
-        Self { address, runtime, alacena, upstream, stop: Some(stop), served: Some(served), _folder: folder }
+        let (stop, served) = (Some(stop), Some(served));
+        Self { address, runtime, alacena, upstream, reloader, stop, served, configuration, folder }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -92,6 +98,12 @@ impl Running {
         request.send(self.address).await
     }
 
+    /// Writes this configuration, with a store and nothing else, where the server reads it.
+    pub(crate) fn configure_only(&self, configuration: &str) {
+        let text = format!("{STORE}{configuration}");
+        *self.configuration.lock() = filled(&text, &self.upstream, &self.folder);
+    }
+
     /// Moves the clock of the cache.
     pub(crate) async fn pass(&self, seconds: u64) {
         self.runtime.advance(Duration::from_secs(seconds)).await;
@@ -103,6 +115,14 @@ impl Running {
         self.served.take().unwrap()
     }
 }
+
+fn filled(configuration: &str, upstream: &Upstream, folder: &tempfile::TempDir) -> String {
+    configuration
+        .replace("{upstream}", &upstream.address.to_string())
+        .replace("{folder}", folder.path().to_str().unwrap())
+}
+
+const STORE: &str = "[embedded]\npath = \"{folder}/store\"\n";
 
 const CONFIGURATION: &str = r#"
 [embedded]
