@@ -15,5 +15,6 @@ mod warm;
 mod bench;
 mod mcp;
 mod owner;
+mod reload;
 mod stop;
 mod crash;
