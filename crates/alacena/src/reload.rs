@@ -167,6 +167,7 @@ impl Ready {
             engine.forget(|key| key.generation() != 0 && !asked_for.contains(&key.generation()));
         }
         reloaded.warnings.extend(resize(alacena, memory_bytes_max));
+        alacena.inner.warming.0.look_again();
         reloaded
     }
 }
@@ -227,8 +228,12 @@ impl Opened {
             listen,
             hosts: _,
             cors_origins: _,
+            authorization_servers: _,
             drain: _,
             request_bytes_max,
+            connections_max,
+            connections_per_address_max,
+            idle_timeout,
             namespace,
             secret: _,
             log,
@@ -241,6 +246,12 @@ impl Opened {
         let settings = [
             ("server.listen", *listen != server.listen),
             ("server.request_bytes_max", *request_bytes_max != server.request_bytes_max),
+            ("server.connections_max", *connections_max != server.connections_max),
+            (
+                "server.connections_per_address_max",
+                *connections_per_address_max != server.connections_per_address_max,
+            ),
+            ("server.idle_timeout", *idle_timeout != server.idle_timeout),
             ("server.namespace", *namespace != server.namespace),
             ("server.log", *log != server.log),
             ("server.log_format", *log_format != server.log_format),
