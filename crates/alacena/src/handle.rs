@@ -163,7 +163,8 @@ impl Alacena {
                 engine.get_or_fetch(&question, load).await?
             }
             Some(parent) => {
-                let first = self.loading_after(prepared, parent, parameters, credentials, mode);
+                let first =
+                    self.loading_after(prepared, parent, &question.key, parameters, credentials, mode);
                 engine.get_or_fetch_after(&question, first).await?
             }
         };

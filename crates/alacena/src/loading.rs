@@ -1,11 +1,12 @@
 //! How a declared read is loaded: its source asked, and before it its parent.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use alacena_core::{
     declared::Parameters,
     engine::{Learned, Loaded, Mode, Question, Warmed},
     error::{Error, catalogue},
+    freshness::Freshness,
     key::Key,
     outcome::Outcome,
     runtime::BoxFuture,
@@ -17,7 +18,7 @@ use crate::{
     config::ReadConfig,
     handle::{Alacena, Ask},
     parents::Parent,
-    prepared::PreparedRead,
+    prepared::{PreparedRead, required},
 };
 
 /// A load that is under way.
@@ -38,7 +39,8 @@ impl Alacena {
                 engine.warm(question, load).await
             }
             Some(parent) => {
-                let first = self.loading_after(prepared, parent, parameters, credentials, Mode::Normal);
+                let (key, mode) = (&question.key, Mode::Normal);
+                let first = self.loading_after(prepared, parent, key, parameters, credentials, mode);
                 engine.warm_after(question, first).await
             }
         }
@@ -78,6 +80,7 @@ impl Alacena {
         &self,
         prepared: &PreparedRead,
         parent: &Arc<Parent>,
+        key: &Key,
         parameters: Parameters,
         credentials: Arc<[Credential]>,
         mode: Mode,
@@ -86,8 +89,14 @@ impl Alacena {
         let (alacena, parent, rules) = (self.clone(), Arc::clone(parent), Arc::clone(&prepared.rules));
         let (fetch, ttl) = (Arc::clone(&prepared.fetch), Arc::clone(&prepared.ttl));
         let (own, compression) = (prepared.own(&credentials), prepared.declaration.compression);
+        let is_ahead = mode == Mode::Normal && self.is_fresh(key);
         async move {
             let runtime = Arc::clone(alacena.runtime());
+            if is_ahead {
+                alacena
+                    .renew_parent(&parent, &parameters, Arc::clone(&credentials), rules.policy.ttl)
+                    .await?;
+            }
             let outcome = alacena.ask_parent(&parent, &parameters, credentials, mode).await?;
             let taken = parent.take(&parameters, &outcome, runtime.now())?;
             let bound = taken.bound;
@@ -101,14 +110,47 @@ impl Alacena {
                 Box::pin(async move {
                     let fetched = fetch.fetch(call).await.map_err(|error| parent.explain(error))?;
                     let terms = |terms, body: Option<&Body>| ttl.terms(terms, body, runtime.unix_millis());
-                    Ok(bound.apply(
-                        loaded(fetched, None, compression, terms).await?,
-                        &rules.policy,
-                        runtime.now(),
-                    ))
+                    let loaded = loaded(fetched, None, compression, terms).await?;
+                    Ok(bound.apply(loaded, &rules.policy, runtime.now()))
                 })
             }))
         }
+    }
+
+    /// Gives the parent time, for a child that is refreshed before its own is over: the two would end together otherwise,
+    /// and whoever comes then would wait for both. Half of what the child could have at best is enough.
+    fn renew_parent(
+        &self,
+        parent: &Parent,
+        child: &Parameters,
+        credentials: Arc<[Credential]>,
+        ttl_of_child: Duration,
+    ) -> BoxFuture<'static, Result<(), Error>> {
+        let (alacena, read) = (self.clone(), Arc::clone(&parent.read));
+        let parameters = parent.parameters(child);
+        Box::pin(async move {
+            let (parameters, engine) = (parameters?, &alacena.inner.engine);
+            let credentials = required(&read.read.credentials, &credentials)?;
+            let question = read.question(&parameters, &credentials)?;
+            let need = ttl_of_child.min(read.rules.policy.ttl) / 2;
+            let key = &question.key;
+            match &read.parent {
+                None => {
+                    let load = alacena.loading(&read, key, parameters, credentials);
+                    engine.renew(&question, need, load).await;
+                }
+                Some(above) => {
+                    let mode = Mode::Normal;
+                    let first = alacena.loading_after(&read, above, key, parameters, credentials, mode);
+                    engine.renew_after(&question, need, first).await;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn is_fresh(&self, key: &Key) -> bool {
+        self.inner.engine.explain(key).is_some_and(|held| held.freshness == Freshness::Fresh)
     }
 
     /// Asks the parent, as any caller would. Boxed, since it may have a parent itself.

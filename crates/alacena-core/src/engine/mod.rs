@@ -15,6 +15,7 @@ mod put;
 mod question;
 mod read;
 mod reload;
+mod renew;
 mod running;
 mod warm;
 

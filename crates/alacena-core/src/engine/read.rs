@@ -76,8 +76,9 @@ impl Engine {
     }
 
     /// The same with a load that must learn something `first`, such as the answer to another question: `first` ends in
-    /// the load, or in what it would bring home. It runs where the load does, after everything that the answer depends on has been captured, and before
-    /// the load takes a place at its source. Its time is its own; where it fails, the load has.
+    /// the load, or in what it would bring home. It runs where the load does, after everything that the answer depends on
+    /// has been captured, and before the load takes a place at its source. Its time is its own; where it fails, the load
+    /// has.
     ///
     /// # Errors
     /// As of [`get_or_fetch`](Engine::get_or_fetch), and what `first` failed with.
@@ -173,7 +174,7 @@ impl Engine {
     }
 
     /// A turn at the flight of the key. None is needed where there is a fresh entry, other than `ahead`.
-    fn turn_unless_fresh(&self, question: &Question, ahead: Option<&Arc<Entry>>) -> Turn {
+    pub(super) fn turn_unless_fresh(&self, question: &Question, ahead: Option<&Arc<Entry>>) -> Turn {
         if question.mode == Mode::Bypass {
             return Turn::Alone;
         }

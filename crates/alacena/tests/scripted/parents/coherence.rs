@@ -241,3 +241,30 @@ async fn the_deps_of_a_chain_are_all_there_once() {
     expected.sort();
     assert_eq!(deps, expected);
 }
+
+#[tokio::test]
+async fn a_child_that_is_refreshed_ahead_has_its_parent_renewed_first() {
+    let mut world = World::open(JOB_AND_CUSTOMER).await;
+    let asked = world.ask("get_customer", 7);
+    for line in ["GET /jobs/7", "GET /customers/42"] {
+        let request = world.hears(line).await;
+        world.after(1).await;
+        request.ok(&job_of(42)).await;
+    }
+    assert_eq!(done(asked).await.fresh_for(), seconds(59), "a second was spent on it");
+    world.after(58).await;
+    // A second before the end of both, after a load that took one: due by chance, one time in three.
+    for _ in 0..100 {
+        assert!(done(world.ask("get_customer", 7)).await.is_hit());
+    }
+    world.hears("GET /jobs/7").await.ok(&job_of(43)).await;
+    world.hears("GET /customers/43").await.ok("2").await;
+    while text(&done(world.ask("get_customer", 7)).await) != "2" {}
+    let held = done(world.ask("get_customer", 7)).await;
+    assert_eq!(
+        (held.is_hit(), held.fresh_for()),
+        (true, seconds(60)),
+        "nobody has waited, nor will for a minute"
+    );
+    assert!(world.hears_nothing().await, "one load of each");
+}

@@ -117,3 +117,16 @@ async fn versions_are_shown_unless_the_class_says_otherwise() {
         done(asked).await;
     }
 }
+
+#[tokio::test]
+async fn what_is_kept_compressed_is_taken_from_all_the_same() {
+    let config = JOB_AND_CUSTOMER.replace("ttl = \"60s\"", "ttl = \"60s\"\ncompression = \"gzip\"");
+    let mut world = World::open(&config).await;
+    let asked = world.ask("get_job", 7);
+    let large = format!("{{\"text\":\"{}\",{}", "a".repeat(5000), &job_of(42)[1..]);
+    world.hears("GET /jobs/7").await.ok(&large).await;
+    done(asked).await;
+    let asked = world.ask("get_customer", 7);
+    world.hears("GET /customers/42").await.ok("1").await;
+    done(asked).await;
+}
