@@ -101,7 +101,10 @@ async fn the_document_is_sound() {
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
                 let name = parameter["name"].as_str().unwrap();
                 if parameter["in"] == "path" {
-                    assert!(path.contains(&format!("{{{name}}}")) && parameter["required"] == true, "{place}");
+                    assert!(
+                        path.contains(&format!("{{{name}}}")) && parameter["required"] == true,
+                        "{place}"
+                    );
                     holes -= 1;
                 } else {
                     assert_eq!(parameter["in"], "query");
@@ -216,7 +219,10 @@ async fn answers_have_the_shape_that_is_described() {
     let server = Running::start("").await;
     server.post("/cache/clear", "").await;
     server.get("/reads/item?id=7").await;
+    server.post("/cache/warming", r#"{"reads": [{"name": "item", "params": {"id": 7}}]}"#).await;
     let document = document(&server).await;
+    let dry = server.post("/cache/invalidate", r#"{"tags": ["item:7"], "dryRun": true}"#).await.json();
+    agree(&document, &document["components"]["schemas"]["WouldInvalidate"], &dry, "dryRun");
     for path in [
         "/reads",
         "/cache/health",
@@ -224,6 +230,7 @@ async fn answers_have_the_shape_that_is_described() {
         "/cache/invalidations",
         "/cache/invalidations/stats",
         "/cache/keys",
+        "/cache/warming",
         "/cache/explain?key=items:one:7:full",
         "/health",
         "/health/ready",
