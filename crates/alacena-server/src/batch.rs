@@ -28,10 +28,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    answer::{EntityTag, absent},
+    answer::absent,
     app::App,
     cache_status::cache_status,
     problem::{self, Problem},
+    representation::EntityTag,
     request::{JsonBody, Members, Name, credentials, mode},
     token::Caller,
 };
@@ -61,7 +62,11 @@ pub(crate) async fn by_bodies(
         let detail = format!("`calls` holds {}; a batch has at most {CALLS_MAX}", calls.len());
         return Err(Error::new(&catalogue::BATCH_TOO_LARGE, detail).into());
     }
-    let ask = Ask { credentials: credentials(&read.credentials, &headers)?, mode: mode(&headers, caller.role), ..Ask::default() };
+    let ask = Ask {
+        credentials: credentials(&read.credentials, &headers)?,
+        mode: mode(&headers, caller.role),
+        ..Ask::default()
+    };
     let varies = HeaderValue::try_from(read.credentials.join(", ")).ok().filter(|varies| !varies.is_empty());
     let asking = Asking { read, ask, sees_cache: caller.sees_cache };
     let body = HttpBody::from_stream(asking.answers(calls).map(Ok::<_, Infallible>));

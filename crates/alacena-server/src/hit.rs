@@ -8,7 +8,9 @@
 
 use std::mem;
 
-use alacena::{DeclaredRead, Mode, declared::Parameters, outcome::Outcome, runtime::Moment, value::Body};
+use alacena::{
+    DeclaredRead, Gzip, Mode, declared::Parameters, outcome::Outcome, runtime::Moment, value::Body,
+};
 use axum::{
     body::{Bytes, HttpBody},
     http::{
@@ -25,6 +27,7 @@ use crate::{
     front::Payload,
     query::query_pairs,
     request::{credentials, mode},
+    representation::Representation,
     settings::ServerSettings,
     token::{self, Access, Peer},
 };
@@ -37,6 +40,7 @@ struct Hit {
     page: Option<Page>,
     sees_cache: bool,
     read: DeclaredRead,
+    gzip: Gzip,
     outcome: Outcome<Body>,
 }
 
@@ -50,23 +54,23 @@ pub(crate) fn answer<B: HttpBody>(
 ) -> Option<Response<Payload>> {
     let runtime = app.alacena().runtime();
     let (settings, begun) = (app.settings(), runtime.now());
-    let Hit { page, sees_cache, read, outcome } = find(app, &settings, peer, request, begun)?;
-    let found = Found::new(outcome.value()?, Some(request.headers()));
+    let Hit { page, sees_cache, gzip, read, outcome } = find(app, &settings, peer, request, begun)?;
+    let sent = Representation::new(outcome.value()?, gzip, Some(request.headers()));
 
     // The map of the request becomes that of the answer: its room is there already.
     let mut headers = mem::take(request.headers_mut());
     headers.clear();
-    found.describe(&mut headers, values);
-    let view = View { mode: Mode::Normal, read: &read, sees_cache, took: runtime.now() - begun };
+    sent.describe(&mut headers, values);
+    let view = View { mode: Mode::Normal, gzip, read: &read, sees_cache, took: runtime.now() - begun };
     describe(&outcome, &view, &mut headers, values);
     edge::finish(&settings, page, &mut headers);
-    let mut bytes = found.bytes();
+    let mut bytes = sent.bytes();
     if *request.method() == Method::HEAD && !bytes.is_empty() {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
         bytes = Bytes::new();
     }
     let mut response = Response::new(Payload::of(bytes));
-    *response.status_mut() = found.status();
+    *response.status_mut() = sent.status();
     *response.headers_mut() = headers;
     Some(response)
 }
@@ -96,8 +100,10 @@ fn find<B: HttpBody>(
     let given = pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
     let parameters = Parameters::from_text(&read.parameters, given).ok()?;
     let credentials = credentials(&read.credentials, headers).ok()?;
-    let outcome = read.hit(&parameters, &credentials, now)?;
-    Some(Hit { page, sees_cache: caller.sees_cache, read, outcome })
+    // To make gzip for who takes nothing else is work.
+    let gzip = accept_encoding::gzip(headers).ok().filter(|gzip| *gzip != Gzip::Required)?;
+    let outcome = read.hit(&parameters, &credentials, gzip, now)?;
+    Some(Hit { page, sees_cache: caller.sees_cache, gzip, read, outcome })
 }
 
 /// Whether this is the name of one read, written without escapes.

@@ -23,6 +23,7 @@ static EXCEPTIONS: &[(&Code, StatusCode)] = &[
     (&catalogue::BODY_TOO_LARGE, StatusCode::PAYLOAD_TOO_LARGE),
     (&catalogue::BATCH_TOO_LARGE, StatusCode::PAYLOAD_TOO_LARGE),
     (&catalogue::MEDIA_TYPE_REFUSED, StatusCode::UNSUPPORTED_MEDIA_TYPE),
+    (&catalogue::ENCODING_REFUSED, StatusCode::NOT_ACCEPTABLE),
     (&catalogue::TOKEN_REQUIRED, StatusCode::UNAUTHORIZED),
     (&catalogue::CREDENTIAL_REQUIRED, StatusCode::UNAUTHORIZED),
     (&catalogue::CONFIGURATION_INVALID, StatusCode::INTERNAL_SERVER_ERROR),

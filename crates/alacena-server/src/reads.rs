@@ -9,6 +9,7 @@ use axum::{
 };
 
 use crate::{
+    accept_encoding,
     answer::{View, answer},
     app::App,
     listing,
@@ -69,10 +70,12 @@ impl Asked {
     async fn answer(self, app: &App, caller: &Caller, headers: &HeaderMap) -> Result<Response, Problem> {
         let Asked { read, parameters, begun, conditional } = self;
         let mode = mode(headers, caller.role);
-        let ask = Ask { credentials: credentials(&read.credentials, headers)?, mode, ..Ask::default() };
+        let gzip = accept_encoding::gzip(headers)?;
+        let ask = Ask { credentials: credentials(&read.credentials, headers)?, mode, gzip };
         let outcome = read.ask(parameters, ask).await?;
         let view = View {
             mode,
+            gzip,
             read: &read,
             sees_cache: caller.sees_cache,
             took: app.alacena().runtime().now() - begun,

@@ -12,6 +12,7 @@ use alacena_core::{
 };
 
 use crate::{
+    encoding::Gzip,
     handle::{Alacena, Ask, Mode},
     prepared::{Prepared, PreparedRead, PreparedWrite, required},
     writing::Written,
@@ -138,6 +139,7 @@ impl DeclaredRead {
         &self,
         parameters: &Parameters,
         credentials: &[Credential],
+        gzip: Gzip,
         now: Moment,
     ) -> Option<Outcome<Body>> {
         let Self { alacena, prepared } = self;
@@ -146,7 +148,8 @@ impl DeclaredRead {
         }
         let credentials = required(&prepared.read.credentials, credentials).ok()?;
         let key = prepared.keys.of_call(prepared.keys.principal(&credentials), parameters).ok()?;
-        alacena.inner.engine.hit(&prepared.rules, key.as_bytes(), now)?.downcast()
+        let outcome = alacena.inner.engine.hit(&prepared.rules, key.as_bytes(), now)?;
+        alacena.opened(outcome, &key, gzip).ok()
     }
 }
 
