@@ -21,13 +21,14 @@ use axum::{
 use bytes::BytesMut;
 
 use crate::{
-    answer::{Found, View, describe},
+    accept_encoding,
+    answer::{View, describe},
     app::App,
     edge::{self, Page},
     front::Payload,
     query::query_pairs,
-    request::{credentials, mode},
     representation::Representation,
+    request::{credentials, mode},
     settings::ServerSettings,
     token::{self, Access, Peer},
 };
@@ -39,8 +40,8 @@ const READS: &str = "/reads/";
 struct Hit {
     page: Option<Page>,
     sees_cache: bool,
-    read: DeclaredRead,
     gzip: Gzip,
+    read: DeclaredRead,
     outcome: Outcome<Body>,
 }
 
