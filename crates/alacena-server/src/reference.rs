@@ -5,8 +5,7 @@ use std::{fmt::Write as _, time::Duration};
 use alacena::error::catalogue;
 
 use crate::{
-    batch, cache_status, connection, metrics::FAMILIES, problem, request, routes::ROUTES, settings,
-    token::Access,
+    batch, body, cache_status, connections, metrics::FAMILIES, problem, routes::ROUTES, token::Access,
 };
 
 const GENERATED: &str =
@@ -40,34 +39,64 @@ pub fn http_reference() -> String {
 }
 
 /// What a connection and a request may cost: what, how much, and what happens to more.
-fn limits() -> [(&'static str, String, &'static str); 10] {
+fn limits() -> Vec<(&'static str, String, &'static str)> {
     let seconds = |limit: Duration| format!("{} s", limit.as_secs());
-    [
-        ("connections at once", settings::CONNECTIONS_MAX.to_string(), "wait to be accepted until one ends"),
-        ("silence of a new connection", seconds(connection::OPENING_TIMEOUT), "it is closed"),
+    let kib = |bytes: usize| format!("{} KiB", bytes / 1024);
+    let paced =
+        |grace: Duration, rate: u64| format!("{} s, and a second for each {rate} bytes", grace.as_secs());
+    vec![
+        ("connections at once", "`server.connections_max`".to_owned(), "wait to be accepted until one ends"),
         (
-            "arrival of a request's head, and idle time between two (HTTP/1)",
-            seconds(connection::HEADER_TIMEOUT),
+            "connections of one address",
+            "`server.connections_per_address_max`".to_owned(),
+            "are closed; loopback does not count, IPv6 counts by /64",
+        ),
+        ("idle time of a connection", "`server.idle_timeout`".to_owned(), "it is closed"),
+        ("the same while all connections are taken", seconds(connections::CROWDED_IDLE_MAX), "it is closed"),
+        (
+            "arrival of a request's head; the first one from the accept on",
+            seconds(connections::HEAD_TIMEOUT),
+            "the connection is closed",
+        ),
+        ("arrival of a request's body", paced(body::GRACE, body::RATE_MIN), "400 `body-invalid`"),
+        (
+            "taking of an answer",
+            paced(connections::STALL_GRACE, connections::TAKE_RATE_MIN),
             "the connection is closed",
         ),
         (
             "head of a request (HTTP/1)",
-            format!("{} KiB", connection::BUFFER_BYTES_MAX / 1024),
+            kib(connections::BUFFER_BYTES_MAX),
             "431, and the connection is closed",
         ),
-        ("arrival of a request's body", seconds(request::BODY_TIMEOUT), "400 `body-invalid`"),
+        (
+            "head of a request (HTTP/2)",
+            kib(connections::HTTP2_HEAD_BYTES_MAX as usize),
+            "431, or the connection is closed",
+        ),
+        (
+            "a head that two readers could end elsewhere (HTTP/1)",
+            "none".to_owned(),
+            "400 `request-ambiguous`, and the connection is closed",
+        ),
         ("body of a request", "`server.request_bytes_max`".to_owned(), "413 `body-too-large`"),
+        (
+            "bodies arriving at once, all together",
+            format!("{} MiB, or four of the largest", body::ARRIVING_BYTES_MAX / 1024 / 1024),
+            "503 `server-busy`",
+        ),
         ("calls of a batch", batch::CALLS_MAX.to_string(), "413 `batch-too-large`"),
         ("calls of a batch asked at once", batch::RUNNING_MAX.to_string(), "wait for those before them"),
-        ("requests at once on one HTTP/2 connection", connection::STREAMS_MAX.to_string(), "are refused"),
+        ("requests at once on one HTTP/2 connection", connections::STREAMS_MAX.to_string(), "are refused"),
         (
-            "sign of life of an HTTP/2 connection",
-            format!(
-                "asked for every {}, within {}",
-                seconds(connection::PING_INTERVAL),
-                seconds(connection::PING_TIMEOUT)
-            ),
+            "requests that an HTTP/2 connection reset before they were looked at",
+            connections::RESETS_PENDING_MAX.to_string(),
             "the connection is closed",
+        ),
+        (
+            "end of an HTTP/2 connection that was told to end",
+            seconds(connections::LINGER_MAX),
+            "it is closed",
         ),
     ]
 }

@@ -1,32 +1,32 @@
 //! What a request says: the name in its path, its body, its wishes about the cache.
 
-use std::{fmt, pin::pin, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use alacena::{
     Mode,
+    config::Role,
     error::{Error, catalogue},
     source::Credential,
 };
 use axum::{
-    body::Bytes,
-    extract::{FromRequest, FromRequestParts, RawPathParams, Request, rejection::BytesRejection},
+    extract::{FromRequest, FromRequestParts, RawPathParams, Request},
     http::{
-        HeaderMap, StatusCode,
+        HeaderMap,
         header::{CACHE_CONTROL, CONTENT_TYPE},
         request::Parts,
     },
 };
-use futures_util::future::{Either, select};
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, MapAccess, Visitor},
 };
 use serde_json::Value as Json;
 
-use crate::{app::App, problem::Problem, token::Caller};
-
-/// How long the body of a request may take to arrive.
-pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::{
+    app::App,
+    body::{self, body_invalid},
+    problem::Problem,
+};
 
 /// The `{name}` of the path.
 pub(crate) struct Name(pub(crate) String);
@@ -51,7 +51,7 @@ impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         let is_json = content_type_is_json(request.headers());
-        let bytes = body(request, app).await?;
+        let bytes = body::whole(request, app).await?;
         match is_json {
             Some(false) => return Err(refused_type("this is not application/json").into()),
             // A form of a foreign page can be sent without asking first, but never as JSON.
@@ -59,21 +59,6 @@ impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
             _ => {}
         }
         Ok(Self(parse(&bytes)?))
-    }
-}
-
-/// The whole body, within its limits of size and time.
-///
-/// # Errors
-/// `Invalid` where it is too large, too slow or incomplete.
-pub(crate) async fn body(request: Request, app: &App) -> Result<Bytes, Error> {
-    let arriving = pin!(Bytes::from_request(request, app));
-    match select(arriving, app.alacena().runtime().sleep(BODY_TIMEOUT)).await {
-        Either::Left((arrived, _)) => arrived.map_err(|rejection| unread(&rejection, app)),
-        Either::Right(((), _)) => {
-            let detail = format!("the body did not arrive within {} seconds", BODY_TIMEOUT.as_secs());
-            Err(Error::new(&catalogue::BODY_INVALID, detail))
-        }
     }
 }
 
@@ -88,23 +73,13 @@ fn refused_type(detail: &str) -> Error {
     Error::new(&catalogue::MEDIA_TYPE_REFUSED, detail)
 }
 
-fn unread(rejection: &BytesRejection, app: &App) -> Error {
-    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        let most = app.settings().request_bytes_max;
-        Error::new(&catalogue::BODY_TOO_LARGE, format!("a request body has at most {most} bytes"))
-    } else {
-        Error::new(&catalogue::BODY_INVALID, "the body ended before it was complete")
-    }
-}
-
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    let invalid = |detail: String| Error::new(&catalogue::BODY_INVALID, detail);
     let text = std::str::from_utf8(bytes).map_err(|cause| {
-        invalid(format!("the body is not UTF-8: byte {} cannot stand there", cause.valid_up_to()))
+        body_invalid(format!("the body is not UTF-8: byte {} cannot stand there", cause.valid_up_to()))
     })?;
     let text = if text.trim_ascii().is_empty() { "{}" } else { text };
     // The message ends with line and column.
-    serde_json::from_str(text).map_err(|cause| invalid(cause.to_string()))
+    serde_json::from_str(text).map_err(|cause| body_invalid(cause.to_string()))
 }
 
 /// The members of a JSON object as they stand there, a name that occurs twice included: whoever completes parameters
@@ -163,14 +138,14 @@ pub(crate) fn credentials(named: &[String], headers: &HeaderMap) -> Result<Arc<[
 
 /// Whether the cache may answer: `Cache-Control: no-cache` asks the source and keeps the answer, `no-store` keeps
 /// nothing. Only of callers with a role: a public read must not let strangers load its source at will.
-pub(crate) fn mode(headers: &HeaderMap, caller: &Caller) -> Mode {
+pub(crate) fn mode(headers: &HeaderMap, role: Option<Role>) -> Mode {
     let says = |wanted: &str| {
         let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
         values
             .flat_map(|value| value.split(','))
             .any(|directive| directive.trim().eq_ignore_ascii_case(wanted))
     };
-    if caller.role.is_none() {
+    if role.is_none() {
         Mode::Normal
     } else if says("no-store") {
         Mode::Bypass
@@ -216,13 +191,12 @@ mod tests {
     #[test]
     fn only_callers_with_a_role_reach_past_the_cache() {
         let mut headers = HeaderMap::new();
-        let caller = |role| Caller { who: "api".into(), role, sees_cache: true };
-        let known = caller(Some(alacena::config::Role::Read));
-        assert_eq!(mode(&headers, &known), Mode::Normal);
+        let known = Some(Role::Read);
+        assert_eq!(mode(&headers, known), Mode::Normal);
         headers.append(CACHE_CONTROL, HeaderValue::from_static("max-age=0, No-Cache"));
-        assert_eq!(mode(&headers, &known), Mode::Refresh);
+        assert_eq!(mode(&headers, known), Mode::Refresh);
         headers.append(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        assert_eq!(mode(&headers, &known), Mode::Bypass);
-        assert_eq!(mode(&headers, &caller(None)), Mode::Normal);
+        assert_eq!(mode(&headers, known), Mode::Bypass);
+        assert_eq!(mode(&headers, None), Mode::Normal);
     }
 }

@@ -1,24 +1,24 @@
 //! Connections: accepting them, and stopping without cutting anybody off.
 
-use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{future::Future, io, net::SocketAddr, pin::pin, time::Duration};
 
 use alacena::{
     Alacena,
     error::{Error, catalogue},
     runtime::SharedRuntime,
 };
-use axum::{Extension, Router};
+use axum::Router;
 use futures_util::FutureExt;
+use rustix::process::{Resource, getrlimit};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::{unconstrained, yield_now},
 };
-use tower::Layer;
 
 use crate::{
     app::App,
-    connection::{OPENING_TIMEOUT, Opening, answer},
+    connections::{Connections, Limits, Place},
+    front::Front,
     routes,
     settings::ServerSettings,
     token::Peer,
@@ -80,7 +80,7 @@ pub async fn serve_mcp_handler(
     serve_app(listener, app, shutdown).await
 }
 
-fn open(listener: &TcpListener, alacena: Alacena, settings: ServerSettings) -> Result<App, Error> {
+pub(crate) fn open(listener: &TcpListener, alacena: Alacena, settings: ServerSettings) -> Result<App, Error> {
     let address = listener.local_addr().map_err(|cause| {
         Error::new(&catalogue::LISTEN_FAILED, "the socket has no address").caused_by(cause)
     })?;
@@ -88,16 +88,22 @@ fn open(listener: &TcpListener, alacena: Alacena, settings: ServerSettings) -> R
     Ok(App::new(alacena, settings, address))
 }
 
-async fn serve_app(listener: TcpListener, app: App, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+pub(crate) async fn serve_app(
+    listener: TcpListener,
+    app: App,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
     let alacena = app.alacena().clone();
     let runtime = alacena.runtime().clone();
-    let drain = app.settings().drain;
-    let door =
-        Door::new(listener, routes::router(app.clone()), &runtime, app.settings().connections_max.max(1));
+    // Callers are let in meanwhile.
+    alacena.keep_warm();
+    let connections = Connections::new(limits(&app.settings()), runtime.clone());
+    let router = routes::router(app.clone());
+    let door = Door { listener, app: app.clone(), router, runtime: runtime.clone(), connections };
     let connections = door.admit_until(shutdown).await;
 
     app.begin_draining();
-    let begun = runtime.now();
+    let (drain, begun) = (app.settings().drain, runtime.now());
     tokio::select! {
         () = connections.end() => {}
         () = runtime.sleep(drain) => tracing::warn!("some requests were still running when the time to drain was over"),
@@ -106,7 +112,26 @@ async fn serve_app(listener: TcpListener, app: App, shutdown: impl Future<Output
     Ok(())
 }
 
-fn refuse_open_door(address: SocketAddr, settings: &ServerSettings) -> Result<(), Error> {
+/// The limits of the settings, as far as this process may open files.
+fn limits(settings: &ServerSettings) -> Limits {
+    let mut connections_max = settings.connections_max.max(1);
+    if let Some(files) = getrlimit(Resource::Nofile).current {
+        // The rest is for the connections to sources, the store and the log.
+        let most = u32::try_from(files / 4 * 3).unwrap_or(u32::MAX).max(1);
+        if most < connections_max {
+            tracing::warn!(files, connections = most, "this process may not open files for connections_max");
+            connections_max = most;
+        }
+    }
+    Limits {
+        connections_max,
+        per_address_max: settings.connections_per_address_max,
+        idle_timeout: settings.idle_timeout,
+    }
+}
+
+/// Refuses to let everybody in where not only this machine can come.
+pub(crate) fn refuse_open_door(address: SocketAddr, settings: &ServerSettings) -> Result<(), Error> {
     if address.ip().is_loopback() || !settings.tokens.is_empty() {
         return Ok(());
     }
@@ -118,67 +143,43 @@ fn refuse_open_door(address: SocketAddr, settings: &ServerSettings) -> Result<()
 /// Where connections come in.
 struct Door {
     listener: TcpListener,
+    app: App,
+    router: Router,
+    runtime: SharedRuntime,
     connections: Connections,
 }
 
-/// The connections that are open.
-struct Connections {
-    router: Router,
-    runtime: SharedRuntime,
-    /// One for each connection that may still be opened. While there is none, callers wait outside.
-    places: Arc<Semaphore>,
-    places_max: u32,
-    stop: watch::Sender<()>,
-}
-
 impl Door {
-    fn new(listener: TcpListener, router: Router, runtime: &SharedRuntime, places_max: u32) -> Self {
-        let connections = Connections {
-            router,
-            runtime: runtime.clone(),
-            places: Arc::new(Semaphore::new(places_max as usize)),
-            places_max,
-            stop: watch::Sender::new(()),
-        };
-        Self { listener, connections }
-    }
-
     /// Lets callers in until `shutdown` completes, and those who stand at the door by then.
     async fn admit_until(self, shutdown: impl Future<Output = ()>) -> Connections {
         let mut shutdown = pin!(shutdown);
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
-                next = self.next() => self.connections.take(next).await,
+                next = self.next() => self.take(next).await,
             }
         }
         // Closing the listener would reset whoever is connected already as far as they can tell.
         yield_now().await;
         // Without Tokio's budget, which would end the loop after some tens of them.
         while let Some(next @ (_, Ok(_))) = unconstrained(self.next()).now_or_never() {
-            self.connections.take(next).await;
+            self.take(next).await;
         }
+        // Those who have just come in look at what they bring before they hear of the stop.
+        yield_now().await;
         self.connections
     }
 
-    async fn next(&self) -> (OwnedSemaphorePermit, io::Result<(TcpStream, SocketAddr)>) {
-        let places = Arc::clone(&self.connections.places);
-        let place = places.acquire_owned().await.expect("the semaphore is never closed");
+    async fn next(&self) -> (Place, io::Result<(TcpStream, SocketAddr)>) {
+        let place = self.connections.place().await;
         (place, self.listener.accept().await)
     }
-}
 
-impl Connections {
-    async fn take(&self, (place, accepted): (OwnedSemaphorePermit, io::Result<(TcpStream, SocketAddr)>)) {
+    async fn take(&self, (place, accepted): (Place, io::Result<(TcpStream, SocketAddr)>)) {
         match accepted {
             Ok((stream, peer)) => {
-                let stream = Opening::new(stream, self.runtime.sleep(OPENING_TIMEOUT));
-                let service = Extension(Peer(peer)).layer(self.router.clone());
-                let answering = answer(stream, service, self.stop.subscribe());
-                self.runtime.spawn(Box::pin(async move {
-                    answering.await;
-                    drop(place);
-                }));
+                let front = Front::new(self.app.clone(), self.router.clone(), Peer(peer));
+                self.connections.open(stream, peer, place, front);
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
@@ -186,15 +187,6 @@ impl Connections {
                 self.runtime.sleep(ACCEPT_PAUSE).await;
             }
         }
-    }
-
-    /// Waits until what has begun is answered and every connection is closed.
-    async fn end(self) {
-        // Connections that have just come in look at what they bring before they hear of the stop.
-        yield_now().await;
-        self.stop.send_replace(());
-        // An error would mean that somebody closed the semaphore, and nobody does.
-        let _ = self.places.acquire_many(self.places_max).await;
     }
 }
 

@@ -38,7 +38,7 @@ fn started(requests: impl IntoIterator<Item = ResponseFuture>) -> Vec<JoinHandle
 }
 
 /// Lets the clock stand until so many callers wait for the load of another.
-async fn waiting(server: &Running, callers: u64) {
+pub(crate) async fn waiting(server: &Running, callers: u64) {
     while server.alacena.figures().reads.iter().map(|read| read.collapsed).sum::<u64>() < callers {
         yield_now().await;
     }

@@ -1,6 +1,6 @@
 //! Reads as MCP tools over Streamable HTTP, in both eras of the protocol, by requests as they go over the wire.
 
-use crate::support::{Answer, Request, Running, post};
+use crate::support::{Answer, Request, Running, get, post};
 use serde_json::{Value as Json, json};
 
 pub(crate) const MODERN: &str = "2026-07-28";
@@ -281,12 +281,8 @@ async fn a_page_or_a_name_of_somebody_else_gets_nowhere() {
     assert_eq!((listed.status, listed.header("access-control-allow-origin")), (200, "https://agent.example"));
     assert_eq!(server.send(list().with("origin", &format!("http://{}", server.address))).await.status, 200);
     assert_eq!(server.send(list().without("host").with("host", "localhost:1")).await.status, 200);
-    for method in ["GET", "DELETE", "PUT"] {
-        assert_eq!(
-            server.send(list().method(method)).await.status,
-            405,
-            "{method}: there is nothing but POST"
-        );
+    for request in [get("/mcp"), list().method("DELETE"), list().method("PUT")] {
+        assert_eq!(server.send(request.clone()).await.status, 405, "{request:?}: there is nothing but POST");
     }
 }
 

@@ -20,7 +20,7 @@ use rmcp::{
 };
 
 use super::direct::{Direct, Taken};
-use crate::{app::App, problem::Problem, request, settings::ServerSettings};
+use crate::{app::App, body, problem::Problem, settings::ServerSettings};
 
 /// The endpoint, whoever answers behind it.
 pub(crate) struct McpService {
@@ -80,7 +80,7 @@ pub(crate) async fn streamable_http(State(app): State<App>, request: Request) ->
     let mut arriving = Request::new(body);
     // Its limit stands there; what is behind needs nothing of it but the `App`.
     mem::swap(arriving.extensions_mut(), &mut parts.extensions);
-    let body = request::body(arriving, &app).await?;
+    let body = body::whole(arriving, &app).await?;
     if let Some(direct) = &app.mcp().direct {
         match direct.take(&app, &parts.headers, &body).await {
             Taken::Answered(response) => return Ok(response),

@@ -10,7 +10,7 @@ use std::{
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{Path, Request, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
     routing::get,
@@ -63,8 +63,12 @@ impl Upstream {
     }
 
     fn serve(&self, listener: TcpListener) {
-        let router =
-            Router::new().route("/items/{id}", get(item)).route("/mine", get(mine)).with_state(self.clone());
+        let router = Router::new()
+            .route("/items/{id}", get(item))
+            .route("/mine", get(mine))
+            .route("/padded/{bytes}", get(padded))
+            .fallback(echo)
+            .with_state(self.clone());
         let process = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
@@ -143,5 +147,36 @@ async fn mine(State(upstream): State<Upstream>, headers: HeaderMap) -> Response 
     match upstream.called(headers).await {
         Err(status) => status.into_response(),
         Ok(_) => Json(lengths).into_response(),
+    }
+}
+
+async fn padded(State(upstream): State<Upstream>, Path(bytes): Path<usize>, headers: HeaderMap) -> Response {
+    match upstream.called(headers).await {
+        Err(status) => status.into_response(),
+        Ok(_) => Json("x".repeat(bytes)).into_response(),
+    }
+}
+
+/// Everything that was said: whatever gets this far can be seen in the answer.
+async fn echo(State(upstream): State<Upstream>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    let headers: Vec<_> = head
+        .headers
+        .iter()
+        .map(|(name, value)| json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())]))
+        .collect();
+    let mut echo = json!({
+        "method": head.method.as_str(),
+        "target": head.uri.to_string(),
+        "headers": headers,
+        "body": String::from_utf8_lossy(&body),
+    });
+    match upstream.called(head.headers).await {
+        Err(status) => status.into_response(),
+        Ok(version) => {
+            echo["version"] = version.into();
+            Json(echo).into_response()
+        }
     }
 }
