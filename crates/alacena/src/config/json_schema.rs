@@ -4,6 +4,7 @@
 //! the forms of texts and templates, and the environment are the check's to say, so that an editor never marks what
 //! `alacena check` accepts.
 
+use alacena_core::declared::{ANSWER_REQUIRED_MAX, JsonType};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
@@ -29,6 +30,7 @@ pub fn json_schema() -> Json {
     schema["$defs"] = json!({
         "duration": quantity(units::duration_units()),
         "size": quantity(units::bytes_units()),
+        "answer": answer(),
         "reference": {
             "type": "string",
             "pattern": "\\$\\{",
@@ -101,7 +103,9 @@ fn value(kind: &Kind) -> Json {
             "maxProperties": max,
         }),
         Kind::Json => json!({}),
-        Kind::Answer => json!({ "type": ["object", "string"] }),
+        Kind::Answer => {
+            json!({ "anyOf": [{ "$ref": "#/$defs/answer" }, { "type": "string", "description": "A file with one." }] })
+        }
         Kind::Scalar => json!({ "type": ["string", "number", "boolean"] }),
         Kind::Target => target(),
         Kind::Values => {
@@ -116,6 +120,36 @@ fn value(kind: &Kind) -> Json {
         }),
         Kind::Later | Kind::Elsewhere { .. } => Json::Bool(false),
     }
+}
+
+/// What a read answers: the words of JSON Schema that are read.
+fn answer() -> Json {
+    let types = JsonType::ALL.map(JsonType::as_str);
+    let text = json!({ "type": "string" });
+    let number = json!({ "type": "number" });
+    let inner = json!({ "$ref": "#/$defs/answer" });
+    json!({
+        "type": "object",
+        "description": "What is answered, in words of JSON Schema.",
+        "properties": {
+            "type": { "anyOf": [
+                { "enum": types },
+                { "type": "array", "items": { "enum": types }, "minItems": 1, "uniqueItems": true },
+            ] },
+            "title": text,
+            "description": text,
+            "properties": { "type": "object", "additionalProperties": inner },
+            "required": { "type": "array", "items": text, "maxItems": ANSWER_REQUIRED_MAX },
+            "additionalProperties": { "type": "boolean" },
+            "items": inner,
+            "enum": { "type": "array", "minItems": 1, "items": { "type": ["string", "number", "boolean"] } },
+            "minimum": number,
+            "maximum": number,
+            "format": text,
+        },
+        "patternProperties": { "^\\$(schema|id|comment)$": {} },
+        "additionalProperties": false,
+    })
 }
 
 /// A tag, or one of the other targets in a table.

@@ -122,6 +122,17 @@ invalidates = [{ prefix = "a", key = "b" }]
 }
 
 #[test]
+fn what_a_read_answers_is_completed_word_by_word() {
+    let read = |answer: &str| refused_in(&format!("[reads.r]\nsource = \"crm\"\nanswer = {answer}\n"));
+    let deep = r#"{ type = ["array", "null"], items = { type = "object", properties.id = { enum = [1] }, required = ["id"] } }"#;
+    assert_eq!(read(deep), [""; 0]);
+    assert_eq!(read(r#""job.schema.json""#), [""; 0]);
+    for wrong in [r#"{ typ = "array" }"#, r#"{ items = { type = "integr" } }"#, "5"] {
+        assert_eq!(read(wrong), [".reads.r.answer: none of several"], "{wrong}");
+    }
+}
+
+#[test]
 fn every_field_says_what_it_is_and_what_stands_in_for_it() {
     fn walk(schema: &Json, path: &str, fields: &mut usize) {
         for (name, field) in schema["properties"].as_object().into_iter().flatten() {
