@@ -82,7 +82,7 @@ async fn a_source_that_fails_is_a_502_that_says_no_more_than_it_must() {
 #[tokio::test]
 async fn what_is_not_built_yet_says_so() {
     let server = Running::start("").await;
-    for body in [r#"{"all": true, "dryRun": true}"#, r#"{"all": true, "wait": "replicated"}"#] {
+    for body in [r#"{"all": true, "wait": "barrier"}"#, r#"{"all": true, "wait": "replicated"}"#] {
         let answer = server.post("/cache/invalidate", body).await;
         assert_eq!((answer.status, answer.problem().as_str()), (501, "not-built-yet"));
     }
