@@ -152,7 +152,8 @@ fn a_file_says_it_too() {
     write("large.json", &" ".repeat(256 * 1024 + 1));
     for (name, reason) in [
         ("broken.json", "names a file that is not JSON at line 2, column 10"),
-        ("large.json", "names a file of more than 262144 bytes"),
+        ("large.json", "names what is not a file of at most 262144 bytes"),
+        (".", "names what is not a file of at most 262144 bytes"),
         ("none.json", "names a file that cannot be read: entity not found"),
     ] {
         let told = told(read(name));

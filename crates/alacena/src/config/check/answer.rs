@@ -52,7 +52,9 @@ impl Check<'_> {
         let named = self.text(node, path, false)?;
         let file = self.resolve(&node.origin, PathBuf::from(&named));
         let read = fs::metadata(&file).and_then(|metadata| {
-            if metadata.len() > FILE_BYTES_MAX { Ok(None) } else { fs::read_to_string(&file).map(Some) }
+            // A pipe never ends, and a device may not.
+            let fits = metadata.is_file() && metadata.len() <= FILE_BYTES_MAX;
+            fits.then(|| fs::read_to_string(&file)).transpose()
         });
         let refused = match read {
             Ok(Some(text)) => match serde_json::from_str::<Json>(&text) {
@@ -63,7 +65,7 @@ impl Check<'_> {
                     error.column()
                 ),
             },
-            Ok(None) => format!("names a file of more than {FILE_BYTES_MAX} bytes"),
+            Ok(None) => format!("names what is not a file of at most {FILE_BYTES_MAX} bytes"),
             Err(error) => format!("names a file that cannot be read: {}", error.kind()),
         };
         let remedy = "Name a JSON Schema, relative to the configuration file; or write it here as a table.";
