@@ -136,16 +136,18 @@ pictures and scripts included: a request with `Sec-Fetch-Site: cross-site` is re
 
 | header | means |
 |---|---|
-| `ETag` | a strong validator; send it as `If-None-Match` with `GET` and get 304 while nothing has changed |
+| `ETag` | a strong validator, another one for each encoding; send it as `If-None-Match` with `GET` and get 304 while nothing has changed |
+| `Content-Encoding` | `gzip` where `Accept-Encoding` takes it and the answer is there in gzip: from 1 KiB on, after the first hit by somebody who takes it |
 | `Age` | seconds since the value was loaded; absent where it was loaded for this answer |
 | `Cache-Control` | `private, no-cache`: browsers may keep the answer and ask again each time |
 | `Cache-Status` | what the cache did (RFC 9211); only for callers with a token or from this machine |
 | `Server-Timing` | `alacena;dur=` and the milliseconds that the server took, its source included, once the request had arrived; shown to whom `Cache-Status` is |
-| `Vary` | the headers that the read passes through to its source |
+| `Vary` | `accept-encoding`, and the headers that the read passes through to its source |
 
 A request with `Cache-Control: no-cache` asks the source and keeps the answer; `no-store` keeps nothing. Both work only
 for callers with a role: a public read does not let strangers load its source at will. Where the source knows that there
-is no such thing the answer is a 404 problem `absent`, kept for `negative_ttl`.
+is no such thing the answer is a 404 problem `absent`, kept for `negative_ttl`. `Accept-Encoding: identity;q=0` gets gzip
+at once; where it takes neither that nor the identity, the answer is a 406 problem `encoding-refused`.
 
 `ttl` is what remains of the freshness in whole seconds, rounded up; negative once it is over.
 

@@ -1,8 +1,8 @@
 //! What the file holds, and how it changes: one redb transaction a batch.
 //!
-//! Records (`records.rs` says how one is written) stand under numbers that grow: the upper half is the number of the start of the process, the lower
-//! half counts within it. So they are in the order of time whatever the wall clock does, never used twice, and those
-//! of earlier processes are the ones below the first of this one.
+//! Records (`records.rs` says how one is written) stand under numbers that grow: the upper half is the number of the
+//! start of the process, the lower half counts within it. So they are in the order of time whatever the wall clock
+//! does, never used twice, and those of earlier processes are the ones below the first of this one.
 
 use std::path::{Path, PathBuf};
 
@@ -49,7 +49,7 @@ pub(super) struct Store {
     folder: PathBuf,
     /// `None` after a failure that redb does not recover from; opened again at the next use.
     database: Option<Database>,
-    /// Locked for as long as this store is open.
+    /// What [`resealed`] has left, locked for as long as this store is open.
     _former: Option<Database>,
     records: Records,
     identity: Identity,

@@ -15,8 +15,8 @@
 //!
 //! # What sealing does and does not do
 //! Who has the file and no key learns how many records there are, how large they are and under which numbers they
-//! stand. A record that was changed, made up, or moved to another's place is refused. A record that was taken away, or a
-//! whole file that was replaced by another, is not noticed.
+//! stand. A record that was changed, made up, or moved to another's place is refused. A record that was taken away, or
+//! a whole file that was replaced by another, is not noticed.
 
 mod header;
 mod seal;

@@ -54,7 +54,7 @@ pub(crate) fn reads() -> Json {
 
 /// What a read answers: what it promises, or any JSON where only its source knows more.
 fn found(read: &Read) -> Json {
-    let headers = ["ETag", "Age", "Cache-Status", "Server-Timing"];
+    let headers = ["ETag", "Content-Encoding", "Age", "Cache-Status", "Server-Timing"];
     let headers = headers.map(|name| (name, json!({ "$ref": format!("#/components/headers/{name}") })));
     let mut found = content("The answer.", "application/json", &promised(read));
     found["headers"] = headers.into_iter().map(|(name, header)| (name.to_owned(), header)).collect();

@@ -307,6 +307,7 @@ pub(super) fn headers() -> Json {
     let of = |what: &str, schema: Json| json!({ "description": what, "schema": schema });
     json!({
         "ETag": of("A strong validator, for `If-None-Match`.", text()),
+        "Content-Encoding": of("`gzip` where the caller accepts it and the answer is there in it.", one_of(&["gzip"])),
         "Age": of("Seconds since the value was loaded; absent where it was loaded for this answer.", integer()),
         "Cache-Status": of("What the cache did (RFC 9211); only for callers who may know.", text()),
         "Server-Timing": of("How long the server took; only for callers who may know.", text()),
