@@ -32,7 +32,7 @@ required = ["id"]
 additionalProperties = false
 properties.id = { type = "integer", minimum = 1, description = "Its number" }
 properties.status = { type = ["string", "null"], enum = ["open", "closed"] }
-properties."a b" = {}
+properties."a b" = { description = "costs ${PRICE}" }
 properties.when = { type = "string", format = "date-time", title = "When" }
 properties.tags = { type = "array", items = { type = "number", maximum = 0.5 } }"#,
     );
@@ -43,7 +43,7 @@ properties.tags = { type = "array", items = { type = "number", maximum = 0.5 } }
             "properties": {
                 "id": {"type": "integer", "description": "Its number", "minimum": 1},
                 "status": {"type": ["string", "null"], "enum": ["open", "closed", null]},
-                "a b": {},
+                "a b": {"description": "costs ${PRICE}"},
                 "when": {"type": "string", "title": "When", "format": "date-time"},
                 "tags": {"type": "array", "items": {"type": "number", "maximum": 0.5}},
             },
@@ -97,6 +97,10 @@ fn what_is_wrong_is_told_where_it_stands() {
         (
             r#"answer = { enum = [[]] }"#,
             "7:20: reads.job.answer.enum[0]: is a list, and must be text, a number, true or false",
+        ),
+        (
+            r#"answer = { description = 5 }"#,
+            "7:26: reads.job.answer.description: is an integer, and must be text",
         ),
         (r#"answer = { enum = [] }"#, "7:19: reads.job.answer.enum: has 0 values, and 1 to 100 are accepted"),
     ] {

@@ -3,15 +3,18 @@
 //! Both are the same words and are checked the same way. A word that is not read is refused: what it says would be
 //! promised to callers and not be held.
 
-use std::{fs, path::PathBuf};
+mod file;
 
 use alacena_core::declared::{
     ANSWER_DEPTH_MAX, ANSWER_PLACES_MAX, ANSWER_REQUIRED_MAX, AnswerSchema, JsonType, nearest,
 };
 use serde_json::Value as Json;
 
-use super::{Check, Node, Origin, Table, Value, shown};
-use crate::config::{schema::TEXT_BYTES_MAX, tree::Entry};
+use super::{Check, Node, Table, Value, shown};
+use crate::config::{
+    schema::{PROSE_BYTES_MAX, TEXT_BYTES_MAX},
+    tree::Entry,
+};
 
 /// The words that are read, in the order in which they are best written.
 const WORDS: [&str; 11] = [
@@ -31,8 +34,6 @@ const WORDS: [&str; 11] = [
 const ABOUT_THE_SCHEMA: [&str; 3] = ["$schema", "$id", "$comment"];
 /// Most values of an `enum`.
 const CHOICES_MAX: usize = 100;
-/// Largest file that a schema is read from, in bytes.
-const FILE_BYTES_MAX: u64 = 256 * 1024;
 
 impl Check<'_> {
     pub(super) fn answer(&mut self, node: &Node, path: &str) -> Option<AnswerSchema> {
@@ -45,32 +46,6 @@ impl Check<'_> {
             }
             _ => self.schema_at(node, path, ANSWER_DEPTH_MAX, &mut places),
         }
-    }
-
-    /// The schema in the file that a text names.
-    fn answer_file(&mut self, node: &Node, path: &str) -> Option<Node> {
-        let named = self.text(node, path, false)?;
-        let file = self.resolve(&node.origin, PathBuf::from(&named));
-        let read = fs::metadata(&file).and_then(|metadata| {
-            // A pipe never ends, and a device may not.
-            let fits = metadata.is_file() && metadata.len() <= FILE_BYTES_MAX;
-            fits.then(|| fs::read_to_string(&file)).transpose()
-        });
-        let refused = match read {
-            Ok(Some(text)) => match serde_json::from_str::<Json>(&text) {
-                Ok(json) => return Some(node_of(&json, &Origin::whole(&named))),
-                Err(error) => format!(
-                    "names a file that is not JSON at line {}, column {}",
-                    error.line(),
-                    error.column()
-                ),
-            },
-            Ok(None) => format!("names what is not a file of at most {FILE_BYTES_MAX} bytes"),
-            Err(error) => format!("names a file that cannot be read: {}", error.kind()),
-        };
-        let remedy = "Name a JSON Schema, relative to the configuration file; or write it here as a table.";
-        self.wrong(&node.origin, path, &refused, remedy);
-        None
     }
 
     fn schema_at(
@@ -120,9 +95,9 @@ impl Check<'_> {
         let node = &entry.node;
         match entry.key.as_str() {
             "type" => schema.types = self.types(node, path).unwrap_or_default(),
-            "title" => schema.title = self.text(node, path, false).unwrap_or_default(),
-            "description" => schema.description = self.text(node, path, false).unwrap_or_default(),
-            "format" => schema.format = self.text(node, path, false).unwrap_or_default(),
+            "title" => schema.title = self.literal(node, path).unwrap_or_default(),
+            "description" => schema.description = self.literal(node, path).unwrap_or_default(),
+            "format" => schema.format = self.literal(node, path).unwrap_or_default(),
             "properties" => {
                 for entry in self.table(node, path).map_or(&[][..], |table| &table.0) {
                     let inner = format!("{path}.{}", shown(&entry.key));
@@ -158,6 +133,19 @@ impl Check<'_> {
         }
     }
 
+    /// Text as it stands there: `${NAME}` in a schema names nothing, since callers are told what it says.
+    fn literal(&mut self, node: &Node, path: &str) -> Option<String> {
+        match &node.value {
+            Value::Text(text) if text.len() > PROSE_BYTES_MAX => {
+                let message = format!("has more than {PROSE_BYTES_MAX} bytes");
+                self.wrong(&node.origin, path, &message, "Say less.");
+                None
+            }
+            Value::Text(text) => Some(text.clone()),
+            _ => self.expected(node, path, "text", "it in quotes: \"text\""),
+        }
+    }
+
     fn types(&mut self, node: &Node, path: &str) -> Option<Vec<JsonType>> {
         let one = |value: &Value| match value {
             Value::Text(word) => JsonType::ALL.into_iter().find(|one| one.as_str() == word),
@@ -188,7 +176,7 @@ impl Check<'_> {
                 format!("has {} names, and at most {ANSWER_REQUIRED_MAX} are accepted", nodes.len());
             self.wrong(&node.origin, path, &message, "Shorten it.");
         }
-        let mut text = |(at, node): (usize, &Node)| self.text(node, &format!("{path}[{at}]"), false);
+        let mut text = |(at, node): (usize, &Node)| self.literal(node, &format!("{path}[{at}]"));
         nodes.iter().enumerate().filter_map(&mut text).collect()
     }
 
@@ -201,7 +189,7 @@ impl Check<'_> {
             self.wrong(&node.origin, path, &message, "Leave it out, and any value is accepted.");
         }
         let choice = |(at, node): (usize, &Node)| match &node.value {
-            Value::Foreign(NULL) => Some(Json::Null),
+            Value::Foreign(file::NULL) => Some(Json::Null),
             Value::Text(text) => Some(text.as_str().into()),
             Value::Integer(integer) => Some((*integer).into()),
             Value::Float(float) => Some((*float).into()),
@@ -263,30 +251,4 @@ impl Check<'_> {
             schema.choices.push(Json::Null);
         }
     }
-}
-
-/// What `null` is called where a value of TOML is expected.
-const NULL: &str = "null";
-
-/// A JSON document as the configuration holds its values; all of them come from the file as a whole.
-fn node_of(json: &Json, origin: &Origin) -> Node {
-    let value = match json {
-        Json::Null => Value::Foreign(NULL),
-        Json::Bool(value) => Value::Boolean(*value),
-        Json::Number(number) => match number.as_i64() {
-            Some(integer) => Value::Integer(integer),
-            None => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
-        },
-        Json::String(text) => Value::Text(text.clone()),
-        Json::Array(items) => Value::List(items.iter().map(|item| node_of(item, origin)).collect()),
-        Json::Object(members) => {
-            let entry = |(key, json): (&String, &Json)| Entry {
-                key: key.clone(),
-                origin: origin.clone(),
-                node: node_of(json, origin),
-            };
-            Value::Table(Table(members.iter().map(entry).collect()))
-        }
-    };
-    Node { origin: origin.clone(), value }
 }
