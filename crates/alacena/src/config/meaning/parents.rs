@@ -58,7 +58,8 @@ impl Meaning<'_> {
     pub(super) fn has_wrong_parent(settings: &Settings) -> bool {
         let parent = settings.table_maybe("parent");
         settings.is_wrong("parent")
-            || parent.is_some_and(|parent| ["read", "params", "take"].iter().any(|field| parent.is_wrong(field)))
+            || parent
+                .is_some_and(|parent| ["read", "params", "take"].iter().any(|field| parent.is_wrong(field)))
     }
 
     /// What the question may use besides its parameters: of a type that only an answer shows.

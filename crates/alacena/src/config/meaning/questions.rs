@@ -43,16 +43,16 @@ impl Meaning<'_> {
         parameters: &mut Vec<Parameter>,
     ) -> Option<Question> {
         let kind = source.text_maybe("kind").filter(|_| !source.later)?;
-        let (own, foreign): (&str, &[&str]) = match kind {
-            "http" => ("http", &SQL_ONLY),
-            _ => ("sql", &HTTP_ONLY),
+        let (own, or_else, foreign): (&str, &str, &[&str]) = match kind {
+            "http" => ("http", "http", &SQL_ONLY),
+            _ => ("sql", "queries", &HTTP_ONLY),
         };
         let misplaced: Vec<_> = foreign.iter().filter(|field| Self::is_given(settings, field)).collect();
         for field in &misplaced {
             let (message, remedy) = foreign_to(field, kind, own);
             self.refuse(settings, field, message, remedy);
         }
-        if !Self::is_given(settings, own) && !(own == "sql" && Self::is_given(settings, "queries")) {
+        if ![own, or_else].iter().any(|field| Self::is_given(settings, field)) {
             if misplaced.is_empty() {
                 let example = if own == "http" { "http = \"GET /jobs\"" } else { "sql = \"select …\"" };
                 self.refuse(settings, own, "missing", format!("Add what is asked: {example}."));

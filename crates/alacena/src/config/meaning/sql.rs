@@ -1,6 +1,6 @@
 //! SQL questions: one statement, or several that see the same state of the database.
 
-use alacena_core::declared::{Parameter, nearest};
+use alacena_core::declared::Parameter;
 
 use super::{Meaning, Settings, questions::Purpose};
 use crate::config::model::{Question, Shape, SqlQuery};
@@ -97,7 +97,7 @@ impl Meaning<'_> {
         };
         for name in names.iter().filter(|name| parameters.iter().all(|parameter| parameter.name != **name)) {
             let declared = parameters.iter().map(|parameter| parameter.name.as_str());
-            let message = match nearest(name, declared) {
+            let message = match alacena_core::declared::nearest(name, declared) {
                 Some(near) => format!("`:{name}` names no parameter; did you mean `:{near}`?"),
                 None => format!("`:{name}` names no parameter"),
             };
