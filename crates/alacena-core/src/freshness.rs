@@ -15,7 +15,7 @@ const TTL_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 const JITTER_MAX: f64 = 0.5;
 
 /// How many loads' time before its end an entry can be refreshed ahead at the earliest.
-const REFRESH_AHEAD_LOADS: u32 = 16;
+pub(crate) const REFRESH_AHEAD_LOADS: u32 = 16;
 
 /// Until when an entry is what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,17 +31,6 @@ pub struct Lifetime {
 }
 
 impl Lifetime {
-    /// The same lifetime, all of it later by `by`.
-    #[must_use]
-    pub fn later_by(self, by: Duration) -> Self {
-        Self {
-            loaded_at: self.loaded_at,
-            fresh_until: self.fresh_until + by,
-            revalidate_until: self.revalidate_until + by,
-            stand_in_until: self.stand_in_until + by,
-        }
-    }
-
     /// The lifetime of an entry that was loaded at `now` and is fresh for about `ttl`; `random` places it within the
     /// class's jitter.
     #[must_use]

@@ -81,6 +81,11 @@ impl Key {
         (whole && bytes.len() <= KEY_BYTES_MAX).then(|| Self(bytes.into()))
     }
 
+    /// The key of an entry, whose bytes were taken from one.
+    pub(crate) fn of_entry(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
     /// The [generation](KeySpace::in_generation) of the declaration that it was made by.
     #[must_use]
     pub fn generation(&self) -> u32 {
@@ -107,6 +112,68 @@ impl Key {
             escape_into(&mut text, &String::from_utf8_lossy(part));
         }
         text
+    }
+}
+
+/// The bytes of a key that is being looked up.
+#[derive(Clone)]
+pub struct KeyBytes {
+    /// The first of them, as long as these are all.
+    short: [u8; SHORT_BYTES],
+    length: usize,
+    /// All of them, once they are more.
+    long: Vec<u8>,
+}
+
+/// Bytes of a key that is looked up without asking for memory.
+const SHORT_BYTES: usize = 128;
+
+impl Default for KeyBytes {
+    fn default() -> Self {
+        Self { short: [0; SHORT_BYTES], length: 0, long: Vec::new() }
+    }
+}
+
+impl KeyBytes {
+    /// The whole tuple.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        if self.length <= SHORT_BYTES { &self.short[..self.length] } else { &self.long }
+    }
+
+    /// The key of this tuple.
+    #[must_use]
+    pub fn to_key(&self) -> Key {
+        Key(self.as_bytes().into())
+    }
+
+    fn push(&mut self, part: &[u8]) -> Result<(), Error> {
+        // Where it does not fit 16 bits, the part itself does not fit either.
+        let length = u16::try_from(part.len()).unwrap_or(u16::MAX);
+        self.extend(&length.to_be_bytes())?;
+        self.extend(part)
+    }
+
+    fn extend(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let end = self.length + bytes.len();
+        if let Some(room) = self.short.get_mut(self.length..end) {
+            room.copy_from_slice(bytes);
+        } else if end <= KEY_BYTES_MAX {
+            if self.length <= SHORT_BYTES {
+                self.long.extend_from_slice(&self.short[..self.length]);
+            }
+            self.long.extend_from_slice(bytes);
+        } else {
+            return Err(too_long(format!("a key has at most {KEY_BYTES_MAX} bytes")));
+        }
+        self.length = end;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for KeyBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_key().fmt(f)
     }
 }
 
@@ -168,6 +235,8 @@ pub struct KeySpace {
     class: Arc<str>,
     constant: Arc<[String]>,
     deps: Arc<[Dep]>,
+    /// What the keys that all callers share begin with.
+    shared: Arc<[u8]>,
 }
 
 impl KeySpace {
@@ -185,20 +254,29 @@ impl KeySpace {
         let mut deps = vec![Dep::everything(), Dep::namespace(namespace), Dep::class(namespace, class)];
         let escaped: Vec<String> = constant.iter().map(|segment| escape(segment)).collect();
         deps.extend((1..=escaped.len()).map(|end| Dep::prefix(namespace, &escaped[..end].join(":"))));
-        Ok(Self {
+        let space = Self {
             generation: 0,
             namespace: namespace.into(),
             class: class.into(),
             constant: constant.iter().map(|&segment| segment.to_owned()).collect(),
             deps: deps.into(),
-        })
+            shared: Arc::default(),
+        };
+        space.with_head()
+    }
+
+    fn with_head(self) -> Result<Self, Error> {
+        let mut shared = KeyBytes::default();
+        head(&mut shared, &self, &[])?;
+        Ok(Self { shared: shared.as_bytes().into(), ..self })
     }
 
     /// The same keys as another declaration makes them: none of them is a key of any other generation. Generation 0
     /// unless it is said here.
     #[must_use]
     pub fn in_generation(self, generation: u32) -> Self {
-        Self { generation, ..self }
+        let space = Self { generation, ..self };
+        space.with_head().expect("a generation is as long as any other")
     }
 
     /// The generation of these keys.
@@ -216,25 +294,32 @@ impl KeySpace {
         principal: Option<Principal>,
         rest: impl IntoIterator<Item = S>,
     ) -> Result<Key, Error> {
-        let mut bytes = Vec::with_capacity(96);
-        bytes.push(SCHEMA);
-        bytes.extend_from_slice(&self.generation.to_be_bytes());
-        push(&mut bytes, self.namespace.as_bytes())?;
-        push(&mut bytes, principal.as_ref().map_or(&[], |principal| &principal.0[..]))?;
-        push(&mut bytes, self.class.as_bytes())?;
-        let mut segments = 0;
-        for segment in self.constant.iter() {
-            push(&mut bytes, segment.as_bytes())?;
-            segments += 1;
+        self.key_bytes(principal, rest).map(|bytes| bytes.to_key())
+    }
+
+    /// The bytes of that key, to look it up by: no memory is asked for where they are few.
+    ///
+    /// # Errors
+    /// As [`key`](KeySpace::key).
+    pub fn key_bytes<S: AsRef<str>>(
+        &self,
+        principal: Option<Principal>,
+        rest: impl IntoIterator<Item = S>,
+    ) -> Result<KeyBytes, Error> {
+        let mut bytes = KeyBytes::default();
+        match &principal {
+            None => bytes.extend(&self.shared)?,
+            Some(principal) => head(&mut bytes, self, &principal.0)?,
         }
+        let mut segments = self.constant.len();
         for segment in rest {
-            push(&mut bytes, segment.as_ref().as_bytes())?;
+            bytes.push(segment.as_ref().as_bytes())?;
             segments += 1;
             if segments > SEGMENTS_MAX {
                 return Err(too_long(format!("a key has at most {SEGMENTS_MAX} segments")));
             }
         }
-        Ok(Key(bytes.into()))
+        Ok(bytes)
     }
 
     /// The namespace of these keys.
@@ -267,14 +352,14 @@ impl KeySpace {
     }
 }
 
-fn push(bytes: &mut Vec<u8>, part: &[u8]) -> Result<(), Error> {
-    if bytes.len() + 2 + part.len() > KEY_BYTES_MAX {
-        return Err(too_long(format!("a key has at most {KEY_BYTES_MAX} bytes")));
+/// Everything up to the segments that differ.
+fn head(bytes: &mut KeyBytes, space: &KeySpace, principal: &[u8]) -> Result<(), Error> {
+    bytes.extend(&[SCHEMA])?;
+    bytes.extend(&space.generation.to_be_bytes())?;
+    for part in [space.namespace.as_bytes(), principal, space.class.as_bytes()] {
+        bytes.push(part)?;
     }
-    let length = u16::try_from(part.len()).expect("a key has at most 8 KiB, so a part's length fits 16 bits");
-    bytes.extend_from_slice(&length.to_be_bytes());
-    bytes.extend_from_slice(part);
-    Ok(())
+    space.constant.iter().try_for_each(|segment| bytes.push(segment.as_bytes()))
 }
 
 fn too_long(detail: String) -> Error {

@@ -1,8 +1,15 @@
 //! What a read returned: the value, where it came from, how fresh it is, and a reason for every "no".
 
-use std::{any::Any, fmt, marker::PhantomData, ops::Deref, sync::Arc, time::Duration};
+use std::{any::Any, fmt, marker::PhantomData, ops::Deref, time::Duration};
 
-use crate::{dep::Dep, freshness::Lifetime, marker::Token, memory::Entry, runtime::Moment, value::Value};
+use crate::{
+    dep::Dep,
+    freshness::Lifetime,
+    marker::Token,
+    memory::{Draft, Entry},
+    runtime::Moment,
+    value::Value,
+};
 
 /// Where a value came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -143,7 +150,7 @@ impl NotStored {
 /// assert_eq!(value.len(), 6);
 /// ```
 pub struct Outcome<V = Value> {
-    entry: Arc<Entry>,
+    entry: Entry,
     /// When it was answered. Ages and the like are computed from it when somebody asks.
     at: Moment,
     /// `None` for a fresh hit, of which there is nothing more to tell.
@@ -198,12 +205,16 @@ impl<V: Any + Send + Sync> Outcome<V> {
     #[must_use]
     pub fn new(value: Option<V>, facts: Facts) -> Self {
         let Facts { origin, age, fresh_for, stale_for, miss, stale, collapsed, not_stored } = facts;
-        let (loaded_at, fresh_until) = (Moment::ORIGIN + stale_for, Moment::ORIGIN + age + fresh_for);
-        let at = loaded_at + age;
+        let loaded_at = Moment::ORIGIN;
+        // Nothing is past its time for longer than it is old.
+        let at = loaded_at + age.max(stale_for);
+        let fresh_until = loaded_at + (at + fresh_for - (loaded_at + stale_for));
         let lifetime =
             Lifetime { loaded_at, fresh_until, revalidate_until: fresh_until, stand_in_until: fresh_until };
         let value = value.map(|value| Value::new(value, 0, 0));
-        let entry = Arc::new(Entry::new(value, Token::default(), lifetime, Duration::ZERO));
+        let token = Token::default();
+        let draft = Draft { value, token, lifetime, load_took: Duration::ZERO, changed: None };
+        let entry = draft.under(&[]);
         let besides = Some(Box::new(Besides { origin, miss, stale, collapsed, not_stored }));
         Self { entry, at, besides, of: PhantomData }
     }
@@ -297,24 +308,24 @@ impl<V> Outcome<V> {
 }
 
 impl Outcome {
-    pub(crate) fn hit(entry: Arc<Entry>, at: Moment) -> Self {
+    pub(crate) fn hit(entry: Entry, at: Moment) -> Self {
         Self { entry, at, besides: None, of: PhantomData }
     }
 
-    pub(crate) fn besides(entry: Arc<Entry>, at: Moment, besides: Besides) -> Self {
+    pub(crate) fn besides(entry: Entry, at: Moment, besides: Besides) -> Self {
         Self { entry, at, besides: Some(Box::new(besides)), of: PhantomData }
     }
 
     /// The same answer with another form of its value.
     #[must_use]
     pub fn with_value(self, value: Value) -> Self {
-        Self { entry: Arc::new(self.entry.with_value(value)), ..self }
+        Self { entry: self.entry.with_value(value), ..self }
     }
 
     /// The same, of values of type `W`; `None` where there is a value, and of another type.
     #[must_use]
     pub fn downcast<W: Any + Send + Sync>(self) -> Option<Outcome<W>> {
-        if self.entry.value.is_some() && held::<W>(&self.entry).is_none() {
+        if self.entry.value().is_some() && held::<W>(&self.entry).is_none() {
             return None;
         }
         Some(Outcome { entry: self.entry, at: self.at, besides: self.besides, of: PhantomData })
@@ -323,7 +334,7 @@ impl Outcome {
 
 /// A share of a cached value. Cheap to clone; the value lives as long as any share of it.
 pub struct Shared<V> {
-    entry: Arc<Entry>,
+    entry: Entry,
     of: PhantomData<fn() -> V>,
 }
 
@@ -332,6 +343,14 @@ impl<V: Any + Send + Sync> Shared<V> {
     #[must_use]
     pub fn ptr_eq(one: &Self, other: &Self) -> bool {
         std::ptr::eq(&**one, &**other)
+    }
+}
+
+impl Shared<Value> {
+    /// The value of an entry, where there is one.
+    pub(crate) fn of(entry: Entry) -> Option<Self> {
+        entry.value()?;
+        Some(Self { entry, of: PhantomData })
     }
 }
 
@@ -345,27 +364,27 @@ impl<V: Any + Send + Sync> Deref for Shared<V> {
 
 /// What an entry holds as a `V`, which may be the [`Value`] itself.
 fn held<V: Any + Send + Sync>(entry: &Entry) -> Option<&V> {
-    let value = entry.value.as_ref()?;
+    let value = entry.value()?;
     (value as &dyn Any).downcast_ref().or_else(|| value.downcast_ref())
 }
 
 impl<V> Clone for Outcome<V> {
     fn clone(&self) -> Self {
-        let (entry, besides) = (Arc::clone(&self.entry), self.besides.clone());
+        let (entry, besides) = (self.entry.clone(), self.besides.clone());
         Self { entry, at: self.at, besides, of: PhantomData }
     }
 }
 
 impl<V> Clone for Shared<V> {
     fn clone(&self) -> Self {
-        Self { entry: Arc::clone(&self.entry), of: PhantomData }
+        Self { entry: self.entry.clone(), of: PhantomData }
     }
 }
 
 impl<V> fmt::Debug for Outcome<V> {
     /// Says what is told of it, and of the value how large it is.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Outcome").field(&self.entry.value).field(&self.facts()).finish()
+        f.debug_tuple("Outcome").field(&self.entry.value()).field(&self.facts()).finish()
     }
 }
 

@@ -71,6 +71,10 @@ impl Sub for Moment {
     }
 }
 
+/// How far [`Runtime::coarse`] can lag behind [`Runtime::now`].
+pub const COARSE_LAG: Duration = Duration::from_nanos(COARSE_LAG_NANOS);
+pub(crate) const COARSE_LAG_NANOS: u64 = 100_000_000;
+
 /// Time, sleep, tasks and chance.
 ///
 /// # Cancellation
@@ -79,6 +83,13 @@ impl Sub for Moment {
 pub trait Runtime: Send + Sync + 'static {
     /// Now, on the monotonic clock; includes the time that the machine was suspended.
     fn now(&self) -> Moment;
+
+    /// About now, for less: never later than [`now`](Runtime::now), and never further behind than [`COARSE_LAG`], whether
+    /// the machine was suspended, the process stopped, or neither asked for a year. For the way of a hit, which asks
+    /// the exact clock as well where so much matters.
+    fn coarse(&self) -> Moment {
+        self.now()
+    }
 
     /// Milliseconds since 1970 on the wall clock: for people to read, never for a decision.
     fn unix_millis(&self) -> u64;

@@ -11,6 +11,7 @@ use alacena_core::{
     dep::Dep,
     engine::{Engine, Loaded, Question},
     error::Kind,
+    figures::Count,
     outcome::Outcome,
     runtime::Runtime,
 };
@@ -56,7 +57,7 @@ fn a_hot_key_never_waits_for_its_source_after_its_first_load() {
             assert!(ask(&world, load).await.is_hit(), "question {number} waited");
             world.runtime.advance(Duration::from_millis(50)).await;
         }
-        let loads = world.rules.counters.loads.get();
+        let loads = world.rules.counters.get(Count::Loads);
         assert!((10..=13).contains(&loads), "{loads} loads in ten windows of a minute");
     });
 }
@@ -85,7 +86,7 @@ fn a_cold_key_is_not_refreshed_for_nobody() {
         world.runtime.advance(Duration::from_millis(59_900)).await;
         assert!(ask(&world, seconds(1)).await.is_hit());
         world.settle().await;
-        assert_eq!(world.rules.counters.loads.get(), 1, "its only question in a minute");
+        assert_eq!(world.rules.counters.get(Count::Loads), 1, "its only question in a minute");
     });
 }
 

@@ -4,7 +4,7 @@
 
 mod support;
 
-use alacena_core::{dep::Dep, engine::Question, value::Value};
+use alacena_core::{dep::Dep, engine::Question, outcome::Shared, value::Value};
 use alacena_testkit::ScriptedSource;
 use support::{TAG, World, exact, number, on_one_thread, seconds};
 
@@ -13,7 +13,7 @@ fn heavy(number: u64, weight: usize) -> Value {
     Value::new(number, weight, number)
 }
 
-fn held(world: &World, question: &Question) -> Value {
+fn held(world: &World, question: &Question) -> Shared<Value> {
     world.engine.held(&question.key).unwrap()
 }
 
@@ -63,7 +63,7 @@ fn a_form_that_is_too_large_leaves_the_value_as_it_is() {
         world.fill(5).await;
         let old = held(&world, &question);
         assert!(!world.engine.exchange(&question.key, &old, heavy(5, 64 * 1024 * 1024)));
-        assert!(held(&world, &question).is_shared_with(&old));
+        assert!(held(&world, &question).is(&old));
         assert_eq!(ScriptedSource::number(world.engine.get(&question).unwrap().value()), Some(5));
     });
 }

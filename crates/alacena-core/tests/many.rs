@@ -107,8 +107,9 @@ fn what_may_not_be_shared_is_loaded_for_each_batch() {
                 let runtime = runtime.clone();
                 async move {
                     runtime.sleep(seconds(1)).await;
-                    let private = Loaded { cacheable: false, ..Loaded::found(ScriptedSource::value(call)) };
-                    Ok(positions.iter().map(|_| private.clone()).collect())
+                    let private =
+                        |_| Loaded { cacheable: false, ..Loaded::found(ScriptedSource::value(call)) };
+                    Ok(positions.iter().map(private).collect())
                 }
             };
             world.engine.get_many_or_fetch(questions(&world, [1, 2]), load)

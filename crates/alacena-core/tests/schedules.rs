@@ -110,7 +110,7 @@ impl World {
 }
 
 fn version(answer: Result<Outcome, Error>) -> u64 {
-    ScriptedSource::number(&answer.unwrap().value).unwrap()
+    ScriptedSource::number(answer.unwrap().value()).unwrap()
 }
 
 /// A shuffle of `keys` that follows from `seed` alone.

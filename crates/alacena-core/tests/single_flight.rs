@@ -8,6 +8,7 @@ use alacena_core::{
     dep::Dep,
     engine::{Loaded, Mode},
     error::{Kind, catalogue},
+    figures::Count,
     outcome::{MissReason, NotStored, Origin},
     value::Value,
 };
@@ -27,7 +28,7 @@ fn a_thousand_callers_of_a_cold_key_share_one_load() {
             led += usize::from(!outcome.collapsed());
         }
         assert_eq!((world.source.calls(), led), (1, 1));
-        assert_eq!(world.rules.counters.collapsed.get(), 999);
+        assert_eq!(world.rules.counters.get(Count::Collapsed), 999);
     });
 }
 

@@ -9,7 +9,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use alacena_core::{dep::Dep, engine::Loaded};
+use alacena_core::{dep::Dep, engine::Loaded, figures::Count};
 use alacena_testkit::ScriptedSource;
 use support::{TAG, World, exact, number};
 
@@ -48,7 +48,7 @@ fn no_reader_sees_what_was_there_before_an_acknowledged_invalidation() {
         for reader in readers {
             reader.await.unwrap();
         }
-        let (reads, hits) = (reads.load(Ordering::Relaxed), world.rules.counters.hits.get());
+        let (reads, hits) = (reads.load(Ordering::Relaxed), world.rules.counters.get(Count::Hits));
         println!("{reads} reads, {hits} of them hits, {WRITES} writes");
         assert!(reads > WRITES && hits > WRITES / 2, "nothing was tried: {hits} hits");
     });

@@ -10,7 +10,7 @@ use alacena_core::{
     envelope::compress::BYTES_MIN,
     error::{Error, catalogue},
     key::Key,
-    outcome::Outcome,
+    outcome::{Outcome, Shared},
     value::{Body, Encoding, Kept, Value},
 };
 use parking_lot::Mutex;
@@ -47,7 +47,10 @@ impl Alacena {
         match Kept::of(value).ok_or_else(mistaken)?.open(gzip != Gzip::Refused)? {
             Cow::Borrowed(body) => {
                 let is_due = gzip != Gzip::Refused && outcome.is_hit() && body.is_untried();
-                if is_due && body.bytes().len() >= BYTES_MIN {
+                if is_due
+                    && body.bytes().len() >= BYTES_MIN
+                    && let Some(value) = outcome.clone().into_value()
+                {
                     self.encode(key, value, body);
                 }
                 typed(outcome)
@@ -69,14 +72,14 @@ impl Alacena {
 
     /// Makes the gzip of `body`, which `value` under `key` is, behind everybody's back; unless somebody is at it, or
     /// too much is being encoded already.
-    fn encode(&self, key: &Key, value: &Value, body: &Body) {
+    fn encode(&self, key: &Key, value: Shared<Value>, body: &Body) {
         let Some(place) = Place::take(&self.inner.encodings, key) else { return };
-        let (engine, value, body) = (self.inner.engine.clone(), value.clone(), body.clone());
+        let (engine, body) = (self.inner.engine.clone(), body.clone());
         self.runtime().spawn(Box::pin(encode(engine, place, value, body)));
     }
 }
 
-async fn encode(engine: Engine, place: Place, value: Value, body: Body) {
+async fn encode(engine: Engine, place: Place, value: Shared<Value>, body: Body) {
     let encoded = body.clone().with_gzip().await;
     if !engine.exchange(&place.key, &value, encoded.into()) {
         // Where there was no room for both, nobody tries again; where another value is held by now, this is not put.

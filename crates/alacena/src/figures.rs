@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use alacena_core::{
-    figures::{self as counters, Counter, Counters},
+    figures::{self as counters, Count, Counters},
     guard::{Guard, State},
 };
 
@@ -194,24 +194,24 @@ impl Alacena {
 
 impl ReadFigures {
     fn of(read: &Read, counters: &Counters) -> Self {
-        let named = |names: &[&'static str], counters: &[Counter]| {
-            names.iter().zip(counters).map(|(name, counter)| (*name, counter.get())).collect()
+        let named = |names: &[&'static str], counts: &[u64]| {
+            names.iter().zip(counts).map(|(name, count)| (*name, *count)).collect()
         };
         Self {
             read: read.name.clone(),
             class: read.class.clone(),
             source: read.source.clone(),
-            hits: counters.hits.get(),
-            misses_by_reason: named(&counters::MISS_REASONS, &counters.misses),
-            stale_by_reason: named(&counters::STALE_REASONS, &counters.stale),
-            collapsed: counters.collapsed.get(),
-            errors: counters.errors.get(),
-            loads: counters.loads.get(),
-            load_errors: counters.load_errors.get(),
-            load_nanos: counters.load_nanos.get(),
-            changed: counters.changed.get(),
-            unchanged: counters.unchanged.get(),
-            not_stored_by_reason: named(&counters::NOT_STORED_REASONS, &counters.not_stored),
+            hits: counters.get(Count::Hits),
+            misses_by_reason: named(&counters::MISS_REASONS, &counters.misses()),
+            stale_by_reason: named(&counters::STALE_REASONS, &counters.stale_answers()),
+            collapsed: counters.get(Count::Collapsed),
+            errors: counters.get(Count::Errors),
+            loads: counters.get(Count::Loads),
+            load_errors: counters.get(Count::LoadErrors),
+            load_nanos: counters.get(Count::LoadNanos),
+            changed: counters.get(Count::Changed),
+            unchanged: counters.get(Count::Unchanged),
+            not_stored_by_reason: named(&counters::NOT_STORED_REASONS, &counters.values_not_stored()),
         }
     }
 }

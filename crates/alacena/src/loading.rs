@@ -8,7 +8,7 @@ use alacena_core::{
     error::{Error, catalogue},
     freshness::Freshness,
     key::Key,
-    outcome::Outcome,
+    outcome::{Outcome, Shared},
     runtime::BoxFuture,
     source::{Call, Credential, Fetched, Terms},
     value::{Body, Compression, Kept, Value},
@@ -60,7 +60,7 @@ impl Alacena {
         move |no_cache| {
             // Whatever is held, the source says whether it is still what it would answer.
             let held = engine.held(&key).filter(|_| conditional);
-            let kept = held.as_ref().and_then(Kept::of);
+            let kept = held.as_deref().and_then(Kept::of);
             let validator = kept.and_then(|kept| kept.validator()).cloned();
             let call = Call { parameters: Arc::new(parameters), credentials, no_cache, held: validator };
             Box::pin(async move {
@@ -174,27 +174,26 @@ impl Alacena {
 /// What a source said, as the engine takes it.
 async fn loaded(
     fetched: Fetched,
-    held: Option<Value>,
+    held: Option<Shared<Value>>,
     compression: Compression,
     terms_of: impl FnOnce(Terms, Option<&Body>) -> Terms + Send,
 ) -> Result<Loaded, Error> {
-    match (fetched, held) {
-        (Fetched::Found { body, cacheable, terms }, held) => {
+    match (fetched, held.as_deref().and_then(Kept::of)) {
+        (Fetched::Found { body, cacheable, terms }, kept) => {
             let terms = terms_of(terms, Some(&body));
-            let renewed = held.as_ref().and_then(Kept::of).and_then(|kept| kept.renewed(&body));
+            let renewed = kept.and_then(|kept| kept.renewed(&body));
             let value = match renewed {
                 Some(value) => value,
                 None => body.keep(compression).await,
             };
             Ok(Loaded { cacheable, terms, ..Loaded::found(value) })
         }
-        (Fetched::Unchanged { cacheable, terms }, Some(held)) => {
-            let opened = Kept::of(&held).map(|kept| kept.open(false)).transpose()?;
-            let terms = terms_of(terms, opened.as_deref());
-            drop(opened);
-            Ok(Loaded { cacheable, terms, ..Loaded::found(held) })
-        }
         (Fetched::Absent, _) => Ok(Loaded::absent()),
+        (Fetched::Unchanged { cacheable, terms }, Some(kept)) => {
+            let opened = kept.open(false)?;
+            let terms = terms_of(terms, Some(&*opened));
+            Ok(Loaded { cacheable, terms, ..Loaded::found(kept.again()) })
+        }
         (other, _) => Err(Error::new(&catalogue::INTERNAL, format!("unexpected answer {other:?}"))),
     }
 }

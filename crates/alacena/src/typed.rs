@@ -12,7 +12,7 @@ use alacena_core::{
     dep::Dep,
     engine::{Engine, Loaded, Put, Question, Rules},
     error::{Error, catalogue},
-    key::{Key, KeySpace},
+    key::{Key, KeyBytes, KeySpace},
     outcome::Outcome,
     value::Value,
 };
@@ -72,7 +72,7 @@ impl Alacena {
     }
 
     /// Keeps two types out of one class: their keys could be the same.
-    fn claim<V: 'static>(&self, name: &str) -> Result<(), Error> {
+    pub(crate) fn claim<V: 'static>(&self, name: &str) -> Result<(), Error> {
         let refuse = |why: String| Err(Error::new(&catalogue::CLASS_REFUSED, why).with("class", name));
         if self.prepared().classes.contains(name) {
             return refuse(format!("`{name}` is a class of declared reads"));
@@ -150,8 +150,8 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
     /// the value itself, since they are captured before the load.
     ///
     /// # Errors
-    /// `Invalid` for a key or tag beyond its limits; what `load` failed with, where nothing may stand in; `Timeout`
-    /// after the class's hard limit; `Internal` when `load` panicked.
+    /// `Invalid` for a key beyond its limits, or a tag, which nobody looks at where there is a fresh value; what `load`
+    /// failed with, where nothing may stand in; `Timeout` after the class's hard limit; `Internal` when `load` panicked.
     ///
     /// # Cancellation
     /// A caller that goes away neither ends the load nor keeps its value from being stored.
@@ -237,7 +237,13 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
     /// # Errors
     /// `Invalid` for a key beyond its limits.
     pub fn get(&self, key: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Option<Outcome<V>>, Error> {
-        let question = Question::new(&self.rules, self.key(key)?, [])?;
+        let key = self.rules.space.key_bytes(None, key)?;
+        if self.alacena.mode(Mode::Normal) == Mode::Normal
+            && let Some(outcome) = self.hit(&key)
+        {
+            return typed(outcome).map(Some);
+        }
+        let question = Question::new(&self.rules, key.to_key(), [])?;
         self.engine().get(&question).map(typed).transpose()
     }
 
@@ -275,7 +281,37 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
     where
         F: Future<Output = Result<Option<V>, Error>> + Send + 'static,
     {
-        let question = self.question(key, tags)?.with_mode(self.alacena.mode(mode));
+        let mode = self.alacena.mode(mode);
+        let key = {
+            let key = self.rules.space.key_bytes(None, key)?;
+            if mode == Mode::Normal
+                && let Some(outcome) = self.hit(&key)
+            {
+                return typed(outcome);
+            }
+            key.to_key()
+        };
+        // In a box of its own, so that a hit moves nothing of it about.
+        Box::pin(self.ask_at_length(key, tags, mode, load)).await
+    }
+
+    /// The short way: neither a key nor a tag is made.
+    fn hit(&self, key: &KeyBytes) -> Option<Outcome> {
+        let engine = self.engine();
+        engine.hit(&self.rules, key.as_bytes(), engine.runtime().coarse())
+    }
+
+    async fn ask_at_length<F>(
+        &self,
+        key: Key,
+        tags: &[&str],
+        mode: Mode,
+        load: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<Outcome<V>, Error>
+    where
+        F: Future<Output = Result<Option<V>, Error>> + Send + 'static,
+    {
+        let question = self.question_of(key, tags)?.with_mode(mode);
         let version = self.version;
         let load = move |_no_cache| {
             let loading = load();
@@ -289,9 +325,13 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
         key: impl IntoIterator<Item = impl AsRef<str>>,
         tags: &[&str],
     ) -> Result<Question, Error> {
+        self.question_of(self.key(key)?, tags)
+    }
+
+    fn question_of(&self, key: Key, tags: &[&str]) -> Result<Question, Error> {
         let namespace = self.rules.space.namespace();
         let tags = tags.iter().map(|tag| Dep::tag(namespace, tag)).collect::<Result<Vec<_>, _>>()?;
-        Question::new(&self.rules, self.key(key)?, tags)
+        Question::new(&self.rules, key, tags)
     }
 
     fn apply(&self, step: &Step) -> Invalidated {
@@ -328,7 +368,7 @@ fn weighed<V: Serialize + Send + Sync + 'static>(
             .caused_by(error)
     })?;
     let version = version.map(|version| version(&value));
-    let weighed = Value::new(value, size_of::<V>() + encoded.len(), xxh3_64(&encoded));
+    let weighed = Value::new(value, encoded.len(), xxh3_64(&encoded));
     Ok(match version {
         Some(version) => weighed.with_version(version),
         None => weighed,

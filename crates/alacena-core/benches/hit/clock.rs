@@ -9,7 +9,15 @@ use alacena_core::runtime::{BoxFuture, Moment, Runtime};
 use rustix::time::{ClockId, clock_gettime};
 
 /// `CLOCK_BOOTTIME`, as `alacena::SystemRuntime` reads it.
-pub(crate) struct Machine(pub(crate) Still);
+#[derive(Default)]
+pub(crate) struct Machine(pub(crate) Still, AtomicU64, AtomicU64);
+
+impl Machine {
+    fn boottime(&self) -> u64 {
+        let time = clock_gettime(ClockId::Boottime);
+        time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
+    }
+}
 
 /// Nothing but the engine is left to be measured.
 #[derive(Default)]
@@ -19,6 +27,16 @@ impl Runtime for Machine {
     fn now(&self) -> Moment {
         let time = clock_gettime(ClockId::Boottime);
         Moment::from_nanos(time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs())
+    }
+
+    fn coarse(&self) -> Moment {
+        let tick = clock_gettime(ClockId::MonotonicCoarse);
+        let tick = tick.tv_sec.unsigned_abs() * 1_000_000_000 + tick.tv_nsec.unsigned_abs();
+        if self.1.load(Ordering::Acquire) != tick {
+            self.2.fetch_max(self.boottime(), Ordering::Relaxed);
+            self.1.store(tick, Ordering::Release);
+        }
+        Moment::from_nanos(self.2.load(Ordering::Relaxed))
     }
 
     fn unix_millis(&self) -> u64 {

@@ -44,7 +44,7 @@ pub(crate) struct Warm {
 impl Warm {
     /// Loads `keys` keys, a power of two.
     pub(crate) fn up(keys: u32) -> Self {
-        Self::on(keys, engine(Machine(Still::default())))
+        Self::on(keys, engine(Machine::default()))
     }
 
     /// The same without the machine's clock, which valgrind does not let a program read in the quick way.

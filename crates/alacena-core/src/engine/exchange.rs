@@ -1,8 +1,6 @@
 //! Another form of a value in its place: with an encoding beside it, say. Neither a load nor a put: it is the same
 //! value, as old as before, and depends on the same.
 
-use std::sync::Arc;
-
 use super::Engine;
 use crate::{key::Key, value::Value};
 
@@ -23,10 +21,10 @@ impl Engine {
         };
         let exchanged = self.0.flights.exclusively(key, || {
             let held = self.0.memory.get(key.as_bytes())?;
-            if !held.value.as_ref().is_some_and(|value| value.is_shared_with(old)) {
+            if !held.value().is_some_and(|value| value.is(old)) {
                 return None;
             }
-            let victims = self.0.memory.put(key, Arc::new(held.with_value(new)));
+            let victims = self.0.memory.put(held.with_value(new));
             // Handed out of the critical section, with whatever else gives way.
             Some((victims, held))
         });

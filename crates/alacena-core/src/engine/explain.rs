@@ -1,6 +1,6 @@
 //! What the engine knows of a key, for people who want to know why.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use super::Engine;
 use crate::{dep::Dep, freshness::Freshness, key::Key, memory::Entry, runtime::Moment};
@@ -49,7 +49,7 @@ impl Engine {
     #[must_use]
     pub fn explain(&self, key: &Key) -> Option<Explanation> {
         let entry = self.0.memory.get(key.as_bytes())?;
-        Some(explain(key, &entry, self.0.runtime.now()))
+        Some(explain(key.clone(), &entry, self.0.runtime.now()))
     }
 
     /// The first `limit` (at most [`PAGE_MAX`]) entries whose keys come after `after` and are `wanted`.
@@ -60,11 +60,12 @@ impl Engine {
         let limit = limit.clamp(1, PAGE_MAX);
         let mut page = BTreeMap::new();
         let mut more = false;
-        self.0.memory.for_each(&mut |key, entry| {
-            if after.is_some_and(|after| key <= after) || !wanted(key) {
+        self.0.memory.for_each(|entry| {
+            let key = entry.key();
+            if after.is_some_and(|after| key <= *after) || !wanted(&key) {
                 return;
             }
-            page.insert(key.clone(), Arc::clone(entry));
+            page.insert(key, entry.clone());
             if page.len() > limit {
                 page.pop_last();
                 more = true;
@@ -72,23 +73,23 @@ impl Engine {
         });
         let now = self.0.runtime.now();
         let next = if more { page.last_key_value().map(|(key, _)| key.clone()) } else { None };
-        KeyPage { entries: page.iter().map(|(key, entry)| explain(key, entry, now)).collect(), next }
+        KeyPage { entries: page.into_iter().map(|(key, entry)| explain(key, &entry, now)).collect(), next }
     }
 }
 
-fn explain(key: &Key, entry: &Entry, now: Moment) -> Explanation {
+fn explain(key: Key, entry: &Entry, now: Moment) -> Explanation {
     let lifetime = entry.lifetime();
     Explanation {
-        key: key.clone(),
+        key,
         freshness: entry.judge(now),
         age: now - lifetime.loaded_at,
         fresh_for: lifetime.fresh_until - now,
         stale_for: now - lifetime.fresh_until,
         stands_in_for: lifetime.stand_in_until - now,
-        load_took: entry.load_took,
-        changed: entry.changed,
-        negative: entry.value.is_none(),
-        bytes: entry.weight(key.as_bytes()),
-        deps: entry.token.deps().map(|(dep, stands)| (dep.clone(), stands)).collect(),
+        load_took: entry.load_took(),
+        changed: entry.changed(),
+        negative: entry.value().is_none(),
+        bytes: entry.weight(),
+        deps: entry.token().deps().map(|(dep, stands)| (dep.clone(), stands)).collect(),
     }
 }

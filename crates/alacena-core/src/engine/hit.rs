@@ -1,26 +1,25 @@
-//! The short way of a read: a plain hit, found at once.
+//! The short way of a read: what nearly every one of them takes.
 
-use super::{Engine, Rules, read};
-use crate::{
-    freshness::{Freshness, nears_its_end},
-    outcome::Outcome,
-    runtime::Moment,
-};
+use super::{Engine, Rules};
+use crate::{figures::Count, outcome::Outcome, runtime::Moment};
 
 impl Engine {
-    /// Answers with what is held under `key` (all of its bytes), where that is a value, fresh at `now` and not about to
-    /// be refreshed ahead.
+    /// Answers with what is held under `key` (all of its bytes), where that is a value and fresh beyond doubt: valid,
+    /// some way from its end, and not about to be refreshed ahead. No memory is asked for and nothing is waited for.
+    /// `now` may be read on the [coarse](crate::runtime::Runtime::coarse) clock.
     ///
     /// `None` says no more than that the question is to be asked as ever, and counts nothing: whoever then asks it is
-    /// counted.
+    /// counted. A question that may not be answered out of the cache does not come here.
     #[must_use]
+    #[inline]
     pub fn hit(&self, rules: &Rules, key: &[u8], now: Moment) -> Option<Outcome> {
         let entry = self.0.memory.get(key)?;
-        let is_plain = entry.value.is_some() && entry.judge(now) == Freshness::Fresh;
-        if !is_plain || rules.policy.refresh_ahead && nears_its_end(&entry.lifetime(), entry.load_took, now) {
+        let is_plain = entry.is_plainly_fresh(now) && rules.policy.sliding_max.is_none();
+        if !is_plain || entry.value().is_none() || !self.0.markers.stand_by(entry.token()) {
             return None;
         }
         entry.count_hit();
-        Some(read::hit(rules, entry, now))
+        rules.counters.increment(Count::Hits);
+        Some(Outcome::hit(entry, now))
     }
 }

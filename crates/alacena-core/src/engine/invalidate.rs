@@ -39,7 +39,7 @@ impl Engine {
         self.0.trail.mark(key);
         let removed = self.0.flights.revoke(key, || self.0.memory.remove(key));
         if removed.is_some() {
-            self.0.removals.remember(key, &MissReason::Invalidated(Dep::key("", &key.text())));
+            self.0.removals.remember(key.as_bytes(), &MissReason::Invalidated(Dep::key("", &key.text())));
         }
         self.tell(Change::Key(key));
         removed.is_some()

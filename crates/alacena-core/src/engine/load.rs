@@ -1,6 +1,6 @@
 //! One load: through the guard, within its time, home into the memory.
 
-use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::{
     FutureExt,
@@ -10,11 +10,12 @@ use futures_util::{
 use super::{Engine, Mode, Question, Rules};
 use crate::{
     error::{Error, Retry, catalogue},
+    figures::Count,
     flight::{Landing, Settled},
     freshness::Lifetime,
     guard::{Permit, Urgency},
     marker::Token,
-    memory::Entry,
+    memory::Draft,
     outcome::NotStored,
     runtime::BoxFuture,
     source::Terms,
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// What a load brought home.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Loaded {
     /// The value; `None`: the source knows that there is no such thing.
     pub value: Option<Value>,
@@ -156,7 +157,8 @@ impl Engine {
         let not_stored =
             if question.mode == Mode::Bypass { NotStored::Bypass } else { NotStored::Uncacheable };
         question.rules.counters.not_stored(not_stored);
-        let entry = Arc::new(self.entry(question, loaded, token, took, Duration::ZERO));
+        let draft = self.draft(question, loaded, token, took, Duration::ZERO);
+        let entry = draft.under(question.key.as_bytes());
         Settled { entry, not_stored: Some(not_stored), private: true }
     }
 
@@ -193,7 +195,7 @@ impl Engine {
         load: impl FnOnce() -> F,
     ) -> Result<(T, Duration), Error> {
         let Rules { policy, counters, .. } = rules;
-        counters.loads.increment();
+        counters.increment(Count::Loads);
         let began = self.0.runtime.now();
         // The closure is called inside, so that its panic is caught as well as that of its future.
         let load = AssertUnwindSafe(async move { load().await }).catch_unwind();
@@ -206,14 +208,14 @@ impl Engine {
             Either::Right(_) => Err(too_slow(policy.hard_timeout)),
         };
         let took = self.0.runtime.now() - began;
-        counters.load_nanos.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        counters.add(Count::LoadNanos, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         match (&result, permit) {
             (Ok(_), Some(permit)) => permit.succeed(took),
             (Err(error), Some(permit)) => permit.fail(error, took),
             (_, None) => {}
         }
         result.map(|loaded| (loaded, took)).inspect_err(|error| {
-            counters.load_errors.increment();
+            counters.increment(Count::LoadErrors);
             tracing::warn!(class = rules.space.class(), error = ?error, "load failed");
         })
     }
@@ -234,23 +236,24 @@ impl Engine {
         let is_kept = !ttl.is_zero() || loaded.terms.ttl.is_some();
         let too_large = loaded.value.as_ref().is_some_and(|value| value.weight() > policy.item_bytes_max);
         let (cacheable, withheld) = (loaded.cacheable, loaded.withheld);
-        let mut entry = self.entry(question, loaded, landing.token().clone(), took, ttl);
+        let mut draft = self.draft(question, loaded, landing.token().clone(), took, ttl);
         let previous = self.0.memory.get(question.key.as_bytes());
-        entry.changed = previous.map(|previous| !entry.says_the_same_as(&previous));
-        let changed = entry.changed;
-        let entry = Arc::new(entry);
+        draft.changed = previous.map(|previous| !draft.says_the_same_as(&previous));
+        let changed = draft.changed;
+        let version = draft.value.as_ref().and_then(Value::version);
+        let entry = draft.under(question.key.as_bytes());
         // Taken in the critical section, and dropped outside of it.
         let mut held = None;
         let not_stored = if cacheable {
-            landing.land(entry, |key, entry| {
-                held = self.0.memory.get(key.as_bytes());
+            landing.land(entry, |entry| {
+                held = self.0.memory.get(entry.key_bytes());
                 match (&held, withheld) {
                     _ if !is_kept => Err(NotStored::NoTtl),
                     _ if too_large => Err(NotStored::TooLarge),
                     (_, Some(reason)) => Err(reason),
                     // A newer version was put while this one was loading.
-                    (Some(held), None) if held.outranks(&entry) => Err(NotStored::Superseded),
-                    _ => self.0.memory.put(key, entry).ok_or(NotStored::TooLarge),
+                    (Some(held), None) if held.outranks(version) => Err(NotStored::Superseded),
+                    _ => self.0.memory.put(entry).ok_or(NotStored::TooLarge),
                 }
             })
         } else {
@@ -258,24 +261,24 @@ impl Engine {
         };
         match (not_stored, changed) {
             (Some(reason), _) => rules.counters.not_stored(reason),
-            (None, Some(true)) => rules.counters.changed.increment(),
-            (None, Some(false)) => rules.counters.unchanged.increment(),
+            (None, Some(true)) => rules.counters.increment(Count::Changed),
+            (None, Some(false)) => rules.counters.increment(Count::Unchanged),
             (None, None) => {}
         }
         not_stored
     }
 
-    fn entry(
+    fn draft(
         &self,
         question: &Question,
         loaded: Loaded,
         token: Token,
         took: Duration,
         ttl: Duration,
-    ) -> Entry {
+    ) -> Draft {
         let (now, random) = (self.0.runtime.now(), self.0.runtime.random());
         let lifetime = Lifetime::on_terms(&question.rules.policy, ttl, &loaded.terms, now, random);
-        Entry::new(loaded.value, token, lifetime, took)
+        Draft { value: loaded.value, token, lifetime, load_took: took, changed: None }
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     error::{Error, catalogue},
+    figures::Count,
     flight::{Landed, Landing, Settled, Turn},
     guard::Urgency,
     memory::Entry,
@@ -29,11 +30,11 @@ enum Way {
     /// It has it.
     Answered(Outcome),
     /// It waits for a load, which another caller leads if `collapsed`.
-    Wait { landed: Landed, collapsed: bool, reason: MissReason, spare: Option<Arc<Entry>> },
+    Wait { landed: Landed, collapsed: bool, reason: MissReason, spare: Option<Entry> },
     /// Its load has failed a moment ago.
-    Rest { error: Error, reason: MissReason, spare: Option<Arc<Entry>> },
+    Rest { error: Error, reason: MissReason, spare: Option<Entry> },
     /// It is loaded for this batch only.
-    Alone { reason: MissReason, spare: Option<Arc<Entry>> },
+    Alone { reason: MissReason, spare: Option<Entry> },
 }
 
 impl Engine {
@@ -96,7 +97,7 @@ impl Engine {
                 Way::Wait { landed, collapsed: false, reason, spare }
             }
             Turn::Join(landed) => {
-                question.rules.counters.collapsed.increment();
+                question.rules.counters.increment(Count::Collapsed);
                 Way::Wait { landed, collapsed: true, reason, spare }
             }
             Turn::Rest(error, pause) => {
@@ -237,7 +238,7 @@ impl Engine {
 /// A question of a batch, once there is nothing left to wait for.
 enum Followed {
     Answered(Outcome),
-    Waited(Waited, MissReason, Option<Arc<Entry>>),
+    Waited(Waited, MissReason, Option<Entry>),
     /// It has to be loaded for this batch only.
-    Alone(MissReason, Option<Arc<Entry>>),
+    Alone(MissReason, Option<Entry>),
 }

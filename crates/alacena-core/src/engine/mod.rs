@@ -39,7 +39,7 @@ use crate::{
     figures::Counter,
     flight::Flights,
     marker::{Markers, Trail},
-    memory::{L1, QuickMemory, Removals},
+    memory::{QuickMemory, Removals},
     runtime::SharedRuntime,
 };
 use running::Running;
@@ -66,7 +66,7 @@ pub struct Engine(Arc<Inner>);
 
 struct Inner {
     runtime: SharedRuntime,
-    memory: Box<dyn L1>,
+    memory: QuickMemory,
     markers: Markers,
     flights: Flights,
     removals: Arc<Removals>,
@@ -105,7 +105,7 @@ impl Engine {
         let removals = Arc::new(Removals::default());
         let memory = QuickMemory::new(settings.memory_bytes_max, Arc::clone(&removals));
         Self(Arc::new(Inner {
-            memory: Box::new(memory),
+            memory,
             markers: Markers::new(settings.markers_max),
             flights: Flights::new(Arc::clone(&runtime)),
             removals,

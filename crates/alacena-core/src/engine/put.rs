@@ -14,14 +14,14 @@
 //!   put_if_newer(6)        refused: nothing is held that 6 could be compared with, and a late 5 could not either
 //! ```
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::{Engine, Question};
 use crate::{
     error::{Error, catalogue},
     freshness::Lifetime,
     marker::{Token, Validity},
-    memory::{Entry, Victims},
+    memory::{Draft, Entry, Victims},
     outcome::NotStored,
     value::Value,
 };
@@ -70,7 +70,7 @@ impl Engine {
     pub fn put_if_newer(&self, question: &Question, value: Value) -> Put {
         let put = self.0.flights.exclusively(&question.key, || {
             let held = self.0.memory.get(question.key.as_bytes());
-            let result = match self.token_of_older(held.as_deref(), &value) {
+            let result = match self.token_of_older(held.as_ref(), &value) {
                 Ok(token) => self.keep(question, token, value).map_err(|_| PutRefusal::TooLarge),
                 Err(refusal) => Err(refusal),
             };
@@ -107,12 +107,12 @@ impl Engine {
 
     fn token_of_older(&self, held: Option<&Entry>, value: &Value) -> Result<Token, PutRefusal> {
         let held =
-            held.filter(|held| held.token.validity() == Validity::Current).ok_or(PutRefusal::Absent)?;
-        let version = held.value.as_ref().and_then(Value::version);
+            held.filter(|held| held.token().validity() == Validity::Current).ok_or(PutRefusal::Absent)?;
+        let version = held.value().and_then(Value::version);
         match version.zip(value.version()) {
             None => Err(PutRefusal::Unversioned),
             Some((held, put)) if put <= held => Err(PutRefusal::NotNewer),
-            Some(_) => Ok(held.token.clone()),
+            Some(_) => Ok(held.token().clone()),
         }
     }
 
@@ -123,7 +123,7 @@ impl Engine {
         }
         let (now, random) = (self.0.runtime.now(), self.0.runtime.random());
         let lifetime = Lifetime::new(policy, policy.ttl, now, random);
-        let entry = Entry::new(Some(value), token, lifetime, Duration::ZERO);
-        self.0.memory.put(&question.key, Arc::new(entry)).ok_or(NotStored::TooLarge)
+        let draft = Draft { value: Some(value), token, lifetime, load_took: Duration::ZERO, changed: None };
+        self.0.memory.put(draft.under(question.key.as_bytes())).ok_or(NotStored::TooLarge)
     }
 }

@@ -27,12 +27,13 @@ impl Engine {
         }
         let mut reach = Reach { each: vec![0; changes.len()], entries: 0 };
         let now = self.0.runtime.now();
-        self.0.memory.for_each(&mut |key, entry| {
+        self.0.memory.for_each(|entry| {
             if !matches!(entry.judge(now), Freshness::Fresh | Freshness::Revalidate) {
                 return;
             }
-            let by_dep = entry.token.deps().filter_map(|(dep, _)| places.get(&Change::Dep(dep)));
-            let hit: Vec<usize> = by_dep.chain(places.get(&Change::Key(key))).flatten().copied().collect();
+            let by_dep = entry.token().deps().filter_map(|(dep, _)| places.get(&Change::Dep(dep)));
+            let key = entry.key();
+            let hit: Vec<usize> = by_dep.chain(places.get(&Change::Key(&key))).flatten().copied().collect();
             reach.entries += u64::from(!hit.is_empty());
             hit.into_iter().for_each(|at| reach.each[at] += 1);
         });

@@ -1,19 +1,20 @@
 //! The path of a read.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, time::Duration};
 
 use futures_util::future::{Either, select};
 
 use super::{Engine, Learned, Loaded, Mode, Question, Rules, load::Load};
 use crate::{
     error::{Error, Kind, Retry, catalogue},
+    figures::Count,
     flight::{Landed, Look, Settled, Turn},
     freshness::{Freshness, refresh_ahead},
     guard::Urgency,
     key::Key,
     marker::Break,
     memory::Entry,
-    outcome::{Besides, MissReason, Origin, Outcome, StaleReason},
+    outcome::{Besides, MissReason, Origin, Outcome, Shared, StaleReason},
     runtime::Moment,
     value::Value,
 };
@@ -21,17 +22,30 @@ use crate::{
 /// What the memory knows of a key.
 pub(super) enum Found {
     /// An answer.
-    Fresh(Arc<Entry>),
+    Fresh(Entry),
     /// An answer that is to be refreshed.
-    Revalidate(Arc<Entry>),
+    Revalidate(Entry),
     /// No answer, why, and what perhaps may stand in for one, should it come to that.
-    Missing(MissReason, Option<Arc<Entry>>),
+    Missing(MissReason, Option<Entry>),
 }
 
 impl Engine {
     /// Answers with a fresh entry, or not at all: never asks a source.
     #[must_use]
     pub fn get(&self, question: &Question) -> Option<Outcome> {
+        self.hit_of(question).or_else(|| self.get_at_length(question))
+    }
+
+    /// The short way, for a question that may take it.
+    fn hit_of(&self, question: &Question) -> Option<Outcome> {
+        if question.mode != Mode::Normal {
+            return None;
+        }
+        self.hit(&question.rules, question.key.as_bytes(), self.0.runtime.coarse())
+    }
+
+    #[cold]
+    fn get_at_length(&self, question: &Question) -> Option<Outcome> {
         let now = self.0.runtime.now();
         match self.look(question, now) {
             Found::Fresh(entry) => Some(hit(&question.rules, entry, now)),
@@ -48,8 +62,8 @@ impl Engine {
 
     /// What is held under a key, whatever its state: to ask a source whether it has changed, never to answer with.
     #[must_use]
-    pub fn held(&self, key: &Key) -> Option<Value> {
-        self.0.memory.get(key.as_bytes())?.value.clone()
+    pub fn held(&self, key: &Key) -> Option<Shared<Value>> {
+        Shared::of(self.0.memory.get(key.as_bytes())?)
     }
 
     /// Answers from memory, or by `load`, once for everyone who asks meanwhile.
@@ -102,16 +116,25 @@ impl Engine {
         question: &Question,
         load: impl FnOnce() -> Load,
     ) -> Result<Outcome, Error> {
+        if let Some(outcome) = self.hit_of(question) {
+            return Ok(outcome);
+        }
+        // In a box of its own, so that a hit moves nothing of it about.
+        Box::pin(self.read(question, load())).await
+    }
+
+    /// The long way of a read.
+    async fn read(&self, question: &Question, load: Load) -> Result<Outcome, Error> {
         let now = self.0.runtime.now();
         let (mut reason, spare) = match self.look(question, now) {
             Found::Fresh(entry) => {
                 if self.is_due_ahead(question, &entry, now) {
-                    self.revalidate(question, load(), Some(&entry));
+                    self.revalidate(question, load, Some(&entry));
                 }
                 return Ok(hit(&question.rules, entry, now));
             }
             Found::Revalidate(entry) => {
-                self.revalidate(question, load(), None);
+                self.revalidate(question, load, None);
                 return Ok(hit(&question.rules, entry, now));
             }
             Found::Missing(reason, spare) => (reason, spare),
@@ -120,15 +143,15 @@ impl Engine {
             Turn::Hit(entry) => return Ok(hit(&question.rules, entry, self.0.runtime.now())),
             Turn::Lead(landing, landed) => {
                 reason = reason.after(landing.follows_failure());
-                self.launch(question.clone(), landing, load(), Urgency::Foreground);
+                self.launch(question.clone(), landing, load, Urgency::Foreground);
                 Waited::of(self.wait(question, landed, spare.as_ref()).await, false)
             }
             Turn::Join(landed) => {
-                question.rules.counters.collapsed.increment();
+                question.rules.counters.increment(Count::Collapsed);
                 match self.wait(question, landed, spare.as_ref()).await {
                     // It may not be shared after all: this caller asks for itself.
                     Ok(Some(settled)) if settled.private => {
-                        Waited::of(self.load_alone(question, load()).await.map(Some), false)
+                        Waited::of(self.load_alone(question, load).await.map(Some), false)
                     }
                     other => Waited::of(other, true),
                 }
@@ -137,7 +160,7 @@ impl Engine {
                 reason = reason.after(true);
                 Waited::of(Err(resting(error, pause)), false)
             }
-            Turn::Alone => Waited::of(self.load_alone(question, load()).await.map(Some), false),
+            Turn::Alone => Waited::of(self.load_alone(question, load).await.map(Some), false),
         };
         self.answer(question, waited, reason, spare)
     }
@@ -155,7 +178,7 @@ impl Engine {
         if freshness == Freshness::Fresh && question.mode == Mode::Normal {
             return Found::Fresh(entry);
         }
-        let reason = match (question.mode, entry.token.broken_by()) {
+        let reason = match (question.mode, entry.token().broken_by()) {
             (Mode::Refresh | Mode::Bypass, _) => MissReason::Bypass,
             (Mode::Normal, Some(Break::Invalidated(dep))) => MissReason::Invalidated(dep.clone()),
             (Mode::Normal, Some(Break::PushedOut(_))) => MissReason::Evicted,
@@ -174,14 +197,12 @@ impl Engine {
     }
 
     /// A turn at the flight of the key. None is needed where there is a fresh entry, other than `ahead`.
-    pub(super) fn turn_unless_fresh(&self, question: &Question, ahead: Option<&Arc<Entry>>) -> Turn {
+    pub(super) fn turn_unless_fresh(&self, question: &Question, ahead: Option<&Entry>) -> Turn {
         if question.mode == Mode::Bypass {
             return Turn::Alone;
         }
         let look = || match self.look(question, self.0.runtime.now()) {
-            Found::Fresh(entry) if ahead.is_some_and(|ahead| Arc::ptr_eq(ahead, &entry)) => {
-                Look::Missing(Some(entry))
-            }
+            Found::Fresh(entry) if ahead.is_some_and(|ahead| ahead.is(&entry)) => Look::Missing(Some(entry)),
             Found::Fresh(entry) => Look::Fresh(entry),
             Found::Revalidate(entry) => Look::Missing(Some(entry)),
             Found::Missing(_, entry) => Look::Missing(entry),
@@ -194,12 +215,12 @@ impl Engine {
     fn is_due_ahead(&self, question: &Question, entry: &Entry, now: Moment) -> bool {
         let hits = entry.count_hit();
         question.rules.policy.refresh_ahead
-            && refresh_ahead(&entry.lifetime(), entry.load_took, hits, now, || self.0.runtime.random())
+            && refresh_ahead(&entry.lifetime(), entry.load_took(), hits, now, || self.0.runtime.random())
     }
 
     /// Refreshes behind the caller's back, unless somebody already does, or has. `ahead` is the entry that is to be
     /// replaced although it is still fresh.
-    fn revalidate(&self, question: &Question, load: Load, ahead: Option<&Arc<Entry>>) {
+    fn revalidate(&self, question: &Question, load: Load, ahead: Option<&Entry>) {
         if let Turn::Lead(landing, _) = self.turn_unless_fresh(question, ahead) {
             self.launch(question.clone(), landing, load, Urgency::Background);
         }
@@ -210,7 +231,7 @@ impl Engine {
         &self,
         question: &Question,
         mut landed: Landed,
-        spare: Option<&Arc<Entry>>,
+        spare: Option<&Entry>,
     ) -> Result<Option<Settled>, Error> {
         let landing = std::pin::pin!(async move {
             match landed.wait_for(Option::is_some).await {
@@ -236,7 +257,7 @@ impl Engine {
         question: &Question,
         waited: Waited,
         reason: MissReason,
-        spare: Option<Arc<Entry>>,
+        spare: Option<Entry>,
     ) -> Result<Outcome, Error> {
         let counters = &question.rules.counters;
         counters.miss(&reason);
@@ -262,7 +283,7 @@ impl Engine {
                 Ok(stale(entry, now, Some(reason), why, collapsed))
             }
             (None, Some(error)) => {
-                counters.errors.increment();
+                counters.increment(Count::Errors);
                 Err(error)
             }
             (None, None) => unreachable!("only a wait with something to stand in ends early"),
@@ -297,9 +318,9 @@ pub(super) fn resting(error: Error, pause: Duration) -> Error {
 }
 
 /// An answer out of the memory.
-pub(super) fn hit(rules: &Rules, entry: Arc<Entry>, now: Moment) -> Outcome {
+pub(super) fn hit(rules: &Rules, entry: Entry, now: Moment) -> Outcome {
     let Rules { counters, policy, .. } = rules;
-    counters.hits.increment();
+    counters.increment(Count::Hits);
     if let Some(age_max) = policy.sliding_max {
         entry.slide(now, age_max);
     }
@@ -316,13 +337,7 @@ fn may_stand_in_for(error: &Error) -> bool {
     !matches!(error.kind(), Kind::Invalid | Kind::Denied)
 }
 
-fn stale(
-    entry: Arc<Entry>,
-    now: Moment,
-    miss: Option<MissReason>,
-    why: StaleReason,
-    collapsed: bool,
-) -> Outcome {
+fn stale(entry: Entry, now: Moment, miss: Option<MissReason>, why: StaleReason, collapsed: bool) -> Outcome {
     let (origin, stale) = (Origin::Stale, Some(why));
     Outcome::besides(entry, now, Besides { origin, miss, stale, collapsed, not_stored: None })
 }

@@ -27,7 +27,7 @@ const IDLE_MAX: usize = 512;
 #[derive(Clone, Debug)]
 pub struct Settled {
     /// The entry as it would be kept.
-    pub entry: Arc<Entry>,
+    pub entry: Entry,
     /// Why it was not kept; `None` when it was.
     pub not_stored: Option<NotStored>,
     /// Whether the source forbade sharing it: then it is for the one who led.
@@ -40,15 +40,15 @@ pub type Landed = watch::Receiver<Option<Result<Settled, Error>>>;
 /// What a second look into the memory found.
 pub enum Look {
     /// An answer.
-    Fresh(Arc<Entry>),
+    Fresh(Entry),
     /// No answer. What there is instead is handed back, so that it is not dropped within the critical section.
-    Missing(Option<Arc<Entry>>),
+    Missing(Option<Entry>),
 }
 
 /// What a caller is to do, with what it needs to do it.
 pub enum Turn {
     /// Somebody has stored a fresh entry since the caller looked.
-    Hit(Arc<Entry>),
+    Hit(Entry),
     /// Load; whoever drops the landing without ending it fails the flight.
     Lead(Landing, Landed),
     /// Wait.
@@ -231,12 +231,12 @@ impl Landing {
     /// guards the key.
     pub fn land(
         mut self,
-        entry: Arc<Entry>,
-        store: impl FnOnce(&Key, Arc<Entry>) -> Result<Victims, NotStored>,
+        entry: Entry,
+        store: impl FnOnce(Entry) -> Result<Victims, NotStored>,
     ) -> Option<NotStored> {
-        let (key, token, kept) = (self.key.clone(), self.token.clone(), Arc::clone(&entry));
+        let (token, kept) = (self.token.clone(), entry.clone());
         let stored = self.finish(End::Loaded, None, |may_keep| {
-            if may_keep && token.is_current() { store(&key, kept) } else { Err(NotStored::Superseded) }
+            if may_keep && token.is_current() { store(kept) } else { Err(NotStored::Superseded) }
         });
         let not_stored = stored.err();
         self.tell(Ok(Settled { entry, not_stored, private: false }));
@@ -244,7 +244,7 @@ impl Landing {
     }
 
     /// Ends the flight with a value that the source forbids to share: whoever joined asks for itself.
-    pub fn land_private(mut self, entry: Arc<Entry>) -> Option<NotStored> {
+    pub fn land_private(mut self, entry: Entry) -> Option<NotStored> {
         self.finish(End::Uncacheable, None, |_| ());
         let not_stored = Some(NotStored::Uncacheable);
         self.tell(Ok(Settled { entry, not_stored, private: true }));

@@ -1,22 +1,26 @@
 //! Markers: how a million entries are invalidated by changing one word of memory.
 //!
-//! Everything that entries can depend on (a tag, a prefix, a class) has a *cell*. A cell holds a *generation*: a number
-//! that the process never uses twice, or zero once the cell is dead.
+//! Everything that entries can depend on (a tag, a prefix, a class) has a *cell*. A cell is alive until it ends, and
+//! never comes back.
 //!
-//! * A load first **captures** the generations of its deps: its *token*. Only then does it ask the source.
-//! * The stored entry carries the token. It is valid as long as every cell still holds what was captured: a few
-//!   atomic loads, no look-up.
-//! * To **invalidate** a dep is to take its cell out of the table and kill it, in one step. The next load finds no cell
-//!   and makes a new one, with a new generation.
+//! * A load first **captures** the cells of its deps: its *token*. Only then does it ask the source.
+//! * The stored entry carries the token. It is valid as long as every cell is alive: a few atomic loads, no look-up.
+//! * To **invalidate** a dep is to take its cell out of the table and end it, in one step. The next load finds no cell
+//!   and makes a new one.
 //!
 //! ```text
 //!   loader                           writer
-//!   capture tag=7
+//!   capture the cell of the tag
 //!   ask the source  → old value
 //!                                    change the source
-//!                                    invalidate tag: kill 7
-//!   store old value with token 7     (7 is dead: nobody is ever served it)
+//!                                    invalidate the tag: end the cell
+//!   store old value with its token   (the cell is dead: nobody is ever served it)
 //! ```
+//!
+//! Nearly always nothing has ended since the token was last looked at. So the cells that have ended are **counted**, and
+//! a token remembers under which count it was found current: a read compares two numbers, and looks at the marks only
+//! when something somewhere has ended ([`protocol::Known`] says why that is enough). Entries that depend on the same
+//! cells share one token, and with it what is known of it.
 //!
 //! The race that other caches lose is closed without a check at the store: what a load brings home after an
 //! invalidation depends on a dead cell. The authority is the cell, never a clock. The table is bounded, and it fails
@@ -26,8 +30,11 @@
 //! explores the very functions that [`Markers`] runs.
 
 pub mod protocol;
+mod cell;
+mod token;
 mod table;
 mod trail;
 
-pub use table::{Break, Markers, Token, Validity};
+pub use table::Markers;
+pub use token::{Break, Token, Validity};
 pub use trail::Trail;

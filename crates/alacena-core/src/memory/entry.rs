@@ -1,113 +1,236 @@
-//! A cached value with its deps, age and limits.
+//! A cached value with its key, deps, age and limits.
 
 use std::{
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    fmt,
+    sync::atomic::{AtomicU8, AtomicU32, Ordering},
     time::Duration,
 };
 
+use triomphe::ThinArc;
+
+use super::span::Span;
 use crate::{
-    freshness::{Freshness, Lifetime, judge},
+    freshness::{Freshness, Lifetime, REFRESH_AHEAD_LOADS, judge},
+    key::Key,
     marker::Token,
-    runtime::Moment,
-    value::{Body, Value},
+    runtime::{COARSE_LAG_NANOS, Moment},
+    value::Value,
 };
 
-/// What one key holds. A refresh makes a new one; only what hits leave behind changes.
+/// Hits that are counted: enough to see that a key is asked for, few enough that a hot one is only read.
+const HITS_COUNTED_MAX: u8 = 8;
+
+/// Bytes that the place of an entry takes in the table: its slot and its share of the index, with the room that both
+/// keep to grow.
+const TABLE_BYTES: usize = 48;
+
+/// Bytes that an entry takes beside its key and its value: its place, the counts of its pointer, its head.
+const FIXED_BYTES: usize = TABLE_BYTES + 2 * size_of::<usize>() + size_of::<Head>();
+
+/// What one key holds. A refresh makes a new one; only what hits leave behind changes. Cheap to clone: every clone is
+/// the same entry.
+///
+/// Head and key are one block of memory, to which one word points: who compares the key has the head at hand.
+#[derive(Clone)]
+pub struct Entry(ThinArc<Head, u8>);
+
+/// Everything but the key. Times are spans of four bytes from `loaded_at`; the larger fields come first, so that none
+/// is wasted between them.
+struct Head {
+    value: Option<Value>,
+    token: Token,
+    loaded_at: Moment,
+    /// For how long it is fresh.
+    fresh: Span,
+    /// For how long after that it is answered while it is refreshed.
+    revalidate: Span,
+    /// For how long after that it stands in for a source that fails.
+    stand_in: Span,
+    load_took: Span,
+    /// By how much hits have put off its end: a [`Span`].
+    put_off: AtomicU32,
+    weight: u32,
+    /// Hits, counted up to [`HITS_COUNTED_MAX`].
+    hits: AtomicU8,
+    changed: Option<bool>,
+}
+
+/// What is to become an entry.
 #[derive(Debug)]
-pub struct Entry {
+pub struct Draft {
     /// The value; `None`: the source knows that there is no such thing.
     pub value: Option<Value>,
     /// What it depends on.
     pub token: Token,
+    /// Until when it is what.
+    pub lifetime: Lifetime,
     /// How long its load took.
     pub load_took: Duration,
     /// Whether this load brought another value than the one before; `None` where none was known.
     pub changed: Option<bool>,
-    lifetime: Lifetime,
-    /// Hits, counted up to [`HITS_COUNTED_MAX`].
-    hits: AtomicU32,
-    /// By how much hits have put off its end, in milliseconds.
-    put_off_millis: AtomicU64,
 }
 
-/// Hits that are counted: enough to see that a key is asked for, few enough that a hot one is only read.
-const HITS_COUNTED_MAX: u32 = 8;
+impl Draft {
+    /// Whether the entry would say the same as `other` does.
+    #[must_use]
+    pub fn says_the_same_as(&self, other: &Entry) -> bool {
+        self.value.as_ref().map(Value::digest) == other.value().map(Value::digest)
+    }
 
-/// Bytes that an entry takes beside its key, the contents of its value and its deps: the entry itself, its value's box,
-/// the counts of their shared pointers, and its place in the table.
-const FIXED_BYTES: usize = size_of::<Entry>() + size_of::<Body>() + 6 * size_of::<usize>() + 48;
+    /// The entry under these bytes of a key.
+    #[must_use]
+    pub fn under(self, key: &[u8]) -> Entry {
+        let Self { value, token, lifetime, load_took, changed } = self;
+        let weight = FIXED_BYTES + key.len() + value.as_ref().map_or(0, Value::bytes);
+        let head = Head {
+            value,
+            token,
+            loaded_at: lifetime.loaded_at,
+            fresh: Span::from(lifetime.fresh_until - lifetime.loaded_at),
+            revalidate: Span::from(lifetime.revalidate_until - lifetime.fresh_until),
+            stand_in: Span::from(lifetime.stand_in_until - lifetime.fresh_until),
+            load_took: Span::from(load_took),
+            put_off: AtomicU32::new(0),
+            weight: u32::try_from(weight).unwrap_or(u32::MAX),
+            hits: AtomicU8::new(0),
+            changed,
+        };
+        Entry(ThinArc::from_header_and_slice(head, key))
+    }
+}
 
 impl Entry {
-    /// A new entry.
+    fn head(&self) -> &Head {
+        &self.0.header.header
+    }
+
+    /// The bytes of its key.
     #[must_use]
-    pub fn new(value: Option<Value>, token: Token, lifetime: Lifetime, load_took: Duration) -> Self {
-        let (hits, put_off_millis) = (AtomicU32::new(0), AtomicU64::new(0));
-        Self { value, token, load_took, changed: None, lifetime, hits, put_off_millis }
+    pub fn key_bytes(&self) -> &[u8] {
+        &self.0.slice
+    }
+
+    /// Its key.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        Key::of_entry(self.key_bytes())
+    }
+
+    /// The value; `None`: the source knows that there is no such thing.
+    #[must_use]
+    pub fn value(&self) -> Option<&Value> {
+        self.head().value.as_ref()
+    }
+
+    /// What it depends on.
+    #[must_use]
+    pub fn token(&self) -> &Token {
+        &self.head().token
+    }
+
+    /// How long its load took.
+    #[must_use]
+    pub fn load_took(&self) -> Duration {
+        self.head().load_took.duration()
+    }
+
+    /// Whether this load brought another value than the one before; `None` where none was known.
+    #[must_use]
+    pub fn changed(&self) -> Option<bool> {
+        self.head().changed
     }
 
     /// The same entry with another form of its value: as old, as much asked for, and depending on the same.
     #[must_use]
     pub fn with_value(&self, value: Value) -> Self {
-        Self {
+        let head = self.head();
+        let weight = self.weight() - head.value.as_ref().map_or(0, Value::bytes) + value.bytes();
+        let head = Head {
             value: Some(value),
-            token: self.token.clone(),
-            load_took: self.load_took,
-            changed: self.changed,
-            lifetime: self.lifetime,
-            hits: AtomicU32::new(self.hits.load(Ordering::Relaxed)),
-            put_off_millis: AtomicU64::new(self.put_off_millis.load(Ordering::Relaxed)),
-        }
+            token: head.token.clone(),
+            put_off: AtomicU32::new(head.put_off.load(Ordering::Relaxed)),
+            weight: u32::try_from(weight).unwrap_or(u32::MAX),
+            hits: AtomicU8::new(head.hits.load(Ordering::Relaxed)),
+            ..*head
+        };
+        Self(ThinArc::from_header_and_slice(head, self.key_bytes()))
     }
 
     /// Until when it is what.
     #[must_use]
     pub fn lifetime(&self) -> Lifetime {
-        match self.put_off_millis.load(Ordering::Relaxed) {
-            0 => self.lifetime,
-            millis => self.lifetime.later_by(Duration::from_millis(millis)),
+        let head = self.head();
+        let put_off = Span(head.put_off.load(Ordering::Relaxed)).duration();
+        let fresh_until = head.loaded_at + head.fresh.duration() + put_off;
+        Lifetime {
+            loaded_at: head.loaded_at,
+            fresh_until,
+            revalidate_until: fresh_until + head.revalidate.duration(),
+            stand_in_until: fresh_until + head.stand_in.duration(),
         }
+    }
+
+    /// Whether it is fresh beyond doubt for whoever reads `coarse` on the [coarse clock](crate::runtime::Runtime::coarse):
+    /// as far from its end as that clock can lag, and as a refresh ahead begins at the earliest.
+    #[must_use]
+    pub fn is_plainly_fresh(&self, coarse: Moment) -> bool {
+        let head = self.head();
+        let margin = COARSE_LAG_NANOS
+            .saturating_add(u64::from(REFRESH_AHEAD_LOADS).saturating_mul(head.load_took.nanos()));
+        coarse.nanos().saturating_add(margin) < head.loaded_at.nanos().saturating_add(head.fresh.nanos())
     }
 
     /// How it may be used at `now`.
     #[must_use]
     pub fn judge(&self, now: Moment) -> Freshness {
-        judge(&self.lifetime(), self.token.validity(), now)
+        judge(&self.lifetime(), self.token().validity(), now)
     }
 
     /// Counts a hit; how many there were before.
     pub fn count_hit(&self) -> u32 {
-        let hits = self.hits.load(Ordering::Relaxed);
-        if hits < HITS_COUNTED_MAX {
-            self.hits.fetch_add(1, Ordering::Relaxed);
+        let hits = &self.head().hits;
+        let before = hits.load(Ordering::Relaxed);
+        if before < HITS_COUNTED_MAX {
+            hits.fetch_add(1, Ordering::Relaxed);
         }
-        hits
+        before.into()
     }
 
     /// Begins its TTL anew, as far as its absolute age may go.
     pub fn slide(&self, now: Moment, age_max: Duration) {
-        let ttl = self.lifetime.fresh_until - self.lifetime.loaded_at;
-        let end = (now + ttl).min(self.lifetime.loaded_at + age_max);
-        let put_off = u64::try_from((end - self.lifetime.fresh_until).as_millis()).unwrap_or(u64::MAX);
-        self.put_off_millis.fetch_max(put_off, Ordering::Relaxed);
+        let Head { loaded_at, fresh, put_off, .. } = self.head();
+        let end = (now + fresh.duration()).min(*loaded_at + age_max);
+        let later = Span::from(end - (*loaded_at + fresh.duration()));
+        put_off.fetch_max(later.0, Ordering::Relaxed);
     }
 
-    /// What it costs in memory under `key`, in bytes.
+    /// What it costs in memory, in bytes.
     #[must_use]
-    pub fn weight(&self, key: &[u8]) -> usize {
-        FIXED_BYTES + key.len() + self.token.weight() + self.value.as_ref().map_or(0, Value::weight)
+    pub fn weight(&self) -> usize {
+        self.head().weight as usize
     }
 
-    /// Whether this entry stands, and is of a newer version than `other`; false where either has none.
+    /// Whether this entry stands, and is of a newer version than `version`; false where either has none.
     #[must_use]
-    pub fn outranks(&self, other: &Entry) -> bool {
-        let version = |entry: &Entry| entry.value.as_ref().and_then(Value::version);
-        let newer = version(self).zip(version(other)).is_some_and(|(held, other)| held > other);
-        newer && self.token.is_current()
+    pub fn outranks(&self, version: Option<u64>) -> bool {
+        let held = self.value().and_then(Value::version);
+        held.zip(version).is_some_and(|(held, other)| held > other) && self.token().is_current()
     }
 
-    /// Whether this entry and `other` say the same.
+    /// Whether both are the very same entry.
     #[must_use]
-    pub fn says_the_same_as(&self, other: &Entry) -> bool {
-        self.value.as_ref().map(Value::digest) == other.value.as_ref().map(Value::digest)
+    pub fn is(&self, other: &Entry) -> bool {
+        self.0.ptr() == other.0.ptr()
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("key", &self.key())
+            .field("value", &self.value())
+            .field("deps", self.token())
+            .field("lifetime", &self.lifetime())
+            .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,9 @@
 //! The first-level cache on `quick_cache`: S3-FIFO, bounded by bytes, sharded.
 
 use std::{
+    borrow::Borrow,
     fmt,
+    hash::{Hash, Hasher},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -10,7 +12,7 @@ use std::{
 
 use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter, sync::Cache};
 
-use super::{Entry, L1, Removals, Victims};
+use super::{Entry, Removals, Victims};
 use crate::{figures::Counter, key::Key, outcome::MissReason};
 
 /// The smallest part of the memory that one shard manages: a shard can hold no entry larger than itself.
@@ -18,9 +20,13 @@ const SHARD_BYTES_MIN: u64 = 4 * 1024 * 1024;
 /// What an entry is guessed to weigh, to size the tables at the start.
 const ENTRY_BYTES_GUESS: u64 = 1024;
 
-/// The default [`L1`].
+/// Entries in the memory of this process.
+///
+/// # Atomicity
+/// Each method is atomic. The engine calls `put` and `remove` for one key only within the critical section of that
+/// key's flight.
 pub struct QuickMemory {
-    cache: Cache<Key, Arc<Entry>, ByBytes, DefaultHashBuilder, CarryOut>,
+    cache: Cache<ByKey, Entry, ByBytes, DefaultHashBuilder, CarryOut>,
     removals: Arc<Removals>,
     evictions: Counter,
     /// Shards stay as many as there were at the start.
@@ -28,12 +34,36 @@ pub struct QuickMemory {
     entry_bytes_max: AtomicU64,
 }
 
+/// An entry in the place of its key, whose bytes it holds: the table has two words for it and no copy of the key.
+#[derive(Clone)]
+struct ByKey(Entry);
+
+impl Borrow<[u8]> for ByKey {
+    fn borrow(&self) -> &[u8] {
+        self.0.key_bytes()
+    }
+}
+
+impl Hash for ByKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.key_bytes().hash(state);
+    }
+}
+
+impl PartialEq for ByKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key_bytes() == other.0.key_bytes()
+    }
+}
+
+impl Eq for ByKey {}
+
 #[derive(Clone)]
 struct ByBytes;
 
-impl Weighter<Key, Arc<Entry>> for ByBytes {
-    fn weight(&self, key: &Key, entry: &Arc<Entry>) -> u64 {
-        entry.weight(key.as_bytes()) as u64
+impl Weighter<ByKey, Entry> for ByBytes {
+    fn weight(&self, _: &ByKey, entry: &Entry) -> u64 {
+        entry.weight() as u64
     }
 }
 
@@ -41,11 +71,11 @@ impl Weighter<Key, Arc<Entry>> for ByBytes {
 #[derive(Clone)]
 struct CarryOut;
 
-impl Lifecycle<Key, Arc<Entry>> for CarryOut {
+impl Lifecycle<ByKey, Entry> for CarryOut {
     type RequestState = Victims;
 
-    fn on_evict(&self, victims: &mut Victims, key: Key, entry: Arc<Entry>) {
-        victims.0.push((key, entry));
+    fn on_evict(&self, victims: &mut Victims, _: ByKey, entry: Entry) {
+        victims.0.push(entry);
     }
 }
 
@@ -75,71 +105,94 @@ impl QuickMemory {
     pub fn entry_bytes_max(bytes_max: u64) -> u64 {
         bytes_max / shards(bytes_max) / 2
     }
+
+    /// The entry of a key, whatever its state.
+    #[must_use]
+    pub fn get(&self, key: &[u8]) -> Option<Entry> {
+        self.cache.get(key)
+    }
+
+    /// Keeps an entry, and hands out what gave way to it, so that the caller can drop that outside its locks; `None`
+    /// where the entry is too large to be kept at all.
+    pub fn put(&self, entry: Entry) -> Option<Victims> {
+        if entry.weight() as u64 > self.heaviest() {
+            return None;
+        }
+        let mut victims = Victims::default();
+        self.cache.insert_with_lifecycle(ByKey(entry.clone()), entry.clone(), &mut victims);
+        // What the new entry replaced leaves too, but it was not evicted.
+        for evicted in victims.0.iter().filter(|victim| victim.key_bytes() != entry.key_bytes()) {
+            self.removals.remember(evicted.key_bytes(), &MissReason::Evicted);
+            self.evictions.increment();
+        }
+        Some(victims)
+    }
+
+    /// Takes an entry out.
+    pub fn remove(&self, key: &Key) -> Option<Entry> {
+        self.cache.remove(key.as_bytes()).map(|(_, entry)| entry)
+    }
+
+    /// Takes out every entry that there is when it is called.
+    pub fn clear(&self) {
+        // One at a time, so that values are dropped outside the cache's locks. What comes in meanwhile may stay.
+        self.cache.drain().for_each(drop);
+    }
+
+    /// Shows every entry to `visit`, one at a time and in no order; entries that come or go meanwhile may be missed.
+    /// For people who look on, not for answers: it takes time in proportion to the number of entries.
+    pub fn for_each(&self, mut visit: impl FnMut(&Entry)) {
+        // The iterator hands out copies, so that no lock is held during the visit.
+        self.cache.iter().for_each(|(_, entry)| visit(&entry));
+    }
+
+    /// Entries held, those that nobody can be answered from included.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.cache.len() as u64
+    }
+
+    /// Whether nothing is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes that entries take.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.cache.weight()
+    }
+
+    /// Bytes that entries may take.
+    #[must_use]
+    pub fn bytes_max(&self) -> u64 {
+        self.cache.capacity()
+    }
+
+    /// Changes how many bytes entries may take, from now on; where that is fewer, some give way at once.
+    pub fn resize(&self, bytes_max: u64) {
+        self.entry_bytes_max.store(bytes_max / self.shards / 2, Ordering::Relaxed);
+        self.cache.set_capacity(bytes_max);
+    }
+
+    /// The heaviest entry that is kept.
+    #[must_use]
+    pub fn heaviest(&self) -> u64 {
+        self.entry_bytes_max.load(Ordering::Relaxed)
+    }
+
+    /// Entries that gave way to others.
+    #[must_use]
+    pub fn evictions(&self) -> u64 {
+        self.evictions.get()
+    }
 }
 
 /// How many parts a memory has, each with a lock and a share of the bytes: a power of two, as the cache wants it.
 fn shards(bytes_max: u64) -> u64 {
     let most = (bytes_max / SHARD_BYTES_MIN).clamp(1, 16);
     1 << most.ilog2()
-}
-
-impl L1 for QuickMemory {
-    fn get(&self, key: &[u8]) -> Option<Arc<Entry>> {
-        self.cache.get(key)
-    }
-
-    fn put(&self, key: &Key, entry: Arc<Entry>) -> Option<Victims> {
-        if entry.weight(key.as_bytes()) as u64 > self.entry_bytes_max.load(Ordering::Relaxed) {
-            return None;
-        }
-        let mut victims = Victims::default();
-        self.cache.insert_with_lifecycle(key.clone(), entry, &mut victims);
-        // What the new entry replaced leaves too, but it was not evicted.
-        for (evicted, _) in victims.0.iter().filter(|(victim, _)| victim != key) {
-            self.removals.remember(evicted, &MissReason::Evicted);
-            self.evictions.increment();
-        }
-        Some(victims)
-    }
-
-    fn remove(&self, key: &Key) -> Option<Arc<Entry>> {
-        self.cache.remove(key).map(|(_, entry)| entry)
-    }
-
-    fn clear(&self) {
-        // One at a time, so that values are dropped outside the cache's locks. What comes in meanwhile may stay.
-        self.cache.drain().for_each(drop);
-    }
-
-    fn for_each(&self, visit: &mut dyn FnMut(&Key, &Arc<Entry>)) {
-        // The iterator hands out copies, so that no lock is held during the visit.
-        self.cache.iter().for_each(|(key, entry)| visit(&key, &entry));
-    }
-
-    fn len(&self) -> u64 {
-        self.cache.len() as u64
-    }
-
-    fn bytes(&self) -> u64 {
-        self.cache.weight()
-    }
-
-    fn bytes_max(&self) -> u64 {
-        self.cache.capacity()
-    }
-
-    fn resize(&self, bytes_max: u64) {
-        self.entry_bytes_max.store(bytes_max / self.shards / 2, Ordering::Relaxed);
-        self.cache.set_capacity(bytes_max);
-    }
-
-    fn entry_bytes_max(&self) -> u64 {
-        self.entry_bytes_max.load(Ordering::Relaxed)
-    }
-
-    fn evictions(&self) -> u64 {
-        self.evictions.get()
-    }
 }
 
 impl fmt::Debug for QuickMemory {
@@ -154,7 +207,8 @@ mod tests {
     use std::time::Duration;
 
     use crate::{
-        class::Policy, freshness::Lifetime, key::KeySpace, marker::Markers, runtime::Moment, value::Value,
+        class::Policy, freshness::Lifetime, key::KeySpace, marker::Markers, memory::Draft, runtime::Moment,
+        value::Value,
     };
 
     #[test]
@@ -166,12 +220,14 @@ mod tests {
             let lifetime =
                 Lifetime::new(&Policy::default(), Duration::from_secs(1), Moment::from_nanos(0), 0);
             let (value, token) = (Value::new((), bytes, 0), markers.capture(space.deps().iter()));
-            memory.put(&key, Arc::new(Entry::new(Some(value), token, lifetime, Duration::ZERO))).is_some()
+            let draft =
+                Draft { value: Some(value), token, lifetime, load_took: Duration::ZERO, changed: None };
+            memory.put(draft.under(key.as_bytes())).is_some()
         };
         assert!((0..1000).all(|name| put(name, 1024)) && memory.bytes() > 1024 * 1000);
         memory.resize(512 * 1024);
-        assert!(memory.bytes() <= 512 * 1024 && memory.len() > 0, "{memory:?}");
-        assert_eq!(memory.entry_bytes_max(), 512 * 1024 / 16 / 2);
+        assert!(memory.bytes() <= 512 * 1024 && !memory.is_empty(), "{memory:?}");
+        assert_eq!(memory.heaviest(), 512 * 1024 / 16 / 2);
         assert!(!put(0, 20 * 1024), "it would fill more than half a shard");
         memory.resize(64 * 1024 * 1024);
         assert!(put(0, 20 * 1024));

@@ -32,7 +32,7 @@ impl Default for Removals {
 impl Removals {
     /// Notes that the entry of `key` has left. Only evictions and invalidations of a key are worth a note: in every
     /// other case the entry itself is still there to be asked.
-    pub fn remember(&self, key: &Key, reason: &MissReason) {
+    pub fn remember(&self, key: &[u8], reason: &MissReason) {
         let code = match reason {
             MissReason::Evicted => EVICTED,
             MissReason::Invalidated(_) => INVALIDATED,
@@ -45,7 +45,7 @@ impl Removals {
     /// Why `key` is not held.
     #[must_use]
     pub fn reason(&self, key: &Key, namespace: &str) -> MissReason {
-        let (place, fingerprint) = self.locate(key);
+        let (place, fingerprint) = self.locate(key.as_bytes());
         let held = place.load(Ordering::Relaxed);
         if held >> 32 != fingerprint {
             return MissReason::Cold;
@@ -57,7 +57,7 @@ impl Removals {
         }
     }
 
-    fn locate(&self, key: &Key) -> (&AtomicU64, u64) {
+    fn locate(&self, key: &[u8]) -> (&AtomicU64, u64) {
         let hash = self.hasher.hash_one(key);
         let place = usize::try_from(hash % PLACES as u64).expect("less than the number of places");
         (&self.places[place], hash >> 32)
@@ -80,8 +80,8 @@ mod tests {
         let removals = Removals::default();
         let space = KeySpace::new("n", "c", &["r"]).unwrap();
         let key = |text: &str| space.key(None, [text]).unwrap();
-        removals.remember(&key("evicted"), &MissReason::Evicted);
-        removals.remember(&key("gone"), &MissReason::Invalidated(Dep::everything()));
+        removals.remember(key("evicted").as_bytes(), &MissReason::Evicted);
+        removals.remember(key("gone").as_bytes(), &MissReason::Invalidated(Dep::everything()));
         assert_eq!(removals.reason(&key("evicted"), "n"), MissReason::Evicted);
         assert_eq!(removals.reason(&key("gone"), "n"), MissReason::Invalidated(Dep::key("n", "r:gone")));
         assert_eq!(removals.reason(&key("other"), "n"), MissReason::Cold);

@@ -122,6 +122,15 @@ impl<'a> Kept<'a> {
         }
     }
 
+    /// The value again, for another entry. The bytes are shared, not copied.
+    #[must_use]
+    pub fn again(&self) -> Value {
+        match self.0 {
+            Form::Plain(body) => body.clone().into(),
+            Form::Packed(packed) => packed.clone().into(),
+        }
+    }
+
     /// The value again, if it is what `body` says, with what the source said of it now: nothing is compressed twice
     /// because a source was asked twice.
     #[must_use]
