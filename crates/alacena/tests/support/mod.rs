@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{
@@ -13,6 +14,9 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
 };
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Answers each request with its own first line, as a JSON text.
 pub(crate) struct Peer {
@@ -59,7 +63,9 @@ impl Peer {
 
     /// Waits until so many requests have come.
     pub(crate) async fn begun(&self, calls: u64) {
-        self.state.begun.subscribe().wait_for(|begun| *begun >= calls).await.unwrap();
+        let mut begun = self.state.begun.subscribe();
+        let begun = tokio::time::timeout(PATIENCE, begun.wait_for(|begun| *begun >= calls)).await;
+        begun.expect("the request never came").unwrap();
     }
 
     pub(crate) fn calls(&self) -> u64 {
