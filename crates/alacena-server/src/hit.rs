@@ -111,3 +111,6 @@ fn find<B: HttpBody>(
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.contains(['/', '%'])
 }
+
+#[cfg(test)]
+mod tests;

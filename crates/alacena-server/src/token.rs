@@ -19,7 +19,11 @@ use axum::{
 };
 use subtle::ConstantTimeEq;
 
-use crate::{app::App, challenge::Refusal, settings::{ServerSettings, Token}};
+use crate::{
+    app::App,
+    challenge::Refusal,
+    settings::{ServerSettings, Token},
+};
 
 /// The header for a token where `Authorization` belongs to the source.
 pub(crate) static ALACENA_TOKEN: HeaderName = HeaderName::from_static("alacena-token");
