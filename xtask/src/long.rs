@@ -3,6 +3,7 @@
 mod fuzz;
 mod hit;
 mod http;
+mod slow_clients;
 
 use std::{fmt::Write as _, process::Command};
 
@@ -42,9 +43,15 @@ const LONG: &[Long] = &[
     },
     Long {
         name: "bench-http",
-        about: "a hit over HTTP against nginx and Varnish over the same origin",
+        about: "a hit over HTTP against nginx and Varnish over the same origin; `bench --closed` against wrk",
         options: &[],
         run: http::measure,
+    },
+    Long {
+        name: "slow-clients",
+        about: "callers who behave beside slow, idle and flooding ones: p99, memory; sources that answer without end",
+        options: &[],
+        run: slow_clients::measure,
     },
     Long {
         name: "fuzz",
@@ -104,8 +111,7 @@ fn mcp_cost() -> Result {
 
 /// Debian's LLVM 19 reads what this compiler writes; the toolchain's own tools are not installed.
 fn coverage() -> Result {
-    if !works(&mut cargo(&["llvm-cov", "--version"]))
-        || !works(&mut Command::new("llvm-cov-19").arg("--version"))
+    if !works(&mut cargo(&["llvm-cov", "--version"])) || !works(Command::new("llvm-cov-19").arg("--version"))
     {
         return Err("cargo-llvm-cov or llvm-cov-19 is not here; `cargo install cargo-llvm-cov` and \
                     `apt-get install llvm-19` bring them"

@@ -1,6 +1,13 @@
 //! Connections: accepting them, and stopping without cutting anybody off.
 
-use std::{future::Future, io, net::SocketAddr, pin::pin, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::pin,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use alacena::{
     Alacena,
@@ -99,7 +106,14 @@ pub(crate) async fn serve_app(
     alacena.keep_warm();
     let connections = Connections::new(limits(&app.settings()), runtime.clone());
     let router = routes::router(app.clone());
-    let door = Door { listener, app: app.clone(), router, runtime: runtime.clone(), connections };
+    let door = Door {
+        listener,
+        app: app.clone(),
+        router,
+        runtime: runtime.clone(),
+        connections,
+        failing: AtomicBool::new(false),
+    };
     let connections = door.admit_until(shutdown).await;
 
     app.begin_draining();
@@ -147,6 +161,8 @@ struct Door {
     router: Router,
     runtime: SharedRuntime,
     connections: Connections,
+    /// Whether the last accept failed: that is said once, not ten times a second.
+    failing: AtomicBool,
 }
 
 impl Door {
@@ -178,12 +194,15 @@ impl Door {
     async fn take(&self, (place, accepted): (Place, io::Result<(TcpStream, SocketAddr)>)) {
         match accepted {
             Ok((stream, peer)) => {
+                self.failing.store(false, Ordering::Relaxed);
                 let front = Front::new(self.app.clone(), self.router.clone(), Peer(peer));
                 self.connections.open(stream, peer, place, front);
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept connections");
+                if !self.failing.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "cannot accept connections; those that are open go on");
+                }
                 self.runtime.sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -12,6 +12,7 @@ use alacena::{
     runtime::SharedRuntime,
 };
 use alacena_server::ServerSettings;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
@@ -26,6 +27,7 @@ use crate::{
 
 pub(super) async fn run(arguments: Serve) -> Result<(), Failure> {
     let (mut signals, hangups) = (Signals::listen()?, Hangups::listen()?);
+    allow_more_files();
     let runtime = SystemRuntime::shared();
     match locate::file(&arguments.config) {
         Some(file) => {
@@ -53,6 +55,13 @@ pub(super) async fn run(arguments: Serve) -> Result<(), Failure> {
 /// How the configuration is read again.
 fn again(file: PathBuf, listen: Option<SocketAddr>) -> impl Fn() -> Result<Config, Problems> + Send + Sync {
     move || locate::load(&file, listen)
+}
+
+/// Each connection is a file, and the number that a shell allows is meant for programs that have few.
+fn allow_more_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it is refused, the server lets fewer callers in and says so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// What to type, in whatever folder, to call this program again.
