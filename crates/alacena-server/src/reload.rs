@@ -101,7 +101,8 @@ fn replace(app: &App, read: &Read, reloading: Reloading) -> Result<Reloaded, Rel
 
 fn log(who: &str, reloaded: &Reloaded) {
     let Reloaded { reads_added, reads_removed, reads_changed, needs_restart, warnings } = reloaded;
-    let (added, removed, changed) = (reads_added.join(", "), reads_removed.join(", "), reads_changed.join(", "));
+    let (added, removed, changed) =
+        (reads_added.join(", "), reads_removed.join(", "), reads_changed.join(", "));
     tracing::info!(who, added, removed, changed, "the configuration was reloaded");
     if !needs_restart.is_empty() {
         tracing::warn!("these take effect at the next start only: {}", needs_restart.join(", "));

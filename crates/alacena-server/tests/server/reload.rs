@@ -28,7 +28,12 @@ fn numbered(n: u64) -> String {
         format!("[reads.{name}]\nsource = \"db\"\nsql = \"select {value} as n\"\nresult = \"row\"\n")
     };
     let source = "[sources.db]\nkind = \"sqlite\"\npath = \"{folder}/app.db\"\n";
-    format!("{source}{}{}{}[classes.loaded]\nttl = \"0s\"\n", read("kept", n), read("loaded", n), read("same", 7))
+    format!(
+        "{source}{}{}{}[classes.loaded]\nttl = \"0s\"\n",
+        read("kept", n),
+        read("loaded", n),
+        read("same", 7)
+    )
 }
 
 /// A connection that is used again and again.
