@@ -149,6 +149,8 @@ impl Host {
         config.server.log = "warn".to_owned();
         config.server.listen = ([127, 0, 0, 1], 0).into();
         config.tokens.clear();
+        // The source is asked as often as was said, and by nobody else.
+        config.reads.iter_mut().for_each(|read| read.warm = None);
         config.embedded.path = store.path().to_owned();
         log::begin(&config.server)?;
         let alacena = Alacena::open(&config, runtime.clone()).await?;

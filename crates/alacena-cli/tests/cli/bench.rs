@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use tempfile::tempdir;
 
-use crate::process::{Running, run};
+use crate::process::{Running, alacena, run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_is_measured_with_and_without_its_cache() {
@@ -67,6 +67,25 @@ fn a_configuration_without_a_server_is_measured_in_one_of_its_own() {
         (&json!(2), &json!(10))
     );
     assert!(!folder.path().join(".alacena").exists(), "it leaves nothing behind");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_own_server_warms_nothing() {
+    let folder = tempdir().unwrap();
+    let crm = Running::start(alacena(folder.path(), &["simulate", "jobnimbus", "--latency", "0ms"]));
+    let text = format!(
+        "[sources.crm]\nkind = \"http\"\nbase_url = \"{}\"\nheaders = {{ authorization = \"bearer simulated-key\" }}\n\
+         [reads.jobs]\nsource = \"crm\"\nhttp = \"GET /jobs?size={{size}}\"\nparams.size = {{ type = \"integer\" }}\n\
+         warm = {{ params = [{{ size = 1 }}, {{ size = 2 }}, {{ size = 3 }}] }}\n",
+        crm.url
+    );
+    std::fs::write(folder.path().join("alacena.toml"), text).unwrap();
+    let bench = ["bench", "jobs", "size=9", "--duration", "200ms", "--source-calls", "1", "--json"];
+    let measured = run(folder.path(), &bench);
+    assert_eq!(measured.code, Some(0), "{measured:?}");
+    let calls = format!("{}/simulator/calls", crm.url.trim_end_matches("/api1"));
+    let calls: Json = crm.client.get(calls).send().await.unwrap().json().await.unwrap();
+    assert_eq!(calls["total"], 2, "the first question and one past the cache: {calls}");
 }
 
 #[test]
