@@ -19,11 +19,16 @@ from blake3 import blake3
 
 NAMES = ("env", "file", "literal", "path", "server", "admin", "reader", "caller", "wrong", "config")
 CANARIES = {name: f"canary{secrets.token_hex(10)}" for name in NAMES}
+# These two are 32 bytes in base64 besides.
+CANARIES |= {name: f"canary{secrets.token_hex(18)}w" for name in ("store", "other")}
 
 CONFIGURATION = """
 [server]
 secret = "{server}"
 log = "debug"
+
+[embedded]
+key = "${{CANARY_STORE}}"
 
 [tokens.ops]
 hash = "blake3:{admin_hash}"
@@ -80,6 +85,8 @@ MISTAKES = {
     "TOML that does not parse": 'x = "{config}',
     "an unknown key": '[server]\nsecrets = "{config}"',
     "a value of the wrong type": '[server]\nsecret = ["{config}"]',
+    "a key that is none": '[embedded]\nkey = "{config}, which is long enough but no base64"',
+    "a key that is only the one before": '[embedded]\nkey_previous = "{store}"',
     "a hash that is none": '[tokens.ops]\nhash = "{config}"\nrole = "admin"',
     "a secret in the address": '[sources.crm]\nkind = "http"\nbase_url = "http://user:{config}@127.0.0.1/"\n'
     '[reads.a]\nsource = "crm"\nhttp = "GET /"',
@@ -187,7 +194,7 @@ def check_server(binary, folder):
     secret.write_text(CANARIES["file"])
     for file in (path, secret):
         file.chmod(0o600)
-    environment = {"CANARY_ENV": CANARIES["env"], "CANARY_PATH": CANARIES["path"]}
+    environment = {f"CANARY_{name.upper()}": CANARIES[name] for name in ("env", "path", "store")}
     with Server(binary, "--config", str(path), env=environment, cwd=folder) as server:
         visited = visit(server)
         token = {**environment, "ALACENA_TOKEN": CANARIES["reader"]}
@@ -195,6 +202,7 @@ def check_server(binary, folder):
             _, said = run(binary, *command, "--config", str(path), env=token, cwd=folder)
             search(f"alacena {' '.join(command)}", said)
     search("the log", server.output)
+    check_store(binary, path, environment)
     assert "careless" in server.output, "the log says nothing, so that nothing was found in it proves nothing"
     source.shutdown()
     # What was never sent cannot leak, and Alacena's own tokens are none of the source's business.
@@ -203,6 +211,18 @@ def check_server(binary, folder):
     for name in ("server", "admin", "reader", "wrong"):
         assert CANARIES[name] not in Careless.heard, f"the secret `{name}` was sent to the source"
     print(f"{visited} answers and {len(server.lines)} lines of log without a secret")
+
+
+def check_store(binary, path, environment):
+    """What was written is sealed, and nobody opens it with another key or learns which one it was."""
+    for file in (path.parent / ".alacena").iterdir():
+        kept = file.read_bytes().decode("latin-1")
+        search(file.name, kept)
+        assert "everything-careless" not in kept, f"{file.name} tells what was invalidated"
+    wrong = {**environment, "CANARY_STORE": CANARIES["other"]}
+    status, said = run(binary, "serve", "--config", str(path), env=wrong, cwd=path.parent)
+    assert status != 0 and "sealed with the key" in said, said
+    search("a start with another key", said)
 
 
 def check_mistakes(binary, folder):

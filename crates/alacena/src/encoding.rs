@@ -112,3 +112,25 @@ impl fmt::Debug for Encodings {
         write!(f, "Encodings({} under way)", self.under_way.lock().len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alacena_core::key::KeySpace;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_encoded_once_at_a_time_and_not_all_of_them_at_once() {
+        let encodings = Arc::new(Encodings::default());
+        let space = KeySpace::new("shop", "kpis", &["kpis"]).unwrap();
+        let key = |number: usize| space.key(None, [number.to_string()]).unwrap();
+        let places: Vec<_> = (0..UNDER_WAY_MAX).filter_map(|at| Place::take(&encodings, &key(at))).collect();
+        assert_eq!(places.len(), UNDER_WAY_MAX);
+        assert!(Place::take(&encodings, &key(UNDER_WAY_MAX)).is_none(), "too many");
+        drop(places);
+        let first = Place::take(&encodings, &key(1)).unwrap();
+        assert!(Place::take(&encodings, &key(1)).is_none(), "somebody is at it");
+        drop(first);
+        assert!(Place::take(&encodings, &key(1)).is_some());
+    }
+}
