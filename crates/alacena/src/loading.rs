@@ -88,15 +88,18 @@ impl Alacena {
     {
         let (alacena, parent, rules) = (self.clone(), Arc::clone(parent), Arc::clone(&prepared.rules));
         let (fetch, ttl) = (Arc::clone(&prepared.fetch), Arc::clone(&prepared.ttl));
-        let (own, compression) = (prepared.own(&credentials), prepared.declaration.compression);
-        let is_ahead = mode == Mode::Normal && self.is_fresh(key);
+        let (source, compression) = (Arc::clone(&prepared.source), prepared.declaration.compression);
+        let key = key.clone();
+        // All of it is for whoever loads: a hit never gets here.
         async move {
             let runtime = Arc::clone(alacena.runtime());
-            if is_ahead {
+            if mode == Mode::Normal && alacena.is_fresh(&key) {
                 alacena
                     .renew_parent(&parent, &parameters, Arc::clone(&credentials), rules.policy.ttl)
                     .await?;
             }
+            // Those that the child's source does not take are its parent's.
+            let own = required(source.source.credentials(), &credentials)?;
             let outcome = alacena.ask_parent(&parent, &parameters, credentials, mode).await?;
             let taken = parent.take(&parameters, &outcome, runtime.now())?;
             let bound = taken.bound;
@@ -104,9 +107,8 @@ impl Alacena {
                 let absent = bound.apply(Loaded::absent(), &rules.policy, runtime.now());
                 return Ok(Learned::Known(absent));
             };
-            let credentials = own?;
             Ok(Learned::Ask(move |no_cache| -> Loading {
-                let call = Call { parameters: Arc::new(parameters), credentials, no_cache, held: None };
+                let call = Call { parameters: Arc::new(parameters), credentials: own, no_cache, held: None };
                 Box::pin(async move {
                     let fetched = fetch.fetch(call).await.map_err(|error| parent.explain(error))?;
                     let terms = |terms, body: Option<&Body>| ttl.terms(terms, body, runtime.unix_millis());

@@ -29,7 +29,10 @@ use alacena_core::{
     value::Body,
 };
 
-use crate::{config::ParentConfig, prepared::PreparedRead};
+use crate::{
+    config::ParentConfig,
+    prepared::{PreparedRead, required},
+};
 
 /// Whole numbers up to here have a double of their own.
 const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -92,7 +95,7 @@ impl Parent {
         tags: &mut Vec<Dep>,
         hard_tags: &mut Vec<Dep>,
     ) -> Result<(), Error> {
-        let credentials = self.read.own(credentials)?;
+        let credentials = required(&self.read.read.credentials, credentials)?;
         let question = self.read.question(&self.parameters(child)?, &credentials)?;
         let Question { rules, key, tags: theirs, hard_tags: hard, .. } = &question;
         for dep in hard.iter() {

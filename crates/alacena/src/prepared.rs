@@ -155,11 +155,6 @@ impl PreparedRead {
     pub(crate) fn is_child_of(&self, other: &PreparedRead) -> bool {
         self.parent.as_ref().is_some_and(|parent| parent.read.read.name == other.read.name)
     }
-
-    /// Those of the credentials that its own source gets: the rest are its parent's.
-    pub(crate) fn own(&self, credentials: &[Credential]) -> Result<Arc<[Credential]>, Error> {
-        required(self.source.source.credentials(), credentials)
-    }
 }
 
 /// The credentials that a declaration passes through, in its order, and no others.
