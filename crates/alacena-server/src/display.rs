@@ -26,7 +26,9 @@ fn under(field: &str, value: Json) -> Json {
         Json::Array(items) => Json::Array(items.into_iter().map(|item| under(field, item)).collect()),
         Json::Number(number) => match (field, number.as_f64(), number.as_u64()) {
             ("hitRate" | "successRate", Some(share), _) => format!("{:.2}%", share * 100.0).into(),
-            ("lastFailure" | "at" | "oldest" | "newest" | "startedAt" | "endedAt", _, Some(millis)) => timestamp(millis).into(),
+            ("lastFailure" | "at" | "oldest" | "newest" | "startedAt" | "endedAt", _, Some(millis)) => {
+                timestamp(millis).into()
+            }
             _ => number.to_string().into(),
         },
         other => other,

@@ -8,11 +8,7 @@ use alacena::{
 use axum::{
     Extension, Json,
     extract::{FromRequestParts, RawPathParams, RawQuery, State},
-    http::{
-        StatusCode,
-        header::LOCATION,
-        request::Parts,
-    },
+    http::{StatusCode, header::LOCATION, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
@@ -95,9 +91,8 @@ pub(crate) async fn one(
     Id(id): Id,
 ) -> Result<Response, Problem> {
     let query = Query::read(raw.as_deref(), &["format"])?;
-    let unknown = || {
-        Error::new(&catalogue::NOT_FOUND, "there is no warming of this number, or it ended too long ago")
-    };
+    let unknown =
+        || Error::new(&catalogue::NOT_FOUND, "there is no warming of this number, or it ended too long ago");
     let run = id.and_then(|id| app.alacena().warming(id)).ok_or_else(unknown)?;
     display::answer(&query, shape(&run))
 }

@@ -47,7 +47,10 @@ fn what_is_warmed_is_there_and_what_failed_is_the_exit_code() {
     }
 
     // The table is gone: what was fresh still is, the rest cannot be loaded.
-    rusqlite::Connection::open(folder.join("shop.db")).unwrap().execute_batch("alter table products rename to gone").unwrap();
+    rusqlite::Connection::open(folder.join("shop.db"))
+        .unwrap()
+        .execute_batch("alter table products rename to gone")
+        .unwrap();
     let failed = run(folder, &["warm", "product", "--param", "id=3"]);
     assert_eq!(failed.code, Some(1), "{failed:?}");
     assert!(

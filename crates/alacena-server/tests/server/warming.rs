@@ -35,11 +35,17 @@ async fn what_is_named_is_there_before_anybody_asks() {
         .post("/cache/warming", r#"{"reads": [{"name": "listed"}, {"name": "item", "params": {"id": 7}}]}"#)
         .await;
     let first = begun.json();
-    assert_eq!((&first["running"], &first["total"], &first["endedAt"]), (&json!(true), &json!(3), &Json::Null));
+    assert_eq!(
+        (&first["running"], &first["total"], &first["endedAt"]),
+        (&json!(true), &json!(3), &Json::Null)
+    );
     assert_eq!((&first["trigger"], &first["who"]), (&json!("demand"), &json!("api")));
     server.upstream.hold(false);
     let done = ended(&server, &begun).await;
-    assert_eq!((&done["running"], &done["done"], &done["loaded"], &done["failed"]), (&json!(false), &json!(3), &json!(3), &json!(0)));
+    assert_eq!(
+        (&done["running"], &done["done"], &done["loaded"], &done["failed"]),
+        (&json!(false), &json!(3), &json!(3), &json!(0))
+    );
     for path in ["/reads/listed?size=50", "/reads/listed", "/reads/item?id=7"] {
         assert!(server.get(path).await.cache_status().starts_with("Alacena; hit"), "{path}");
     }
