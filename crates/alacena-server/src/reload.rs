@@ -58,6 +58,9 @@ impl Reloader {
     pub async fn reload(&self, who: &str) -> Result<Reloaded, ReloadRefused> {
         let (app, who) = (self.0.clone(), who.to_owned());
         let turn = async {
+            if app.is_draining() {
+                return Err(Error::new(&catalogue::CLOSED, "the server is stopping"));
+            }
             let read = app.configuration().ok_or_else(|| impossible("this server has no file to read"))?;
             Ok((read, app.alacena().begin_reload().await?))
         };
@@ -79,7 +82,7 @@ impl Reloader {
         };
         let reloaded = tokio::task::spawn_blocking(reload).await;
         reloaded.unwrap_or_else(|_| {
-            let detail = "reading the configuration panicked";
+            let detail = "the reload panicked, or the process is ending";
             Err(ReloadRefused::Impossible(Error::new(&catalogue::INTERNAL, detail)))
         })
     }

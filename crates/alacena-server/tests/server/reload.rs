@@ -218,10 +218,24 @@ async fn who_may_come_in_follows_at_once() {
 
 #[tokio::test]
 async fn a_server_that_stops_takes_no_other_configuration() {
-    let mut server = Running::start_only(&numbered(1)).await;
+    let crm = "[sources.crm]\nkind = \"http\"\nbase_url = \"http://{upstream}\"\n";
+    let mut server =
+        Running::start_only(&format!("{crm}[reads.item]\nsource = \"crm\"\nhttp = \"GET /items/7\"\n")).await;
     let reloader = server.reloader.clone();
+    server.upstream.hold(true);
+    let asked = tokio::spawn(get("/reads/item").send(server.address));
+    server.upstream.begun(1).await;
     let stopped = server.stop();
+    let refused = loop {
+        match reloader.reload("test").await {
+            // It has not heard of the stop yet.
+            Ok(_) => tokio::task::yield_now().await,
+            Err(refused) => break refused,
+        }
+    };
+    assert!(refused.to_string().starts_with("shutting down"), "{refused}");
+    server.upstream.hold(false);
+    assert_eq!(asked.await.unwrap().status, 200);
     stopped.await.unwrap().unwrap();
-    server.configure_only(&numbered(2));
-    assert!(reloader.reload("test").await.unwrap_err().to_string().contains("shutting down"));
+    assert!(reloader.reload("test").await.is_err());
 }
