@@ -147,9 +147,9 @@ impl DeclaredRead {
             return None;
         }
         let credentials = required(&prepared.read.credentials, credentials).ok()?;
-        let key = prepared.keys.of_call(prepared.keys.principal(&credentials), parameters).ok()?;
+        let key = prepared.keys.bytes_of_call(prepared.keys.principal(&credentials), parameters).ok()?;
         let outcome = alacena.inner.engine.hit(&prepared.rules, key.as_bytes(), now)?;
-        alacena.opened(outcome, &key, gzip).ok()
+        alacena.opened(outcome, || key.to_key(), gzip).ok()
     }
 }
 

@@ -41,7 +41,12 @@ pub(crate) struct Encodings {
 
 impl Alacena {
     /// The outcome as a caller gets it: in the identity, or in what its class keeps it in where the caller takes that.
-    pub(crate) fn opened(&self, outcome: Outcome, key: &Key, gzip: Gzip) -> Result<Outcome<Body>, Error> {
+    pub(crate) fn opened(
+        &self,
+        outcome: Outcome,
+        key: impl FnOnce() -> Key,
+        gzip: Gzip,
+    ) -> Result<Outcome<Body>, Error> {
         let Some(value) = outcome.value() else { return typed(outcome) };
         let mistaken = || Error::new(&catalogue::INTERNAL, "an entry holds a value of another type");
         match Kept::of(value).ok_or_else(mistaken)?.open(gzip != Gzip::Refused)? {
@@ -51,7 +56,7 @@ impl Alacena {
                     && body.bytes().len() >= BYTES_MIN
                     && let Some(value) = outcome.clone().into_value()
                 {
-                    self.encode(key, value, body);
+                    self.encode(&key(), value, body);
                 }
                 typed(outcome)
             }
@@ -61,7 +66,7 @@ impl Alacena {
 
     /// The outcome for a caller who takes nothing but gzip, made there and then where it is not there.
     pub(crate) async fn in_gzip(&self, outcome: Outcome, key: &Key) -> Result<Outcome<Body>, Error> {
-        let opened = self.opened(outcome.clone(), key, Gzip::Required)?;
+        let opened = self.opened(outcome.clone(), || key.clone(), Gzip::Required)?;
         match opened.value() {
             Some(body) if body.preferring_gzip().encoding() == Encoding::Identity => {
                 typed(outcome.with_value(body.in_gzip().await.into()))

@@ -170,7 +170,7 @@ impl Alacena {
         };
         match ask.gzip {
             Gzip::Required => self.in_gzip(outcome, &question.key).await,
-            gzip => self.opened(outcome, &question.key, gzip),
+            gzip => self.opened(outcome, || question.key.clone(), gzip),
         }
     }
 

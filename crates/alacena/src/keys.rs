@@ -1,10 +1,12 @@
 //! From a read's key template and a call's parameters to a key, and from a key's text back to the reads it may name.
 
+use std::borrow::Cow;
+
 use alacena_core::{
     declared::{Hole, Parameter, Parameters, Piece, Scalar, Template},
     dep::Dep,
     error::{Error, catalogue},
-    key::{Key, KeySpace, Principal, split_text},
+    key::{Key, KeyBytes, KeySpace, Principal, split_text},
     source::Credential,
 };
 
@@ -121,11 +123,25 @@ impl Keys {
         principal: Option<Principal>,
         parameters: &Parameters,
     ) -> Result<Key, Error> {
-        let filled = self.rest.iter().map(|segment| match segment {
-            Segment::Constant(text) => Ok(text.clone()),
-            Segment::Hole(hole) => Ok(hole.fill(parameters)?.unwrap_or_default()),
+        self.bytes_of_call(principal, parameters).map(|bytes| bytes.to_key())
+    }
+
+    /// The bytes of that key, to look it up by.
+    pub(crate) fn bytes_of_call(
+        &self,
+        principal: Option<Principal>,
+        parameters: &Parameters,
+    ) -> Result<KeyBytes, Error> {
+        let mut filled = Ok(());
+        let segments = self.rest.iter().map_while(|segment| match segment {
+            Segment::Constant(text) => Some(Cow::Borrowed(text.as_str())),
+            Segment::Hole(hole) => {
+                let value = hole.fill(parameters).map_err(|error| filled = Err(error)).ok()?;
+                Some(value.unwrap_or_default())
+            }
         });
-        self.space.key(principal, filled.collect::<Result<Vec<_>, Error>>()?)
+        let bytes = self.space.key_bytes(principal, segments)?;
+        filled.map(|()| bytes)
     }
 
     /// What the entry of one call depends on by the values of its parameters.
@@ -185,7 +201,7 @@ impl Keys {
         let is_absent = text.is_empty() && parameter.may_be_absent();
         let given = (!is_absent).then_some((hole.name.as_str(), text));
         let call = Parameters::from_text(std::slice::from_ref(parameter), given).ok()?;
-        hole.fill(&call).ok().map(Option::unwrap_or_default)
+        hole.fill(&call).ok().map(|value| value.unwrap_or_default().into_owned())
     }
 }
 

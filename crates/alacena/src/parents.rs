@@ -12,9 +12,12 @@
 //! The parent is asked before the child has a place: with a single place at a source that both ask, the child would
 //! wait for itself.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use alacena_core::{
@@ -77,11 +80,11 @@ impl Parent {
             let text = match template.pieces() {
                 // What is absent here is absent there.
                 [Piece::Hole(hole)] => hole.fill(child)?,
-                _ => Some(template.render(child, str::to_owned)?),
+                _ => Some(Cow::Owned(template.render(child, str::to_owned)?)),
             };
             given.extend(text.map(|text| (name.as_str(), text)));
         }
-        let given = given.iter().map(|(name, text)| (*name, text.as_str()));
+        let given = given.iter().map(|(name, text)| (*name, text.as_ref()));
         Parameters::from_text(&self.read.read.parameters, given).map_err(|error| self.named(error))
     }
 

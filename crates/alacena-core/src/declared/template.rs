@@ -1,6 +1,6 @@
 //! Text with holes for parameters: `/jobs?from={from}&filter={filter?}`, `company:{company}`, `jobs:list:{status|all}`.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use super::{Parameters, Scalar};
 use crate::error::{Error, catalogue};
@@ -147,10 +147,11 @@ impl Hole {
     ///
     /// # Errors
     /// `Invalid` when it is none of these.
-    pub fn fill(&self, parameters: &Parameters) -> Result<Option<String>, Error> {
-        match (parameters.get(&self.name).map(Scalar::to_string), &self.fallback) {
-            (Some(value), _) => Ok(Some(value)),
-            (None, Some(fallback)) => Ok(Some(fallback.clone())),
+    pub fn fill<'a>(&'a self, parameters: &'a Parameters) -> Result<Option<Cow<'a, str>>, Error> {
+        match (parameters.get(&self.name), &self.fallback) {
+            (Some(Scalar::Text(text)), _) => Ok(Some(Cow::Borrowed(text))),
+            (Some(value), _) => Ok(Some(Cow::Owned(value.to_string()))),
+            (None, Some(fallback)) => Ok(Some(Cow::Borrowed(fallback))),
             (None, None) if self.optional => Ok(None),
             (None, None) => {
                 Err(Error::new(&catalogue::PARAMETER_INVALID, format!("`{}` is missing", self.name))

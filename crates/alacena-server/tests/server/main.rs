@@ -9,6 +9,7 @@
 mod support;
 
 mod reads;
+mod short_way;
 mod batch;
 mod encoding;
 mod problems;
