@@ -1,16 +1,20 @@
-"""A hit over HTTP: ours against nginx's `proxy_cache` and Varnish, over one origin, wrk asking them in turn.
+"""A hit over HTTP: ours against nginx's `proxy_cache` and Varnish, over one origin, wrk asking them in turn; and what
+`alacena bench --closed` says of ours beside what wrk says.
 
-    python3 benches/http/compare.py target/dist/alacena [--rounds 7] [--seconds 2] [--connections 32]
+    cargo xtask long bench-http          builds it, installs what it takes, and runs this
+    python3 benches/http/compare.py target/dist/alacena [--rounds 7] [--seconds 3] [--connections 32]
 
-Each server has one worker and is held to one processor, wrk to the other. In every round each server has its turn; what
-counts is the ratio within a round, since a shared machine is never the same twice. The processor's time for one request
-is what its kernel booked to the server, which a neighbour disturbs less than the rate.
+Each server has one worker and is held to one processor, whoever asks to the other. In every round each has its turn;
+what counts is the ratio within a round, since a shared machine is never the same twice. The processor's time for one
+request is what its kernel booked to the server, which a neighbour disturbs less than the rate. What is printed are
+tables as benches/RESULTS.md has them.
 
-Needs nginx and wrk, and shows Varnish where it is installed (Debian: nginx wrk varnish).
+Needs nginx, Varnish and wrk (Debian: nginx varnish wrk).
 """
 
 import argparse
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -27,7 +31,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/clie
 from alacena import Server  # noqa: E402  (the folder is named one line above)
 
 SIZES = {"1 KiB": 1024, "16 KiB": 16 * 1024}
-OURS = "alacena"
+OURS = "Alacena"
+BENCH = "`alacena bench --closed`"
 TICKS = os.sysconf("SC_CLK_TCK")
 SERVERS_CPU, WRK_CPU = (max(os.sched_getaffinity(0)), min(os.sched_getaffinity(0)))
 
@@ -112,28 +117,31 @@ def _family(pid):
 
 def main():
     arguments = _arguments()
-    missing = [name for name in ("nginx", "wrk") if not _where(name)]
+    missing = [name for name in ("nginx", "varnishd", "wrk") if not _where(name)]
     if missing:
-        sys.exit(f"{' and '.join(missing)} not found; Debian has them: apt-get install nginx wrk varnish")
+        sys.exit(f"{' and '.join(missing)} not found; Debian has them: apt-get install nginx varnish wrk")
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="alacena-bench-")))
         # The worker of a server that drops its rights has to get in.
         folder.chmod(0o755)
         peers = _start(stack, folder, arguments.binary)
-        print(f"load average at the start: {_load()}; {arguments.rounds} rounds of {arguments.seconds} s a turn, "
-              f"{arguments.connections} connections; servers on processor {SERVERS_CPU}, wrk on {WRK_CPU}")
+        print(f"{_versions()}; {arguments.rounds} rounds of {arguments.seconds} s a turn, {arguments.connections} "
+              f"connections; servers on processor {SERVERS_CPU}, who asks on {WRK_CPU}; load average {_load()}")
         for label, size in SIZES.items():
             bodies = {peer.name: peer.fetch(size) for peer in peers for _ in range(3)}
             assert len(set(bodies.values())) == 1 and len(bodies[OURS]) == size, "they do not answer the same"
-            _report(label, peers, [_round(peers, size, turn, arguments) for turn in range(arguments.rounds)])
-        print(f"load average at the end: {_load()}")
+            turns = _turns(peers, size, arguments)
+            # Nobody is measured before it is warm, its memory included.
+            _round(turns, 0)
+            _report(label, peers, [_round(turns, number) for number in range(arguments.rounds)])
+        print(f"\nload average at the end: {_load()}")
 
 
 def _arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("binary", type=pathlib.Path, help="alacena, built with the profile dist")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=int, default=2, help="how long one turn takes")
+    parser.add_argument("--seconds", type=int, default=3, help="how long one turn takes")
     parser.add_argument("--connections", type=int, default=32)
     return parser.parse_args()
 
@@ -145,10 +153,9 @@ def _start(stack, folder, binary):
         (folder / f"www/{size}.json").write_text('{"text":"' + "x" * (size - 11) + '"}')
     _spawn(stack, origin, _nginx(folder, "origin", ORIGIN, origin=origin))
     peers = [Peer("nginx", _plain(nginx), _spawn(stack, nginx, _nginx(folder, "nginx", NGINX, origin=origin, port=nginx)))]
-    if _where("varnishd"):
-        command = [_where("varnishd"), "-F", "-n", str(folder / "varnish"), "-a", f"127.0.0.1:{varnish}",
-                   "-b", f"127.0.0.1:{origin}", "-s", "malloc,64m", "-T", "none", "-p", "thread_pools=1"]
-        peers.append(Peer("varnish", _plain(varnish), _spawn(stack, varnish, command)))
+    command = [_where("varnishd"), "-F", "-n", str(folder / "varnish"), "-a", f"127.0.0.1:{varnish}",
+               "-b", f"127.0.0.1:{origin}", "-s", "malloc,64m", "-T", "none", "-p", "thread_pools=1"]
+    peers.append(Peer("Varnish", _plain(varnish), _spawn(stack, varnish, command)))
     (folder / "alacena.toml").write_text(ALACENA.format(origin=origin))
     ours = stack.enter_context(
         Server(str(binary.resolve()), "--config", str(folder / "alacena.toml"), env={"TOKIO_WORKER_THREADS": "1"})
@@ -188,38 +195,83 @@ def _spawn(stack, port, command):
         time.sleep(0.05)
 
 
-def _round(peers, size, turn, arguments):
-    """Every server's turn; who begins changes from round to round."""
-    order = peers[turn % len(peers):] + peers[: turn % len(peers)]
-    return {peer.name: _turn(peer, size, arguments) for peer in order}
+def _turns(peers, size, arguments):
+    """Who is asked by whom: a name, and what measures its requests a second, its p99 in milliseconds and the
+    microseconds that one request takes of its processor."""
+
+    def measured(peer, ask):
+        def turn():
+            before = peer.cpu()
+            requests, rate, late = ask(peer.url(size), size, arguments)
+            return rate, late, (peer.cpu() - before) * 1e6 / requests
+
+        return turn
+
+    turns = [(peer.name, measured(peer, _by_wrk)) for peer in peers]
+    return [*turns, (BENCH, measured(peers[-1], _by_bench))]
 
 
-def _turn(peer, size, arguments):
-    """Requests a second, p99 in milliseconds, microseconds of the server's processor for one request."""
-    command = ["taskset", "-c", str(WRK_CPU), "wrk", "-t1", f"-c{arguments.connections}", f"-d{arguments.seconds}s",
-               "--latency", peer.url(size)]
-    before = peer.cpu()
-    text = subprocess.run(command, check=True, capture_output=True, text=True, timeout=arguments.seconds + 60).stdout
-    used = peer.cpu() - before
-    assert "Non-2xx" not in text and "Socket errors" not in text, f"{peer.name} failed:\n{text}"
+def _round(turns, number):
+    """Every turn once; who begins changes from round to round."""
+    begin = number % len(turns)
+    return {name: turn() for name, turn in turns[begin:] + turns[:begin]}
+
+
+def _by_wrk(url, _, arguments):
+    command = ["wrk", "-t1", f"-c{arguments.connections}", f"-d{arguments.seconds}s", "--latency", url]
+    text = _asked(command, arguments)
+    assert "Non-2xx" not in text and "Socket errors" not in text, f"{url} failed:\n{text}"
     requests = int(re.search(r"(\d+) requests in", text).group(1))
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1))
     value, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", text).groups()
-    return rate, float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit], used * 1e6 / requests
+    return requests, rate, float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+
+
+def _by_bench(url, size, arguments):
+    command = [str(arguments.binary.resolve()), "bench", "item", f"name={size}.json", "--closed", "--source-calls", "0",
+               "--connections", str(arguments.connections), "--duration", f"{arguments.seconds}s", "--json",
+               "--server", url.partition("/reads/")[0]]
+    said = json.loads(_asked(command, arguments))["withCache"]
+    assert said["hits"] == said["answered"] == said["questions"], f"bench failed: {said}"
+    return said["answered"], said["perSecond"], said["milliseconds"]["p99"]
+
+
+def _asked(command, arguments):
+    command = ["taskset", "-c", str(WRK_CPU), *command]
+    run = subprocess.run(command, check=True, capture_output=True, text=True, timeout=arguments.seconds + 60)
+    return run.stdout
 
 
 def _report(label, peers, rounds):
-    print(f"\n{label}: medians; ratios are ours to theirs within a round: median (lowest to highest)")
-    print(f"{'':<9}{'requests/s':>12}{'p99 ms':>9}{'cpu µs':>9}   {'rate':<21}{'p99':<21}{'cpu':<21}")
-    for peer in peers:
-        rate, late, cpu = (statistics.median(turns[peer.name][at] for turns in rounds) for at in range(3))
-        ratios = "".join(f"{_ratio(rounds, peer.name, at):<21}" for at in range(3)) if peer.name != OURS else ""
-        print(f"{peer.name:<9}{rate:>12,.0f}{late:>9.2f}{cpu:>9.1f}   {ratios}".rstrip())
+    print(f"\n| {label} | requests/s | p99 | cpu | rate, ours to theirs | p99 | cpu |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    for name in [peer.name for peer in peers]:
+        ratios = [_ratio(rounds, OURS, name, at) if name != OURS else "" for at in range(3)]
+        print(f"| {name} | {_measured(rounds, name)} | {' | '.join(ratios)} |")
+    print(f"\n| {label} | requests/s | p99 | cpu | rate, to wrk's | p99 |\n|---|---:|---:|---:|---:|---:|")
+    print(f"| wrk | {_measured(rounds, OURS)} | | |")
+    ratios = [_ratio(rounds, BENCH, OURS, at) for at in range(2)]
+    print(f"| {BENCH} | {_measured(rounds, BENCH)} | {' | '.join(ratios)} |")
 
 
-def _ratio(rounds, theirs, at):
-    ratios = sorted(turns[OURS][at] / turns[theirs][at] for turns in rounds)
+def _measured(rounds, name):
+    rate, late, cpu = (statistics.median(turns[name][at] for turns in rounds) for at in range(3))
+    return f"{rate:,.0f} | {late:.2f} ms | {cpu:.1f} µs"
+
+
+def _ratio(rounds, one, other, at):
+    ratios = sorted(turns[one][at] / turns[other][at] for turns in rounds)
     return f"{statistics.median(ratios):.2f}x ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+
+
+def _versions():
+    """What is compared, as each says it."""
+    nginx = subprocess.run([_where("nginx"), "-v"], capture_output=True, text=True).stderr
+    varnish = subprocess.run([_where("varnishd"), "-V"], capture_output=True, text=True).stderr
+    wrk = subprocess.run(["wrk", "-v"], capture_output=True, text=True).stdout
+    found = [re.search(pattern, text).group(1) for pattern, text in (
+        (r"nginx/([\d.]+)", nginx), (r"varnish-([\d.]+)", varnish), (r"wrk \S*?([\d.]+)", wrk))]
+    return "nginx {}, Varnish {}, wrk {}".format(*found)
 
 
 def _where(program):

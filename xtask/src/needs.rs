@@ -23,6 +23,8 @@ pub(crate) enum Need {
     Promtool,
     /// Counts instructions.
     Valgrind,
+    /// The caches that ours is compared with, and who asks them.
+    HttpPeers,
 }
 
 /// Pinned, so that a release of theirs cannot turn our tests red.
@@ -53,6 +55,7 @@ impl Need {
             Need::McpSuite => "mcp-suite",
             Need::Promtool => "promtool",
             Need::Valgrind => "valgrind",
+            Need::HttpPeers => "nginx",
         }
     }
 
@@ -64,6 +67,7 @@ impl Need {
             Need::McpSuite => "judges /mcp, with the Node it wants (npm, kept under target/)",
             Need::Promtool => "checks /metrics as Prometheus would read it (Debian: prometheus)",
             Need::Valgrind => "counts the instructions of an invalidation (Debian: valgrind)",
+            Need::HttpPeers => "with Varnish, what a hit over HTTP is compared with; wrk asks (Debian: nginx varnish wrk)",
         }
     }
 
@@ -74,6 +78,7 @@ impl Need {
             Need::Npm => &["npm"],
             Need::Promtool => &["prometheus"],
             Need::Valgrind => &["valgrind"],
+            Need::HttpPeers => &["nginx", "varnish", "wrk"],
         }
     }
 
@@ -94,6 +99,11 @@ impl Need {
             ))),
             Need::Promtool => works(program("promtool").arg("--version")),
             Need::Valgrind => works(program("valgrind").arg("--version")),
+            Need::HttpPeers => {
+                // Debian keeps servers in a folder that is on root's path only.
+                let all = "PATH=$PATH:/usr/sbin; command -v nginx && command -v varnishd && command -v wrk";
+                works(program("sh").args(["-c", all]))
+            }
         }
     }
 }
