@@ -4,6 +4,7 @@
 //! may ask a running server.
 
 mod local;
+#[cfg(feature = "mcp")]
 mod numbers;
 mod result;
 pub(crate) mod schema;

@@ -11,6 +11,7 @@ use axum::body::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
+#[cfg(feature = "mcp")]
 use super::numbers::numbers_survive;
 use crate::problem;
 
@@ -40,6 +41,7 @@ enum Answer {
 }
 
 /// A JSON document as a tree.
+#[cfg(feature = "mcp")]
 #[derive(Debug, PartialEq)]
 pub(crate) enum Structured {
     /// The same document.
@@ -50,6 +52,10 @@ pub(crate) enum Structured {
 
 /// What differs between the places at which a result is said.
 #[derive(Clone, Copy)]
+#[cfg_attr(
+    not(any(feature = "mcp", test)),
+    expect(dead_code, reason = "only the protocol speaks the others")
+)]
 pub(crate) enum Dialect<'a> {
     /// `POST /mcp/tools/call`.
     Plain,
@@ -100,29 +106,6 @@ impl ToolResult {
     #[must_use]
     pub fn meta(&self) -> &Map<String, Json> {
         &self.meta
-    }
-
-    /// How much longer the answer is fresh, in milliseconds; zero where nobody knows.
-    pub(crate) fn fresh_for_ms(&self) -> u64 {
-        let facts = self.meta.get(CACHE_KEY);
-        facts.and_then(|facts| facts.get("freshForMs")?.as_u64()).unwrap_or_default()
-    }
-
-    /// The status that HTTP would give the failure.
-    pub(crate) fn problem_status(&self) -> Option<u64> {
-        self.meta.get(PROBLEM_KEY)?.get("status")?.as_u64()
-    }
-
-    pub(crate) fn into_meta(self) -> Map<String, Json> {
-        self.meta
-    }
-
-    /// The answer as a tree, where it is a document.
-    pub(crate) fn structured(&self) -> Option<Structured> {
-        let Answer::Document(document) = &self.answer else { return None };
-        let document = std::str::from_utf8(document).ok()?;
-        let tree = serde_json::from_str(document).ok()?;
-        Some(if numbers_survive(document) { Structured::Exact(tree) } else { Structured::Rounded(tree) })
     }
 
     /// Appends an MCP CallToolResult. A document is copied as it is, number for number, without being parsed.
@@ -187,6 +170,33 @@ impl ToolResult {
     }
 }
 
+/// What only the protocol asks for.
+#[cfg(feature = "mcp")]
+impl ToolResult {
+    /// How much longer the answer is fresh, in milliseconds; zero where nobody knows.
+    pub(crate) fn fresh_for_ms(&self) -> u64 {
+        let facts = self.meta.get(CACHE_KEY);
+        facts.and_then(|facts| facts.get("freshForMs")?.as_u64()).unwrap_or_default()
+    }
+
+    /// The status that HTTP would give the failure.
+    pub(crate) fn problem_status(&self) -> Option<u64> {
+        self.meta.get(PROBLEM_KEY)?.get("status")?.as_u64()
+    }
+
+    pub(crate) fn into_meta(self) -> Map<String, Json> {
+        self.meta
+    }
+
+    /// The answer as a tree, where it is a document.
+    pub(crate) fn structured(&self) -> Option<Structured> {
+        let Answer::Document(document) = &self.answer else { return None };
+        let document = std::str::from_utf8(document).ok()?;
+        let tree = serde_json::from_str(document).ok()?;
+        Some(if numbers_survive(document) { Structured::Exact(tree) } else { Structured::Rounded(tree) })
+    }
+}
+
 fn write_json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     serde_json::to_writer(out, value).expect("text and maps of JSON are JSON, and a vector takes every byte");
 }
@@ -216,7 +226,6 @@ mod tests {
         assert!(failed.is_error);
         assert!(failed.text().starts_with("parameter not accepted: `size` must be an integer\n"));
         assert_eq!(failed.meta()[PROBLEM_KEY]["status"], 400);
-        assert_eq!(failed.structured(), None);
         let sent = serde_json::from_slice(&failed.to_bytes()).unwrap();
         assert_eq!(ToolResult::from_json(sent), Some(failed));
         assert_eq!(ToolResult::from_json(json!({"jsonrpc": "2.0"})), None);
@@ -236,6 +245,7 @@ mod tests {
             text.contains(r#""structuredContent": {"id": 1.00, "big": 12345678901234567890123},"#),
             "{text}"
         );
+        #[cfg(feature = "mcp")]
         assert!(matches!(document.structured(), Some(Structured::Rounded(_))));
         assert_eq!(ToolResult::from_json(serde_json::from_str(&text).unwrap()), Some(document));
     }
