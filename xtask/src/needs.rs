@@ -67,7 +67,9 @@ impl Need {
             Need::McpSuite => "judges /mcp, with the Node it wants (npm, kept under target/)",
             Need::Promtool => "checks /metrics as Prometheus would read it (Debian: prometheus)",
             Need::Valgrind => "counts the instructions of an invalidation (Debian: valgrind)",
-            Need::HttpPeers => "with Varnish, what a hit over HTTP is compared with; wrk asks (Debian: nginx varnish wrk)",
+            Need::HttpPeers => {
+                "with Varnish, what a hit over HTTP is compared with; wrk asks (Debian: nginx varnish wrk)"
+            }
         }
     }
 
