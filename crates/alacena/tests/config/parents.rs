@@ -204,3 +204,20 @@ fn a_problem_of_the_parent_is_told_once() {
     let problems = told(parse(&text));
     assert!(problems.iter().all(|problem| problem.contains("reads.get_job")), "{problems:?}");
 }
+
+#[test]
+fn a_parent_of_which_nothing_is_kept_is_warned_of() {
+    let warnings = |classes: &str| {
+        let config = parse(&with(PARENT, classes)).unwrap();
+        config.warnings.iter().map(|warning| warning.message().to_owned()).collect::<Vec<_>>()
+    };
+    let nothing = "[classes.get_job]\nttl = \"0s\"\n";
+    assert_eq!(
+        warnings(nothing),
+        ["nothing is kept of this read: the class of `reads.get_job` keeps nothing"]
+    );
+    assert!(
+        warnings(&format!("{nothing}[classes.get_customer]\nttl = \"0s\"\n")).is_empty(),
+        "that is meant"
+    );
+}

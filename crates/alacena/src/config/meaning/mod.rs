@@ -9,6 +9,7 @@ mod holes;
 mod questions;
 mod sql;
 mod parents;
+mod chains;
 mod keys;
 mod ttl_from;
 mod compression;

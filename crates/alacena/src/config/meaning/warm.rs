@@ -2,7 +2,7 @@
 
 use alacena_core::declared::{Parameter, Parameters, Scalar, ScalarKind, nearest};
 
-use super::{Meaning, Problem, Settings, parents::PARENTS_MAX};
+use super::{Meaning, Problem, Settings, chains::PARENTS_MAX};
 use crate::config::{
     Origin,
     check::shown,

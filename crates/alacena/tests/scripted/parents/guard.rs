@@ -1,7 +1,8 @@
 //! Places at a source, callers' credentials, chains.
 
 use alacena::{
-    Mode,
+    Mode, WarmCall,
+    declared::Parameters,
     error::{Kind, catalogue},
     outcome::Origin,
 };
@@ -124,4 +125,42 @@ async fn a_child_follows_a_parent_that_is_declared_otherwise() {
     assert_eq!(text(&done(asked).await), "2");
     world.reload(&config).await;
     assert!(done(world.ask("get_customer", 7)).await.is_hit(), "nothing has changed");
+}
+
+#[tokio::test]
+async fn every_read_of_a_chain_passes_on_what_those_above_it_need() {
+    let config = CHAIN.replacen("source = \"crm\"", "source = \"keyed\"", 1);
+    let keyed = "[sources.keyed]\nkind = \"http\"\nbase_url = \"{base}\"\nretries = 0\ncredentials = [\"x-api-key\"]\n";
+    let mut world = World::open(&format!("{keyed}{config}")).await;
+    assert_eq!(ended(world.ask("r2", 7)).await.unwrap_err().code(), &catalogue::CREDENTIAL_REQUIRED);
+    for (key, value) in [("a", 1), ("b", 2)] {
+        let asked = world.ask_as("r2", 7, Mode::Normal, &[("x-api-key", key)]);
+        let top = world.hears("GET /0/7").await;
+        assert!(top.head.contains(&format!("x-api-key: {key}\r\n")), "{}", top.head);
+        top.ok(&format!("{{\"v\":{value}}}")).await;
+        let middle = world.hears(&format!("GET /1/{value}")).await;
+        assert!(!middle.head.contains("x-api-key"), "{}", middle.head);
+        middle.ok(&format!("{{\"v\":{value}}}")).await;
+        world.hears(&format!("GET /2/{value}")).await.ok(&value.to_string()).await;
+        assert_eq!(text(&done(asked).await), value.to_string());
+    }
+    world.invalidate(alacena::ledger::Target::Key("r0:7".to_owned())).await;
+    let asked = world.ask_as("r2", 7, Mode::Normal, &[("x-api-key", "b")]);
+    world.hears("GET /0/7").await.answer("404 Not Found", "", "").await;
+    assert!(done(asked).await.value().is_none(), "the key of the top, in every caller's partition");
+}
+
+#[tokio::test]
+async fn a_child_is_warmed_after_its_parent_with_one_place_for_both() {
+    let mut world = World::with_source(JOB_AND_CUSTOMER, "concurrency = 1").await;
+    let declared = world.alacena.declared_read("get_customer").unwrap();
+    let parameters = Parameters::from_text(&declared.parameters, [("job", "7")]).unwrap();
+    let call = WarmCall { read: "get_customer".to_owned(), parameters: Some(parameters) };
+    let run = world.alacena.warm(&[call], "test").unwrap();
+    world.hears("GET /jobs/7").await.ok(&job_of(42)).await;
+    world.hears("GET /customers/42").await.ok("1").await;
+    assert!(world.alacena.warmed(run.id).await.unwrap().is_complete());
+    for read in ["get_job", "get_customer"] {
+        assert!(done(world.ask(read, 7)).await.is_hit(), "{read}");
+    }
 }
