@@ -123,6 +123,11 @@ impl Handler {
         tool.is_some_and(|tool| tool.output_schema.is_some())
     }
 
+    /// What stands beside an answer.
+    fn beside(&self, facts: MetaObject, modern: bool) -> Option<MetaObject> {
+        if modern { Some(self.introduce(facts)) } else { Some(facts).filter(|facts| !facts.0.is_empty()) }
+    }
+
     /// Adds who answers: without a handshake every result says it.
     fn introduce(&self, mut meta: MetaObject) -> MetaObject {
         let ourselves = json!({ "name": "alacena", "title": "Alacena", "version": &*self.version });
@@ -227,12 +232,11 @@ impl ServerHandler for Handler {
         };
         let contents = ResourceContents::text(text, request.uri).with_mime_type("application/json");
         let mut answer = ReadResourceResult::new(vec![contents]);
-        if is_modern(&context) {
+        let modern = is_modern(&context);
+        if modern {
             answer = answer.with_ttl_ms(ttl_ms).with_cache_scope(scope);
-            answer.meta = Some(self.introduce(meta));
-        } else if !meta.0.is_empty() {
-            answer.meta = Some(meta);
         }
+        answer.meta = self.beside(meta, modern);
         Ok(answer.into())
     }
 
@@ -263,12 +267,7 @@ impl ServerHandler for Handler {
         let mut answer = answered(&result);
         // Before 2026-07-28 it had to be an object.
         answer.structured_content = structured.filter(|json| modern || json.is_object());
-        let meta = MetaObject(result.into_meta());
-        if modern {
-            answer.meta = Some(self.introduce(meta));
-        } else if !meta.0.is_empty() {
-            answer.meta = Some(meta);
-        }
+        answer.meta = self.beside(MetaObject(result.into_meta()), modern);
         Ok(answer.into())
     }
 }
