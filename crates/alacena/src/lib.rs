@@ -22,6 +22,7 @@ mod open;
 mod parents;
 mod patterns;
 mod prepared;
+mod preparing;
 mod reach;
 mod reload;
 mod sources;

@@ -35,8 +35,8 @@ use tokio::sync::OwnedMutexGuard;
 use crate::{
     config::{Config, EmbeddedConfig, MemoryConfig, ServerConfig},
     handle::Alacena,
-    open::prepare,
     prepared::Prepared,
+    preparing::prepare,
 };
 
 /// What a reload has changed.

@@ -212,7 +212,7 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
-    use crate::{Class, config::Config, open::prepare, store::Store};
+    use crate::{Class, config::Config, preparing::prepare, store::Store};
 
     const TOUCH: &str = r#"
         [sources.crm]
