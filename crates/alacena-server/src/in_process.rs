@@ -7,7 +7,7 @@ use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
     extract::Request,
-    http::{Response, StatusCode},
+    http::Response,
 };
 use tower::Service;
 
@@ -26,13 +26,13 @@ impl InProcess {
         Self(routes::router(App::new(alacena, settings, LOOPBACK)))
     }
 
-    /// What it answers to a caller on this machine: the status and the whole body.
-    pub async fn ask(&self, request: Request<Bytes>) -> (StatusCode, Bytes) {
+    /// What it answers to a caller on this machine, whole.
+    pub async fn ask(&self, request: Request<Bytes>) -> Response<Bytes> {
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(Peer(LOOPBACK));
         let answering = self.0.clone().call(Request::from_parts(parts, Body::from(body)));
         let response: Response<Body> = answering.await.unwrap_or_else(|never| match never {});
-        let status = response.status();
-        (status, to_bytes(response.into_body(), usize::MAX).await.unwrap_or_default())
+        let (parts, body) = response.into_parts();
+        Response::from_parts(parts, to_bytes(body, usize::MAX).await.unwrap_or_default())
     }
 }

@@ -20,7 +20,10 @@ pub struct Body {
     content_type: &'static str,
     etag: [u8; 16],
     validator: Option<Arc<Validator>>,
-    variant: Variant,
+    /// The same body in gzip, where that has been made.
+    gzip: Option<Arc<Body>>,
+    /// Whether it has been tried, whatever came of it.
+    is_tried: bool,
 }
 
 /// What was done to the bytes of a body.
@@ -30,14 +33,6 @@ pub enum Encoding {
     Identity,
     /// They are compressed with gzip (RFC 1952).
     Gzip,
-}
-
-/// The same body in gzip.
-#[derive(Clone, PartialEq, Eq)]
-enum Variant {
-    Untried,
-    NotWorthIt,
-    Made(Arc<Body>),
 }
 
 impl Body {
@@ -58,7 +53,7 @@ impl Body {
         etag: [u8; 16],
         validator: Option<Arc<Validator>>,
     ) -> Self {
-        Self { bytes, encoding, content_type, etag, validator, variant: Variant::Untried }
+        Self { bytes, encoding, content_type, etag, validator, gzip: None, is_tried: false }
     }
 
     /// The same with what its source said about its version.
@@ -109,16 +104,13 @@ impl Body {
     /// The same answer in gzip, where that has been made; else this one.
     #[must_use]
     pub fn preferring_gzip(&self) -> &Body {
-        match &self.variant {
-            Variant::Made(gzip) => gzip,
-            Variant::Untried | Variant::NotWorthIt => self,
-        }
+        self.gzip.as_deref().unwrap_or(self)
     }
 
     /// Whether nobody has tried yet to make it smaller.
     #[must_use]
     pub fn is_untried(&self) -> bool {
-        self.encoding == Encoding::Identity && self.variant == Variant::Untried
+        self.encoding == Encoding::Identity && !self.is_tried
     }
 
     /// The same with its gzip beside it; or with the knowledge that it would not be worth it, because the bytes are
@@ -127,17 +119,14 @@ impl Body {
         if !self.is_untried() {
             return self;
         }
-        let variant = match gzip_if_worth_it(&self.bytes).await {
-            Some(encoded) => Variant::Made(Arc::new(self.encoded(encoded))),
-            None => Variant::NotWorthIt,
-        };
-        Self { variant, ..self }
+        let encoded = gzip_if_worth_it(&self.bytes).await.map(|gzip| Arc::new(self.encoded(gzip)));
+        Self { gzip: encoded, is_tried: true, ..self }
     }
 
     /// The same with the knowledge that there is to be no gzip beside it.
     #[must_use]
     pub fn without_gzip(self) -> Self {
-        Self { variant: Variant::NotWorthIt, ..self }
+        Self { gzip: None, is_tried: true, ..self }
     }
 
     /// The same in gzip, worth it or not: for who takes nothing else.
@@ -154,11 +143,8 @@ impl Body {
 
     /// What it costs in memory, in bytes, beside itself.
     fn weight(&self) -> usize {
-        let variant = match &self.variant {
-            Variant::Made(gzip) => size_of::<Body>() + gzip.bytes.len(),
-            Variant::Untried | Variant::NotWorthIt => 0,
-        };
-        self.bytes.len() + variant
+        let gzip = self.gzip.as_ref().map_or(0, |gzip| size_of::<Body>() + gzip.bytes.len());
+        self.bytes.len() + gzip
     }
 }
 
