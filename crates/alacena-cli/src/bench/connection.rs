@@ -3,6 +3,7 @@
 
 use std::io::{self, ErrorKind};
 
+use memchr::memmem;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -103,12 +104,12 @@ impl Connection {
 
 /// Where the head ends, behind its empty line.
 fn find_end(bytes: &[u8]) -> Option<usize> {
-    bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)
+    memmem::find(bytes, b"\r\n\r\n").map(|at| at + 4)
 }
 
 fn read_head(head: &[u8]) -> io::Result<Answer> {
     let head = std::str::from_utf8(head).map_err(|_| malformed("its head is no text"))?;
-    let mut lines = head.split("\r\n");
+    let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok());
     let status = status.ok_or_else(|| malformed("it does not begin like one"))?;
     let mut answer = Answer { status, hit: false, closes: false, body_bytes: 0 };
