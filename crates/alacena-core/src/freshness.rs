@@ -14,8 +14,10 @@ const TTL_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// The widest jitter.
 const JITTER_MAX: f64 = 0.5;
 
-/// How many loads' time before its end an entry can be refreshed ahead at the earliest.
-pub(crate) const REFRESH_AHEAD_LOADS: u32 = 16;
+/// How many times its scale before its end an entry can be refreshed ahead at the earliest.
+pub(crate) const REFRESH_AHEAD_SCALES: u32 = 16;
+/// The time of how many questions the scale of a hot key is at least: e^-10 of them are none.
+const REFRESH_AHEAD_QUESTIONS: u32 = 10;
 
 /// Until when an entry is what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,32 +78,40 @@ pub enum Freshness {
 /// Whether a fresh entry is to be refreshed now, so that nobody has to wait when its time is over.
 ///
 /// XFetch (Vattani, Chierichetti and Lowenstein, *Optimal Probabilistic Cache Stampede Prevention*, 2015) with beta 1:
-/// the chance is e^(-left/load), so that a key which takes long to load is begun early, and a key that is asked for
-/// often is all but sure to be begun in time. It is worth a load only if somebody is likely to ask again within the
-/// next TTL: at the rate of the `hits` of this one, more likely than not.
+/// the chance is e^(-left/scale), where the `scale` is the time that a load takes, so that a key which takes long to load
+/// is begun early. A key that is asked for `r` times a second gets to its end without a refresh with a chance of
+/// e^(-r·scale); for a hot key [`refresh_scale`] makes that one in twenty thousand, however short its load. It is worth a
+/// load only if somebody is likely to ask again within the next TTL: at the rate of the `hits` of this one, more likely
+/// than not.
 #[must_use]
 pub fn refresh_ahead(
     lifetime: &Lifetime,
-    load_took: Duration,
+    scale: Duration,
     hits: u32,
     now: Moment,
     random: impl FnOnce() -> u64,
 ) -> bool {
-    if !nears_its_end(lifetime, load_took, now) {
+    // Before that the chance is under one in ten million, and nothing is computed.
+    let nears_its_end = lifetime.fresh_until - now <= scale.saturating_mul(REFRESH_AHEAD_SCALES);
+    if scale.is_zero() || !nears_its_end {
         return false;
     }
-    let (left, load) = ((lifetime.fresh_until - now).as_secs_f64(), load_took.as_secs_f64());
+    let (left, scale) = ((lifetime.fresh_until - now).as_secs_f64(), scale.as_secs_f64());
     let (age, ttl) = (now - lifetime.loaded_at, lifetime.fresh_until - lifetime.loaded_at);
     let expected = f64::from(hits) * ttl.as_secs_f64() / age.as_secs_f64().max(f64::MIN_POSITIVE);
     let likely = 1.0 - (-expected).exp() > 0.5;
-    likely && unit_interval(random()) < (-left / load).exp()
+    likely && unit_interval(random()) < (-left / scale).exp()
 }
 
-/// Whether a lifetime is so near its end, beside the time that a load takes, that a refresh may begin. Before that
-/// its chance is under one in ten million, and nothing is computed.
+/// The scale of [`refresh_ahead`] for a key that has had so many `hits` in that time: the time of a load, and at least
+/// that of ten questions. XFetch alone counts on many questions during one load; a key that is asked for once a second
+/// and loads in a tenth of one would wait at nearly every end.
 #[must_use]
-pub fn nears_its_end(lifetime: &Lifetime, load_took: Duration, now: Moment) -> bool {
-    !load_took.is_zero() && lifetime.fresh_until - now <= load_took.saturating_mul(REFRESH_AHEAD_LOADS)
+pub fn refresh_scale(load_took: Duration, hits: u32, over: Duration) -> Duration {
+    if load_took.is_zero() {
+        return Duration::ZERO;
+    }
+    load_took.max(over / hits.max(1) * REFRESH_AHEAD_QUESTIONS)
 }
 
 impl Freshness {

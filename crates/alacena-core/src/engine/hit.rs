@@ -18,7 +18,7 @@ impl Engine {
         if !is_plain || entry.value().is_none() || !self.0.markers.stand_by(entry.token()) {
             return None;
         }
-        entry.count_hit();
+        entry.count_hit(now);
         rules.counters.increment(Count::Hits);
         Some(Outcome::hit(entry, now))
     }

@@ -213,9 +213,9 @@ impl Engine {
 
     /// Whether a fresh entry that has just been hit is to be refreshed before its time is over.
     fn is_due_ahead(&self, question: &Question, entry: &Entry, now: Moment) -> bool {
-        let hits = entry.count_hit();
+        let hits = entry.count_hit(now);
         question.rules.policy.refresh_ahead
-            && refresh_ahead(&entry.lifetime(), entry.load_took(), hits, now, || self.0.runtime.random())
+            && refresh_ahead(&entry.lifetime(), entry.ahead(), hits, now, || self.0.runtime.random())
     }
 
     /// Refreshes behind the caller's back, unless somebody already does, or has. `ahead` is the entry that is to be

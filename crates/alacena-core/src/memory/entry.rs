@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicU8, AtomicU32, Ordering},
+    sync::atomic::{AtomicU16, AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -10,15 +10,16 @@ use triomphe::ThinArc;
 
 use super::span::Span;
 use crate::{
-    freshness::{Freshness, Lifetime, REFRESH_AHEAD_LOADS, judge},
+    freshness::{Freshness, Lifetime, REFRESH_AHEAD_SCALES, judge, refresh_scale},
     key::Key,
     marker::Token,
     runtime::{COARSE_LAG_NANOS, Moment},
     value::Value,
 };
 
-/// Hits that are counted: enough to see that a key is asked for, few enough that a hot one is only read.
-const HITS_COUNTED_MAX: u8 = 8;
+/// Hits that are counted: enough to see how often a key is asked for, few enough that a hot one is mostly only read.
+/// With the last of them a key is hot.
+const HITS_COUNTED_MAX: u16 = 128;
 
 /// Bytes that the place of an entry takes in the table: its slot and its share of the index, with the room that both
 /// keep to grow.
@@ -47,11 +48,14 @@ struct Head {
     /// For how long after that it stands in for a source that fails.
     stand_in: Span,
     load_took: Span,
+    /// What a refresh ahead measures the time that is left by: a [`Span`], the time of a load, or more once the key is
+    /// hot.
+    ahead: AtomicU32,
     /// By how much hits have put off its end: a [`Span`].
     put_off: AtomicU32,
     weight: u32,
     /// Hits, counted up to [`HITS_COUNTED_MAX`].
-    hits: AtomicU8,
+    hits: AtomicU16,
     changed: Option<bool>,
 }
 
@@ -90,9 +94,10 @@ impl Draft {
             revalidate: Span::from(lifetime.revalidate_until - lifetime.fresh_until),
             stand_in: Span::from(lifetime.stand_in_until - lifetime.fresh_until),
             load_took: Span::from(load_took),
+            ahead: AtomicU32::new(Span::from(load_took).0),
             put_off: AtomicU32::new(0),
             weight: u32::try_from(weight).unwrap_or(u32::MAX),
-            hits: AtomicU8::new(0),
+            hits: AtomicU16::new(0),
             changed,
         };
         Entry(ThinArc::from_header_and_slice(head, key))
@@ -148,9 +153,10 @@ impl Entry {
         let head = Head {
             value: Some(value),
             token: head.token.clone(),
+            ahead: AtomicU32::new(head.ahead.load(Ordering::Relaxed)),
             put_off: AtomicU32::new(head.put_off.load(Ordering::Relaxed)),
             weight: u32::try_from(weight).unwrap_or(u32::MAX),
-            hits: AtomicU8::new(head.hits.load(Ordering::Relaxed)),
+            hits: AtomicU16::new(head.hits.load(Ordering::Relaxed)),
             ..*head
         };
         Self(ThinArc::from_header_and_slice(head, self.key_bytes()))
@@ -175,8 +181,8 @@ impl Entry {
     #[must_use]
     pub fn is_plainly_fresh(&self, coarse: Moment) -> bool {
         let head = self.head();
-        let margin = COARSE_LAG_NANOS
-            .saturating_add(u64::from(REFRESH_AHEAD_LOADS).saturating_mul(head.load_took.nanos()));
+        let ahead = Span(head.ahead.load(Ordering::Relaxed)).nanos();
+        let margin = COARSE_LAG_NANOS.saturating_add(u64::from(REFRESH_AHEAD_SCALES).saturating_mul(ahead));
         coarse.nanos().saturating_add(margin) < head.loaded_at.nanos().saturating_add(head.fresh.nanos())
     }
 
@@ -186,14 +192,22 @@ impl Entry {
         judge(&self.lifetime(), self.token().validity(), now)
     }
 
-    /// Counts a hit; how many there were before.
-    pub fn count_hit(&self) -> u32 {
-        let hits = &self.head().hits;
-        let before = hits.load(Ordering::Relaxed);
-        if before < HITS_COUNTED_MAX {
-            hits.fetch_add(1, Ordering::Relaxed);
+    /// Counts a hit at `now`; how many there were before, as far as they are counted.
+    #[inline]
+    pub fn count_hit(&self, now: Moment) -> u32 {
+        let head = self.head();
+        let before = head.hits.load(Ordering::Relaxed);
+        if before < HITS_COUNTED_MAX && head.hits.fetch_add(1, Ordering::Relaxed) == HITS_COUNTED_MAX - 1 {
+            let scale = refresh_scale(self.load_took(), HITS_COUNTED_MAX.into(), now - head.loaded_at);
+            head.ahead.store(Span::from(scale).0, Ordering::Relaxed);
         }
         before.into()
+    }
+
+    /// What a refresh ahead measures the time that is left by.
+    #[must_use]
+    pub fn ahead(&self) -> Duration {
+        Span(self.head().ahead.load(Ordering::Relaxed)).duration()
     }
 
     /// Begins its TTL anew, as far as its absolute age may go.
