@@ -40,7 +40,8 @@ pub(crate) async fn explain(State(app): State<App>, RawQuery(raw): RawQuery) -> 
         return Err(Error::new(&catalogue::PARAMETER_INVALID, "`key` is missing").into());
     };
     let known = aside(&app, move |alacena| alacena.explain(&key)).await??;
-    display::answer(&query, json!({ "explanations": known.iter().map(explained).collect::<Vec<_>>() }))
+    let explanations: Vec<Value> = known.iter().map(|known| explained(app.alacena(), known)).collect();
+    display::answer(&query, json!({ "explanations": explanations }))
 }
 
 /// Looks at what may be every entry where that keeps no request waiting.
@@ -57,10 +58,15 @@ fn page_shape(page: &KeyPage) -> Value {
     json!({ "keys": page.entries.iter().map(entry).collect::<Vec<_>>(), "next": page.next.as_ref().map(cursor) })
 }
 
-fn explained(known: &KeyExplanation) -> Value {
+fn explained(alacena: &Alacena, known: &KeyExplanation) -> Value {
+    let source = alacena.declared_read(&known.read).ok().map(|read| read.source.clone());
+    let sources = alacena.figures().sources;
+    let breaker = sources.iter().find(|figures| Some(&figures.source) == source.as_ref());
     json!({
         "read": known.read,
         "class": known.class,
+        "source": source,
+        "circuitState": breaker.map(|figures| figures.breaker.state),
         "key": known.text,
         "entries": known.entries.iter().map(entry).collect::<Vec<_>>(),
     })

@@ -30,19 +30,20 @@ fn in_words(known: &Json, paint: Paint) -> String {
     let mut words = paint.strong(text(known, "key"));
     words.push_str(&paint.faint(&format!("  read {}, class {}", text(known, "read"), text(known, "class"))));
     let entries = known["entries"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let source = Source { name: text(known, "source"), is_off: known["circuitState"] == "OPEN" };
     if entries.is_empty() {
-        words.push_str("\n  nothing is held: the next read asks the source");
+        words.push_str(&format!("\n  nothing is held: {}", source.asked()));
     }
     for (at, entry) in entries.iter().enumerate() {
         if entries.len() > 1 {
             words.push_str(&format!("\n  caller {} of {}", at + 1, entries.len()));
         }
-        words.push_str(&of_entry(entry, paint));
+        words.push_str(&of_entry(entry, &source, paint));
     }
     words
 }
 
-fn of_entry(entry: &Json, paint: Paint) -> String {
+fn of_entry(entry: &Json, source: &Source<'_>, paint: Paint) -> String {
     let span = |name: &str| span(entry[name].as_u64().unwrap_or(0));
     let state = text(entry, "freshness");
     let (age, left, past) = (span("ageMs"), span("freshForMs"), span("staleForMs"));
@@ -55,7 +56,7 @@ fn of_entry(entry: &Json, paint: Paint) -> String {
     let shown = if state == "fresh" { paint.good(state) } else { paint.wrong(state) };
     let what = if entry["negative"] == true { ", and says that there is no such thing" } else { "" };
     let mut words = format!("\n  {shown}: {age} old, {until}{what}");
-    words.push_str(&format!("\n  {}", next_read(state, &span("standsInForMs"))));
+    words.push_str(&format!("\n  {}", next_read(state, &span("standsInForMs"), source)));
     let changed = match entry["changed"].as_bool() {
         Some(true) => ", another value than the one before",
         Some(false) => ", the same value as the one before",
@@ -76,18 +77,43 @@ fn of_entry(entry: &Json, paint: Paint) -> String {
     words
 }
 
+/// Who is asked for what is not held.
+struct Source<'a> {
+    name: &'a str,
+    /// Whether its breaker is open.
+    is_off: bool,
+}
+
+impl Source<'_> {
+    /// What becomes of the next read where nothing can stand in.
+    fn asked(&self) -> String {
+        let name = self.name;
+        if self.is_off {
+            format!("the next read fails, for `{name}` is switched off after failures")
+        } else {
+            format!("the next read asks `{name}`")
+        }
+    }
+}
+
 /// Whether the next read asks the source, and why.
-fn next_read(state: &str, stands_in: &str) -> String {
+fn next_read(state: &str, stands_in: &str, source: &Source<'_>) -> String {
+    let name = source.name;
     match state {
         "fresh" => "the next read is answered out of memory".to_owned(),
         "revalidate" => {
-            "the next read is answered out of memory, labelled stale, and the source is asked behind it"
-                .to_owned()
+            format!(
+                "the next read is answered out of memory, labelled stale, and `{name}` is asked behind it"
+            )
+        }
+        "stand-in" | "last-resort" if source.is_off => {
+            let off = format!("the next read does not ask `{name}`, which is switched off after failures");
+            format!("{off}: this stands in for {stands_in} more")
         }
         "stand-in" | "last-resort" => {
-            format!("the next read asks the source; should that fail, this stands in for {stands_in} more")
+            format!("the next read asks `{name}`; should that fail, this stands in for {stands_in} more")
         }
-        _ => "the next read asks the source, and this is never seen again".to_owned(),
+        _ => format!("{}, and this is never seen again", source.asked()),
     }
 }
 
@@ -124,7 +150,7 @@ mod tests {
     use serde_json::json;
 
     fn known(freshness: &str, stale_for: u64, stands: bool) -> Json {
-        json!({ "read": "get_jobs", "class": "jobs", "key": "jobs:list:50", "entries": [{
+        json!({ "read": "get_jobs", "class": "jobs", "source": "crm", "circuitState": "CLOSED", "key": "jobs:list:50", "entries": [{
             "key": "jobs:list:50", "class": "jobs", "freshness": freshness, "ageMs": 252_000, "freshForMs": 48_500,
             "staleForMs": stale_for, "standsInForMs": 86_400_000, "loadMs": 312, "changed": false, "negative": false,
             "bytes": 4300, "deps": [{ "dep": "class jobs", "stands": true }, { "dep": "tag jobs", "stands": stands }],
@@ -145,11 +171,21 @@ mod tests {
     fn what_is_broken_is_named_and_so_is_what_the_next_read_does() {
         let words = in_words(&known("last-resort", 0, false), Paint::PLAIN);
         assert!(words.contains("last-resort: 4m 12s old, invalidated by tag jobs"), "{words}");
-        assert!(words.contains("asks the source; should that fail, this stands in for 1d more"), "{words}");
+        assert!(words.contains("asks `crm`; should that fail, this stands in for 1d more"), "{words}");
         assert!(words.ends_with("└─ tag jobs: invalidated since"), "{words}");
         assert!(in_words(&known("stand-in", 61_000, true), Paint::PLAIN).contains("past its time for 1m 1s"));
-        let nothing = json!({ "read": "r", "class": "c", "key": "k", "entries": [] });
-        assert!(in_words(&nothing, Paint::PLAIN).ends_with("nothing is held: the next read asks the source"));
+        let mut off = known("stand-in", 61_000, true);
+        off["circuitState"] = "OPEN".into();
+        assert!(
+            in_words(&off, Paint::PLAIN).contains("does not ask `crm`, which is switched off after failures")
+        );
+        let mut nothing = json!({ "read": "r", "class": "c", "source": "crm", "key": "k", "entries": [] });
+        assert!(in_words(&nothing, Paint::PLAIN).ends_with("nothing is held: the next read asks `crm`"));
+        nothing["circuitState"] = "OPEN".into();
+        assert!(
+            in_words(&nothing, Paint::PLAIN)
+                .ends_with("the next read fails, for `crm` is switched off after failures")
+        );
     }
 
     #[test]

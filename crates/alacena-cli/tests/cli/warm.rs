@@ -65,7 +65,7 @@ fn a_key_is_explained_before_and_after_it_is_invalidated() {
     let folder = folder.path();
     let _server = Running::serve(folder, &[]);
     let explain = || run(folder, &["explain", "product:1"]);
-    assert!(explain().out.contains("nothing is held: the next read asks the source"), "{:?}", explain());
+    assert!(explain().out.contains("nothing is held: the next read asks `shop`"), "{:?}", explain());
     assert_eq!(run(folder, &["call", "product", "id=1"]).code, Some(0));
     let fresh = explain();
     assert!(fresh.out.contains("fresh: ") && fresh.out.contains("answered out of memory"), "{fresh:?}");

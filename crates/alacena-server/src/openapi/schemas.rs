@@ -285,7 +285,14 @@ fn entries() -> Json {
 }
 
 fn explanations() -> Json {
-    let known = object(json!({ "read": text(), "class": text(), "key": text(), "entries": entries() }));
+    let known = object(json!({
+        "read": text(),
+        "class": text(),
+        "source": text_or_null(),
+        "circuitState": text_or_null(),
+        "key": text(),
+        "entries": entries(),
+    }));
     object(json!({ "explanations": { "type": "array", "items": known } }))
 }
 

@@ -46,7 +46,10 @@ async fn a_key_is_explained_without_its_value() {
     let server = Running::start("").await;
     let path = "/cache/explain?key=items:one:7:full";
     let nothing = server.get(path).await.json();
-    let unheld = json!({"read": "item", "class": "plain", "key": "items:one:7:full", "entries": []});
+    let unheld = json!({
+        "read": "item", "class": "plain", "source": "crm", "circuitState": "CLOSED", "key": "items:one:7:full",
+        "entries": [],
+    });
     assert_eq!(nothing, json!({"explanations": [unheld]}));
 
     server.get("/reads/item?id=7").await;

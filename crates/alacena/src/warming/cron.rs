@@ -164,6 +164,7 @@ impl fmt::Debug for Cron {
 mod tests {
     use super::*;
     use crate::calendar::days_since_1970;
+    use proptest::{prelude::*, sample::subsequence};
 
     fn at(year: i64, month: i64, day: i64, hour: u64, minute: u64) -> u64 {
         let days = u64::try_from(days_since_1970(year, month, day)).unwrap();
@@ -201,6 +202,44 @@ mod tests {
             "not the same minute twice"
         );
         assert_eq!(hourly.next_after(at(2026, 11, 20, 13, 0) - 1), at(2026, 11, 20, 13, 0));
+    }
+
+    /// Some of the numbers of a field; none stands for `*`.
+    fn some(of: RangeInclusive<u64>) -> impl Strategy<Value = Vec<u64>> {
+        subsequence(of.collect::<Vec<_>>(), 0..4)
+    }
+
+    proptest! {
+        /// Whatever a schedule names, it is due in the first minute that looking at each finds.
+        #[test]
+        fn no_minute_is_missed_and_none_made_up(
+            minutes in some(0..=59),
+            hours in some(0..=23),
+            days in some(1..=31),
+            weekdays in some(0..=6),
+            now in at(2026, 11, 20, 0, 0)..at(2029, 1, 1, 0, 0),
+        ) {
+            let field = |numbers: &[u64]| match numbers {
+                [] => "*".to_owned(),
+                some => some.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
+            };
+            let text = format!("{} {} {} * {}", field(&minutes), field(&hours), field(&days), field(&weekdays));
+            let cron: Cron = text.parse().unwrap();
+            let has = |numbers: &[u64], number: u64| numbers.is_empty() || numbers.contains(&number);
+            let is_day = |day: u64| {
+                let (_, _, of_month) = date_of(i64::try_from(day).unwrap());
+                let weekday = (day + 4) % 7;
+                let (by_month, by_week) = (has(&days, of_month.unsigned_abs()), has(&weekdays, weekday));
+                let either = !days.is_empty() && !weekdays.is_empty();
+                if either { by_month || by_week } else { by_month && by_week }
+            };
+            let first = now / MINUTE_MILLIS + 1;
+            let found = (first / DAY_MINUTES..).filter(|day| is_day(*day)).find_map(|day| {
+                let minutes_of = (day * DAY_MINUTES).max(first)..(day + 1) * DAY_MINUTES;
+                minutes_of.into_iter().find(|at| has(&hours, at / 60 % 24) && has(&minutes, at % 60))
+            });
+            prop_assert_eq!(cron.next_after(now), found.unwrap() * MINUTE_MILLIS, "{}", text);
+        }
     }
 
     #[test]

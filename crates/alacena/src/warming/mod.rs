@@ -89,7 +89,7 @@ impl Warming {
         self.bell.notify_one();
     }
 
-    /// Ends the schedule, and what runs before its next load.
+    /// Ends the schedule. What runs ends with the engine, which takes no more loads then.
     pub(crate) fn close(&self) {
         self.is_closed.store(true, Ordering::Release);
         self.bell.notify_one();

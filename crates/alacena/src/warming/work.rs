@@ -65,14 +65,11 @@ impl Alacena {
     }
 
     async fn warm_patiently(&self, read: &str, set: &Parameters) -> Became {
+        if !self.inner.cache_enabled {
+            return Became::Skipped("cache-disabled", "the cache is switched off".to_owned());
+        }
         let mut tries = 1;
         loop {
-            if self.inner.warming.0.is_closed() {
-                return Became::Skipped(catalogue::CLOSED.slug, catalogue::CLOSED.title.to_owned());
-            }
-            if !self.inner.cache_enabled {
-                return Became::Skipped("cache-disabled", "the cache is switched off".to_owned());
-            }
             let pause = match self.warm_once(read, set).await {
                 Ok(Warmed::NotStored(NotStored::Superseded)) if tries < TRIES => Duration::ZERO,
                 Err(error) if *error.code() == catalogue::BULKHEAD_FULL && tries < TRIES => {

@@ -69,6 +69,9 @@ async fn what_is_invalidated_while_it_is_warmed_is_warmed_again_one_after_the_ot
     // The answer under way is out of date, and so is asked for again at once; then the schedule looks, too.
     world.invalidate("account:1").await;
     world.after(5000).await;
+    // Whatever else makes it look.
+    world.invalidate("jobs").await;
+    world.after(1).await;
     assert_eq!(world.alacena.warmings().len(), 2, "one at a time");
     world.crm.let_out(10);
     world.until(|runs| ended(runs, WarmingTrigger::Invalidation) == 2).await;
@@ -94,6 +97,25 @@ async fn the_clock_on_the_wall_warms_too() {
     world.after(hours(48)).await;
     assert_eq!(ended(&world.alacena.warmings(), WarmingTrigger::Cron), 1, "not on a weekend");
     world.after(hours(24)).await;
+    world.until(|runs| ended(runs, WarmingTrigger::Cron) == 2).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_is_followed() {
+    let reads = READS.replace("at_start = false", "at_start = false, cron = \"0 6 * * *\"");
+    let world = World::started(&reads).await;
+    let hour = 3_600_000;
+    // Past six within one look: it is made up for, once.
+    world.runtime.step_wall_clock(7 * hour);
+    world.after(60_000).await;
+    world.until(|runs| ended(runs, WarmingTrigger::Cron) == 1).await;
+    world.after(60_000).await;
+    assert_eq!(ended(&world.alacena.warmings(), WarmingTrigger::Cron), 1);
+    // Back to five: six comes once more.
+    world.runtime.step_wall_clock(-2 * hour);
+    world.after(30 * 60_000).await;
+    assert_eq!(ended(&world.alacena.warmings(), WarmingTrigger::Cron), 1);
+    world.after(30 * 60_000).await;
     world.until(|runs| ended(runs, WarmingTrigger::Cron) == 2).await;
 }
 
