@@ -35,7 +35,7 @@ use tokio::sync::OwnedMutexGuard;
 use crate::{
     config::{Config, EmbeddedConfig, MemoryConfig, ServerConfig},
     handle::Alacena,
-    prepared::Prepared,
+    prepared::{Prepared, PreparedRead},
     preparing::prepare,
 };
 
@@ -46,8 +46,8 @@ pub struct Reloaded {
     pub reads_added: Vec<String>,
     /// Reads that are not declared any more, in order of name.
     pub reads_removed: Vec<String>,
-    /// Reads that are declared otherwise than before, in order of name: in themselves, in their class or in their
-    /// source.
+    /// Reads that are declared otherwise than before, in order of name: in themselves, in their class, in their source
+    /// or in the read that they ask first.
     pub reads_changed: Vec<String>,
     /// Settings that are other than those in force, and take effect at the next start: `server.listen`.
     pub needs_restart: Vec<&'static str>,
@@ -189,9 +189,11 @@ fn differences(before: &Prepared, after: &Prepared) -> Reloaded {
         let names = one.reads.iter().map(|read| &read.read.name);
         names.filter(|name| other.read(name).is_err()).cloned().collect()
     };
+    let generation = |read: &PreparedRead| read.rules.space.generation();
     let changed = after.reads.iter().filter(|read| {
         before.read(&read.read.name).is_ok_and(|known| {
-            known.declaration != read.declaration
+            generation(known) != generation(read)
+                || known.declaration != read.declaration
                 || known.rules.policy != read.rules.policy
                 || known.source.config != read.source.config
         })

@@ -259,6 +259,20 @@ async fn reloads_come_one_after_the_other_and_none_after_the_end() {
 }
 
 #[tokio::test]
+async fn an_answer_that_was_made_with_another_one_goes_with_it() {
+    let text = |owner: &str| {
+        let badge = "[reads.badge]\nsource = \"db\"\nsql = \"select :who as who\"\n\
+                     parent = { read = \"items\", take = { who = \"/0/owner\" } }\n";
+        format!("{}{badge}", items(&format!("select '{owner}' as owner from items")))
+    };
+    let running = Running::start(&text("ann")).await;
+    assert_eq!(running.answer("badge").await, (r#"[{"who":"ann"}]"#.to_owned(), false));
+    assert!(running.answer("badge").await.1);
+    assert_eq!(running.reload(&text("bob")).await.unwrap().reads_changed, ["badge", "items"]);
+    assert_eq!(running.answer("badge").await, (r#"[{"who":"bob"}]"#.to_owned(), false));
+}
+
+#[tokio::test]
 async fn an_application_keeps_its_classes() {
     let running = Running::start("").await;
     let class = running.alacena.class::<u64>("jobs", Policy::default()).unwrap();
