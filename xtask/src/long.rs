@@ -50,7 +50,7 @@ const LONG: &[Long] = &[
     Long {
         name: "slow-clients",
         about: "callers who behave beside slow, idle and flooding ones: p99, memory; sources that answer without end",
-        options: &[],
+        options: &["[ATTACK]"],
         run: slow_clients::measure,
     },
     Long {

@@ -34,14 +34,16 @@ const LONG: Duration = Duration::from_secs(20);
 async fn main() -> Outcome<()> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;
-    let program = std::env::args().nth(1).ok_or("say where the server is")?;
+    let mut arguments = std::env::args().skip(1);
+    let program = arguments.next().ok_or("say where the server is")?;
+    let wanted = arguments.next().unwrap_or_default();
     let upstream = upstream::start().await?;
     let server = Server::start(&program, upstream).await?;
     healthy::warm(server.address).await?;
     println!(
         "| attack | p99 alone | p99 beside it | ratio | memory before | most |\n|---|---:|---:|---:|---:|---:|"
     );
-    for attack in ATTACKS {
+    for attack in ATTACKS.iter().filter(|attack| attack.what.contains(&wanted)) {
         println!("{}", measure(&server, attack).await?);
     }
     println!(

@@ -10,6 +10,8 @@ pub(crate) const STALL_GRACE: Duration = Duration::from_secs(30);
 pub(crate) const TAKE_RATE_MIN: u64 = 1024;
 /// The largest head of a request over HTTP/1, and what is held of an answer that is not taken, in bytes.
 pub(crate) const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// What the kernel holds of an answer before it is sent, in bytes.
+pub(crate) const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 /// The largest head of a request over HTTP/2 once it is decoded, in bytes; its CONTINUATION frames are counted, too.
 pub(crate) const HTTP2_HEAD_BYTES_MAX: u32 = 16 * 1024;
 /// Requests at once on one HTTP/2 connection.

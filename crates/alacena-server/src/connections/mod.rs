@@ -26,6 +26,7 @@ use hyper::{
     service::Service,
 };
 use parking_lot::Mutex;
+use socket2::SockRef;
 use tokio::{
     net::TcpStream,
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
@@ -215,18 +216,21 @@ fn counted(address: IpAddr) -> Option<IpAddr> {
     }
 }
 
+/// Sets what the kernel does with the connection. Where it cannot, the connection works all the same.
 fn prepare(stream: &TcpStream) {
+    let socket = SockRef::from(stream);
     // Small answers must not wait for the acknowledgement of the one before (Nagle).
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
-    }
-    // What the kernel holds of an answer nobody takes is given up as ours is.
+    let mut set = socket.set_tcp_nodelay(true);
+    // The kernel would take megabytes of an answer that nobody takes, and keep them for as long as it is told that its
+    // end is still there.
     #[cfg(target_os = "linux")]
     {
-        let millis = u32::try_from(STALL_GRACE.as_millis()).unwrap_or(u32::MAX);
-        if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(stream, millis) {
-            tracing::debug!(%error, "cannot set TCP_USER_TIMEOUT");
-        }
+        set = set
+            .and_then(|()| socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX))
+            .and_then(|()| socket.set_tcp_user_timeout(Some(STALL_GRACE)));
+    }
+    if let Err(error) = set {
+        tracing::debug!(%error, "the kernel does not take an option of a connection");
     }
 }
 

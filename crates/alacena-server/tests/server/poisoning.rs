@@ -65,6 +65,8 @@ const HEADERS: &[(&str, &str)] = &[
     ("accept", "text/html"),
     ("accept-charset", "utf-7"),
     ("accept-language", "xx"),
+    ("accept-encoding", "gzip"),
+    ("accept-encoding", "br, zstd, deflate, *;q=0.1"),
     ("accept-encoding", "identity;q=0, evil"),
     ("cookie", "session=evil"),
     ("authorization", "Bearer evil"),

@@ -31,6 +31,27 @@ fn the_defaults_of_a_class_are_those_of_the_core() {
 }
 
 #[test]
+fn the_server_says_how_many_connections_there_may_be_and_how_long_they_may_be_idle() {
+    let limits = |text: &str| {
+        let server = parse(text).unwrap().server;
+        (server.connections_max, server.connections_per_address_max, server.idle_timeout.as_secs())
+    };
+    assert_eq!(limits(""), (10_000, 1_000, 60));
+    let text = "[server]\nconnections_max = 7\nconnections_per_address_max = 0\nidle_timeout = \"75s\"\n";
+    assert_eq!(limits(text), (7, 0, 75));
+    for (field, wrong) in [
+        ("connections_max", "0"),
+        ("connections_max", "1000001"),
+        ("connections_per_address_max", "-1"),
+        ("idle_timeout", "\"0s\""),
+        ("idle_timeout", "\"2h\""),
+    ] {
+        let (problem, _) = only(&format!("[server]\n{field} = {wrong}\n"));
+        assert!(problem.contains(&format!("server.{field}: is outside its limits")), "{problem}");
+    }
+}
+
+#[test]
 fn a_class_says_whether_it_is_refreshed_ahead_and_how_far_hits_extend_it() {
     let config =
         parse("[classes.jobs]\nttl = \"1m\"\nrefresh_ahead = false\nsliding_max = \"1h\"\n").unwrap();

@@ -1,8 +1,8 @@
 //! How large a request may be.
 
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{io::AsyncWriteExt, net::TcpStream, task::yield_now};
 
-use super::{open, rest_of};
+use super::{is_open, open, rest_of};
 use crate::support::Running;
 
 /// Sends `piece` over and over until the server closes; how many bytes went.
@@ -73,4 +73,31 @@ async fn a_body_that_says_it_is_too_large_is_refused_before_it_is_sent() {
         let answer = rest_of(open(server.address, request.as_bytes()).await).await;
         assert!(answer.starts_with("HTTP/1.1 413"), "{path}: {answer}");
     }
+}
+
+#[tokio::test]
+async fn all_bodies_that_are_arriving_have_a_largest_size_together() {
+    let server = Running::start("").await;
+    let head = "POST /reads/item HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+                content-length: 1048576\r\n\r\n";
+    let almost = head.to_owned() + &" ".repeat(1_000_000);
+    let mut arriving = Vec::new();
+    for _ in 0..75 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        // Whoever is refused hears of it before all is sent.
+        let _ = stream.write_all(almost.as_bytes()).await;
+        arriving.push(stream);
+    }
+    // 64 MiB hold 67 of them.
+    let refused = |streams: &[TcpStream]| streams.iter().filter(|stream| !is_open(stream)).count();
+    while refused(&arriving) < 8 {
+        yield_now().await;
+    }
+    server.pass(0).await;
+    assert_eq!(refused(&arriving), 8);
+    let answer = server.post("/reads/item", r#"{"id": 7}"#).await;
+    assert!(answer.status == 200, "there is room for a small one: {}", answer.raw);
+    let gone = arriving.into_iter().rev().find(|stream| !is_open(stream)).unwrap();
+    let said = rest_of(gone).await;
+    assert!(said.is_empty() || said.contains("server-busy"), "{said}");
 }
