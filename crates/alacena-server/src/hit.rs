@@ -90,7 +90,7 @@ fn find<B: HttpBody>(
         return None;
     }
     let page = edge::admit(settings, method, uri, headers).ok()?;
-    let read = app.alacena().declared_read(name).ok()?;
+    let read = app.alacena().find_read(name)?;
     let caller = token::admit(settings, Access::Public.needs(read.public), Some(peer), headers).ok()?;
     // What carries a token of ours is no credential of a source.
     let is_ours = read.credentials.iter().any(|header| caller.carried.is_in(header));

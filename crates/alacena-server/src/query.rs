@@ -5,11 +5,14 @@ use std::{borrow::Cow, ops::RangeInclusive, str::Utf8Error};
 use alacena::error::{Error, catalogue};
 use percent_encoding::percent_decode_str;
 
-/// The pairs of a query string, decoded.
+/// A name and its value, decoded.
+pub(crate) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+/// The pairs of a query string.
 ///
 /// # Errors
 /// `Invalid` where a name or a value is not UTF-8.
-pub(crate) fn query_pairs(query: &str) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, Error> {
+pub(crate) fn query_pairs(query: &str) -> Result<Vec<Pair<'_>>, Error> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         Ok((decode(name)?, decode(value)?))
@@ -29,7 +32,7 @@ fn decode(text: &str) -> Result<Cow<'_, str>, Utf8Error> {
 }
 
 /// A query with fixed names, each at most once.
-pub(crate) struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+pub(crate) struct Query<'a>(Vec<Pair<'a>>);
 
 impl<'a> Query<'a> {
     /// Reads `raw`, which may say `names` and nothing else.

@@ -99,6 +99,13 @@ impl Alacena {
         Ok(DeclaredRead { alacena: self.clone(), prepared })
     }
 
+    /// The declared read of this name, as it is now, if there is one: for who need not say what is wrong.
+    #[must_use]
+    pub fn find_read(&self, name: &str) -> Option<DeclaredRead> {
+        let prepared = Arc::clone(self.prepared().find_read(name)?);
+        Some(DeclaredRead { alacena: self.clone(), prepared })
+    }
+
     /// The declared writes, in order of name, as they are now.
     #[must_use]
     pub fn writes(&self) -> Arc<[Arc<Write>]> {

@@ -108,9 +108,13 @@ impl Prepared {
         self.reads.iter().map(|read| read.rules.space.generation())
     }
 
-    pub(crate) fn read(&self, name: &str) -> Result<&Arc<PreparedRead>, Error> {
+    pub(crate) fn find_read(&self, name: &str) -> Option<&Arc<PreparedRead>> {
         let at = self.reads.binary_search_by(|read| read.read.name.as_str().cmp(name));
-        at.map(|at| &self.reads[at]).map_err(|_| {
+        at.ok().map(|at| &self.reads[at])
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Result<&Arc<PreparedRead>, Error> {
+        self.find_read(name).ok_or_else(|| {
             let names = self.reads.iter().map(|read| read.read.name.as_str());
             not_declared("read", name, names)
         })

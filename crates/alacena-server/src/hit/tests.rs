@@ -172,7 +172,7 @@ impl Said {
         self
     }
 
-    fn to_host(mut self, host: &str) -> Self {
+    fn at_host(mut self, host: &str) -> Self {
         self.headers[0].1 = host.to_owned();
         self
     }
@@ -222,7 +222,7 @@ fn a_plain_hit_takes_the_short_way_however_it_is_written() {
         get("/reads/item?q=&id=7"),
         get("/reads/item?id=-5&mode=a+b"),
         get("/reads/item?id=-0&mode=%C3%A1%26="),
-        get("http://localhost/reads/item?id=7").to_host("box.lan"),
+        get("http://localhost/reads/item?id=7").at_host("box.lan"),
         get(ITEM).by(Method::HEAD),
         get(ITEM).with("if-none-match", etag),
         get(ITEM).with("if-none-match", etag).by(Method::HEAD),
@@ -235,7 +235,7 @@ fn a_plain_hit_takes_the_short_way_however_it_is_written() {
         get(ITEM).with("cache-control", "max-age=0"),
         get(ITEM).with("alacena-token", "anything"),
         get(ITEM).with("accept-encoding", "gzip, br"),
-        get(ITEM).to_host("BOX.lan:9"),
+        get(ITEM).at_host("BOX.lan:9"),
         get(ITEM).from("203.0.113.9:5000"),
     ] {
         short(&server, &said);
@@ -260,7 +260,7 @@ fn whatever_else_there_is_to_say_takes_the_long_way() {
         (get(ITEM).by(Method::POST), 400),
         (get(ITEM).by(Method::OPTIONS), 405),
         (get(ITEM).by(Method::DELETE), 405),
-        (get(ITEM).to_host("evil.example"), 403),
+        (get(ITEM).at_host("evil.example"), 403),
         (get(ITEM).with("host", "localhost"), 403),
         (get(ITEM).with("sec-fetch-site", "cross-site"), 403),
         (get(ITEM).with("cache-control", "no-cache"), 200),
@@ -285,7 +285,7 @@ fn tokens_open_the_same_doors_on_both_ways() {
         get(ITEM).with("authorization", "Bearer app"),
         get(ITEM).with("alacena-token", "ops"),
         get(ITEM).with("alacena-token", "ops").with("authorization", "Bearer nobody"),
-        get(ITEM).with("authorization", "bearer  app").to_host("any.example"),
+        get(ITEM).with("authorization", "bearer  app").at_host("any.example"),
         get(public),
         get(public).with("x-forwarded-for", "203.0.113.9"),
         get(public).from("203.0.113.9:5000"),
