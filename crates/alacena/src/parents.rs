@@ -61,8 +61,8 @@ pub(crate) struct Taken {
 pub(crate) enum Bound {
     /// It is kept as long as that one is fresh.
     Until(Moment),
-    /// It may be shared, and is not kept.
-    NotKept,
+    /// It may be shared, and is not kept, for this reason.
+    NotKept(NotStored),
     /// It may be neither.
     Private,
 }
@@ -186,18 +186,19 @@ impl Bound {
     fn of(parent: &Outcome<Body>, now: Moment) -> Self {
         match (parent.not_stored(), parent.stale()) {
             (Some(NotStored::Uncacheable | NotStored::Bypass), _) => Bound::Private,
-            (Some(_), _) | (_, Some(_)) => Bound::NotKept,
+            // What the parent depends on was invalidated while it was loading, and the child depends on it as well.
+            (Some(NotStored::Superseded), None) => Bound::NotKept(NotStored::Superseded),
+            (Some(_), _) | (_, Some(_)) => Bound::NotKept(NotStored::ParentNotFresh),
             (None, None) => Bound::Until(now + parent.fresh_for()),
         }
     }
 
     /// What comes home at `now`, within this bound.
     pub(crate) fn apply(self, loaded: Loaded, policy: &Policy, now: Moment) -> Loaded {
-        let withheld = Some(NotStored::ParentNotFresh);
         match self {
             Bound::Private => Loaded { cacheable: false, ..loaded },
-            Bound::NotKept => Loaded { withheld, ..loaded },
-            Bound::Until(end) if end <= now => Loaded { withheld, ..loaded },
+            Bound::NotKept(reason) => Loaded { withheld: Some(reason), ..loaded },
+            Bound::Until(end) if end <= now => Loaded { withheld: Some(NotStored::ParentNotFresh), ..loaded },
             Bound::Until(end) => {
                 let class = if loaded.value.is_some() { policy.ttl } else { policy.negative_ttl };
                 let own = loaded.terms.ttl.unwrap_or(class);

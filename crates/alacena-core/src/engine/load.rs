@@ -29,7 +29,8 @@ pub struct Loaded {
     pub value: Option<Value>,
     /// Whether it may be shared and kept.
     pub cacheable: bool,
-    /// Why it is not to be kept although it may be shared; `None`: nothing speaks against it.
+    /// Why it is not to be kept although it may be shared; `None`: nothing speaks against it. Whoever is answered with it
+    /// hears this, whatever else would have kept it from being kept.
     pub withheld: Option<NotStored>,
     /// How long it holds, where that is not for its class alone to say.
     pub terms: Terms,
@@ -154,8 +155,11 @@ impl Engine {
         loaded: Loaded,
         took: Duration,
     ) -> Settled {
-        let not_stored =
-            if question.mode == Mode::Bypass { NotStored::Bypass } else { NotStored::Uncacheable };
+        let not_stored = match loaded.withheld {
+            Some(reason) => reason,
+            None if question.mode == Mode::Bypass => NotStored::Bypass,
+            None => NotStored::Uncacheable,
+        };
         question.rules.counters.not_stored(not_stored);
         let draft = self.draft(question, loaded, token, took, Duration::ZERO);
         let entry = draft.under(question.key.as_bytes());
@@ -245,19 +249,18 @@ impl Engine {
         // Taken in the critical section, and dropped outside of it.
         let mut held = None;
         let not_stored = if cacheable {
-            landing.land(entry, |entry| {
+            landing.land(entry, withheld, |entry| {
                 held = self.0.memory.get(entry.key_bytes());
-                match (&held, withheld) {
+                match &held {
                     _ if !is_kept => Err(NotStored::NoTtl),
                     _ if too_large => Err(NotStored::TooLarge),
-                    (_, Some(reason)) => Err(reason),
                     // A newer version was put while this one was loading.
-                    (Some(held), None) if held.outranks(version) => Err(NotStored::Superseded),
+                    Some(held) if held.outranks(version) => Err(NotStored::Superseded),
                     _ => self.0.memory.put(entry).ok_or(NotStored::TooLarge),
                 }
             })
         } else {
-            landing.land_private(entry)
+            landing.land_private(entry, withheld)
         };
         match (not_stored, changed) {
             (Some(reason), _) => rules.counters.not_stored(reason),

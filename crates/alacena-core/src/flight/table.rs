@@ -228,15 +228,18 @@ impl Landing {
 
     /// Ends the flight with a value that may be shared. `store` keeps it, or says why not; it is called only if no
     /// later attempt has kept one and nothing that this one depends on was invalidated, in the critical section that
-    /// guards the key.
+    /// guards the key. A value that is `withheld` is never kept, and that is what is said of it.
     pub fn land(
         mut self,
         entry: Entry,
+        withheld: Option<NotStored>,
         store: impl FnOnce(Entry) -> Result<Victims, NotStored>,
     ) -> Option<NotStored> {
         let (token, kept) = (self.token.clone(), entry.clone());
-        let stored = self.finish(End::Loaded, None, |may_keep| {
-            if may_keep && token.is_current() { store(kept) } else { Err(NotStored::Superseded) }
+        let stored = self.finish(End::Loaded, None, |may_keep| match withheld {
+            Some(reason) => Err(reason),
+            None if may_keep && token.is_current() => store(kept),
+            None => Err(NotStored::Superseded),
         });
         let not_stored = stored.err();
         self.tell(Ok(Settled { entry, not_stored, private: false }));
@@ -244,9 +247,9 @@ impl Landing {
     }
 
     /// Ends the flight with a value that the source forbids to share: whoever joined asks for itself.
-    pub fn land_private(mut self, entry: Entry) -> Option<NotStored> {
+    pub fn land_private(mut self, entry: Entry, withheld: Option<NotStored>) -> Option<NotStored> {
         self.finish(End::Uncacheable, None, |_| ());
-        let not_stored = Some(NotStored::Uncacheable);
+        let not_stored = Some(withheld.unwrap_or(NotStored::Uncacheable));
         self.tell(Ok(Settled { entry, not_stored, private: true }));
         not_stored
     }

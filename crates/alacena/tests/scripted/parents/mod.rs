@@ -2,4 +2,5 @@
 
 mod coherence;
 mod guard;
+mod random;
 mod taking;
