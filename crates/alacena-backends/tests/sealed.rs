@@ -151,6 +151,23 @@ async fn a_start_that_was_interrupted_while_it_sealed_is_made_up_for() {
 }
 
 #[tokio::test]
+async fn a_store_that_cannot_be_sealed_is_not_opened_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = filled(folder.path(), None).await;
+    let in_the_way = folder.path().join("store.redb.draft");
+    fs::create_dir(&in_the_way).unwrap();
+    let error = open(folder.path(), only(1)).unwrap_err();
+    assert_eq!(error.code(), &catalogue::STORE_FAILED);
+    assert!(error.to_string().contains("store.redb.draft cannot be opened"), "{error}");
+
+    let ledger = open(folder.path(), None).unwrap();
+    holds_everything(&ledger, &secret).await;
+    ledger.close().await;
+    fs::remove_dir(&in_the_way).unwrap();
+    holds_everything(&open(folder.path(), only(1)).unwrap(), &secret).await;
+}
+
+#[tokio::test]
 async fn words_put_into_a_sealed_store_are_not_believed() {
     let folder = tempfile::tempdir().unwrap();
     filled(folder.path(), only(1)).await;

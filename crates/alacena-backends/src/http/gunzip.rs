@@ -15,7 +15,7 @@ const RATIO_FREE_BYTES: usize = 64 * 1024;
 pub enum Refusal {
     /// It became larger than an answer may be.
     TooLarge,
-    /// It became more than [`RATIO_MAX`] times as large as it was.
+    /// It became more than a hundred times as large as it was.
     Bomb,
     /// It is not gzip, or not all of it.
     Corrupt,
