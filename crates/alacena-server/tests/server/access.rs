@@ -72,7 +72,7 @@ fn request(method: &str, path: &str) -> Request {
             .with("accept", "application/json, text/event-stream"),
         (_, path @ "/cache/invalidate") => post(path, r#"{"all": true}"#),
         (_, path @ "/reads/item/batch") => post(path, r#"{"calls": [{"id": 7}]}"#),
-        (_, path @ "/cache/clear") => post(path, ""),
+        (_, path @ ("/cache/clear" | "/cache/reload")) => post(path, ""),
         (_, path @ "/cache/warming") => post(path, r#"{"reads": [{"name": "item", "params": {"id": 7}}]}"#),
         (_, path @ "/writes/order") => post(path, r#"{"company": 1, "amount": 1}"#),
         (_, _) => post("/reads/item", r#"{"id": 7}"#),

@@ -223,6 +223,8 @@ async fn answers_have_the_shape_that_is_described() {
     let document = document(&server).await;
     let dry = server.post("/cache/invalidate", r#"{"tags": ["item:7"], "dryRun": true}"#).await.json();
     agree(&document, &document["components"]["schemas"]["WouldInvalidate"], &dry, "dryRun");
+    let reloaded = server.post("/cache/reload", "").await.json();
+    agree(&document, &document["components"]["schemas"]["Reloaded"], &reloaded, "reload");
     for path in [
         "/reads",
         "/cache/health",
