@@ -172,7 +172,7 @@ pub(crate) static ROUTES: &[Route] = &[
         method: "GET",
         path: "/cache/warming",
         access: Access::Role(Role::Operate),
-        what: "The warmings under way and the 50 that have ended last, newest first; `format=display`.",
+        what: "The warmings under way and the 50 that have ended last, newest first, without their reads; `format=display`.",
         operation: Operation::One("warmings", describe::warmings),
         handler: || get(warming::list),
     },

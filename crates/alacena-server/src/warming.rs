@@ -81,7 +81,7 @@ fn call(alacena: &Alacena, wanted: &WantedRead) -> Result<WarmCall, Error> {
 pub(crate) async fn list(State(app): State<App>, RawQuery(raw): RawQuery) -> Result<Response, Problem> {
     let query = Query::read(raw.as_deref(), &["format"])?;
     let runs = app.alacena().warmings();
-    display::answer(&query, json!({ "warmings": runs.iter().map(shape).collect::<Vec<_>>() }))
+    display::answer(&query, json!({ "warmings": runs.iter().map(summary).collect::<Vec<_>>() }))
 }
 
 /// `GET /cache/warming/{id}`: how far one is.
@@ -111,6 +111,13 @@ impl FromRequestParts<App> for Id {
 }
 
 fn shape(run: &WarmingRun) -> Value {
+    let mut shape = summary(run);
+    shape["reads"] = run.reads.iter().map(of_read).collect();
+    shape
+}
+
+/// All of it but what became of each read: those can be many.
+fn summary(run: &WarmingRun) -> Value {
     let sum = |count: fn(&ReadWarming) -> u64| run.reads.iter().map(count).sum::<u64>();
     json!({
         "id": run.id.to_string(),
@@ -125,7 +132,6 @@ fn shape(run: &WarmingRun) -> Value {
         "fresh": sum(|read| read.fresh),
         "skipped": sum(|read| read.skipped_by_reason.values().sum()),
         "failed": sum(|read| read.failed_by_reason.values().sum()),
-        "reads": run.reads.iter().map(of_read).collect::<Vec<_>>(),
     })
 }
 

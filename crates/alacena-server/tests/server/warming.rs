@@ -56,6 +56,7 @@ async fn what_is_named_is_there_before_anybody_asks() {
     let list = server.get("/cache/warming").await.json();
     let ids: Vec<_> = list["warmings"].as_array().unwrap().iter().map(|run| run["id"].clone()).collect();
     assert_eq!(ids, [again["id"].clone(), done["id"].clone()], "newest first");
+    assert!(list["warmings"][0].get("reads").is_none(), "they can be many");
     let shown = server.get("/cache/warming?format=display").await.json();
     assert!(shown["warmings"][0]["startedAt"].as_str().unwrap().starts_with("2026-11-20T"));
     let metrics = server.get("/metrics").await;
