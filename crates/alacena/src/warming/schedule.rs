@@ -90,8 +90,8 @@ async fn keep(warming: Arc<Warming>, inner: Weak<Inner>) {
             let alacena = Alacena { inner };
             alacena.warm_at_start();
             let now = warming.runtime.unix_millis();
+            alacena.warm_in_time(last, now);
             // A clock that is set back begins anew.
-            alacena.warm_in_time(last.min(now), now);
             last = now;
             alacena.warm_touched();
         }

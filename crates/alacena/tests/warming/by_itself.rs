@@ -2,9 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use alacena::{Alacena, WarmingTrigger, error::catalogue, ledger::Target};
+use alacena::{Alacena, WarmingTrigger, ledger::Target, runtime::SharedRuntime};
+use alacena_testkit::{FakeRuntime, settle};
 
-use crate::world::{JOBS, READS, World, configuration, ended};
+use crate::world::{Crm, JOBS, READS, World, configuration, ended};
 
 #[tokio::test]
 async fn what_is_declared_is_there_before_anybody_asks() {
@@ -138,20 +139,21 @@ async fn another_configuration_is_followed() {
 }
 
 #[tokio::test]
-async fn a_schedule_keeps_nothing_alive() {
-    let world = World::started(READS).await;
-    let World { crm, alacena, runtime, folder } = world;
+async fn a_schedule_keeps_nothing_alive_and_ends() {
+    let (crm, folder) = (Crm::start().await, tempfile::tempdir().unwrap());
+    let reads = READS.replace("size = 50 }] }", "size = 50 }], at_start = false }");
+    let config = configuration(folder.path(), &crm.base, &reads);
+    let runtime: SharedRuntime = Arc::new(FakeRuntime::new(1));
+    let alacena = Alacena::open(&config, Arc::clone(&runtime)).await.unwrap();
+    alacena.keep_warm();
+    settle().await;
     drop(alacena);
-    let config = configuration(folder.path(), &crm.base, READS);
-    // The store belongs to one Alacena at a time.
-    let opened = async {
-        loop {
-            match Alacena::open(&config, Arc::new(runtime.clone())).await {
-                Ok(alacena) => break alacena,
-                Err(error) => assert_eq!(error.code(), &catalogue::STORE_OWNED),
-            }
+    let gone = async {
+        while Arc::strong_count(&runtime) > 1 {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), opened).await.unwrap();
+    let waited = tokio::time::timeout(Duration::from_secs(20), gone).await;
+    assert!(waited.is_ok(), "something still holds the runtime");
+    assert_eq!(crm.asked(), [""; 0]);
 }
