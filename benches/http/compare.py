@@ -6,8 +6,8 @@
 
 Each server has one worker and is held to one processor, whoever asks to the other. In every round each has its turn;
 what counts is the ratio within a round, since a shared machine is never the same twice. The processor's time for one
-request is what its kernel booked to the server, which a neighbour disturbs less than the rate. What is printed are
-tables as benches/RESULTS.md has them.
+request is what its kernel booked to the server, which a neighbour disturbs less than the rate. It stands beside that of who
+asks: where the latter is more, the rate is that of who asks. What is printed are tables as benches/RESULTS.md has them.
 
 Needs nginx, Varnish and wrk (Debian: nginx varnish wrk).
 """
@@ -18,6 +18,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import socket
 import statistics
@@ -196,14 +197,15 @@ def _spawn(stack, port, command):
 
 
 def _turns(peers, size, arguments):
-    """Who is asked by whom: a name, and what measures its requests a second, its p99 in milliseconds and the
-    microseconds that one request takes of its processor."""
+    """Who is asked by whom: a name, and what measures its requests a second, its p99 in milliseconds, and the
+    microseconds that one request takes of its processor and of the one of who asks."""
 
     def measured(peer, ask):
         def turn():
-            before = peer.cpu()
+            before, asking = peer.cpu(), _children_cpu()
             requests, rate, late = ask(peer.url(size), size, arguments)
-            return rate, late, (peer.cpu() - before) * 1e6 / requests
+            each = 1e6 / requests
+            return rate, late, (peer.cpu() - before) * each, (_children_cpu() - asking) * each
 
         return turn
 
@@ -236,6 +238,12 @@ def _by_bench(url, size, arguments):
     return said["answered"], said["perSecond"], said["milliseconds"]["p99"]
 
 
+def _children_cpu():
+    """Seconds of processor time of the children that have ended: none of the servers is among them yet."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def _asked(command, arguments):
     command = ["taskset", "-c", str(WRK_CPU), *command]
     run = subprocess.run(command, check=True, capture_output=True, text=True, timeout=arguments.seconds + 60)
@@ -243,20 +251,21 @@ def _asked(command, arguments):
 
 
 def _report(label, peers, rounds):
-    print(f"\n| {label} | requests/s | p99 | cpu | rate, ours to theirs | p99 | cpu |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    print(f"\n| {label} | requests/s | p99 | cpu | wrk's cpu | rate, ours to theirs | p99 | cpu |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for name in [peer.name for peer in peers]:
         ratios = [_ratio(rounds, OURS, name, at) if name != OURS else "" for at in range(3)]
         print(f"| {name} | {_measured(rounds, name)} | {' | '.join(ratios)} |")
-    print(f"\n| {label} | requests/s | p99 | cpu | rate, to wrk's | p99 |\n|---|---:|---:|---:|---:|---:|")
+    print(f"\n| {label} | requests/s | p99 | cpu | its own cpu | rate, to wrk's | p99 |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
     print(f"| wrk | {_measured(rounds, OURS)} | | |")
     ratios = [_ratio(rounds, BENCH, OURS, at) for at in range(2)]
     print(f"| {BENCH} | {_measured(rounds, BENCH)} | {' | '.join(ratios)} |")
 
 
 def _measured(rounds, name):
-    rate, late, cpu = (statistics.median(turns[name][at] for turns in rounds) for at in range(3))
-    return f"{rate:,.0f} | {late:.2f} ms | {cpu:.1f} µs"
+    rate, late, cpu, asking = (statistics.median(turns[name][at] for turns in rounds) for at in range(4))
+    return f"{rate:,.0f} | {late:.2f} ms | {cpu:.1f} µs | {asking:.1f} µs"
 
 
 def _ratio(rounds, one, other, at):
