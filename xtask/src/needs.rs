@@ -23,6 +23,8 @@ pub(crate) enum Need {
     Promtool,
     /// Counts instructions.
     Valgrind,
+    /// Compiles libFuzzer.
+    Cpp,
     /// The caches that ours is compared with, and who asks them.
     HttpPeers,
 }
@@ -55,6 +57,7 @@ impl Need {
             Need::McpSuite => "mcp-suite",
             Need::Promtool => "promtool",
             Need::Valgrind => "valgrind",
+            Need::Cpp => "g++",
             Need::HttpPeers => "nginx",
         }
     }
@@ -67,6 +70,7 @@ impl Need {
             Need::McpSuite => "judges /mcp, with the Node it wants (npm, kept under target/)",
             Need::Promtool => "checks /metrics as Prometheus would read it (Debian: prometheus)",
             Need::Valgrind => "counts the instructions of an invalidation (Debian: valgrind)",
+            Need::Cpp => "compiles libFuzzer, which is written in C++ (Debian: g++)",
             Need::HttpPeers => {
                 "with Varnish, what a hit over HTTP is compared with; wrk asks (Debian: nginx varnish wrk)"
             }
@@ -80,6 +84,7 @@ impl Need {
             Need::Npm => &["npm"],
             Need::Promtool => &["prometheus"],
             Need::Valgrind => &["valgrind"],
+            Need::Cpp => &["g++"],
             Need::HttpPeers => &["nginx", "varnish", "wrk"],
         }
     }
@@ -101,6 +106,7 @@ impl Need {
             ))),
             Need::Promtool => works(program("promtool").arg("--version")),
             Need::Valgrind => works(program("valgrind").arg("--version")),
+            Need::Cpp => works(program("c++").arg("--version")),
             Need::HttpPeers => {
                 // Debian keeps servers in a folder that is on root's path only.
                 let all = "PATH=$PATH:/usr/sbin; command -v nginx && command -v varnishd && command -v wrk";

@@ -38,6 +38,12 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "rustdoc", about: "the documentation builds", needs: &[], run: rustdoc },
     Step { name: "features", about: "every feature builds alone, and none", needs: &[], run: features },
     Step {
+        name: "fuzz",
+        about: "every fuzz target type-checks as libFuzzer takes it",
+        needs: &[Need::Cpp],
+        run: fuzz,
+    },
+    Step {
         name: "mcp",
         about: "the official MCP client uses the quickstart",
         needs: &[Need::Python, Need::McpClient],
@@ -122,6 +128,10 @@ fn rustdoc() -> Result {
         doc.env("RUSTDOCFLAGS", "-D warnings");
     }
     run(&mut doc)
+}
+
+fn fuzz() -> Result {
+    run(&mut cargo(&["check", "--locked", "--package", "alacena-fuzz", "--features", "libfuzzer", "--bins"]))
 }
 
 fn features() -> Result {
