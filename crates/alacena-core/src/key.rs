@@ -147,6 +147,7 @@ impl KeyBytes {
         Key(self.as_bytes().into())
     }
 
+    #[inline]
     fn push(&mut self, part: &[u8]) -> Result<(), Error> {
         // Where it does not fit 16 bits, the part itself does not fit either.
         let length = u16::try_from(part.len()).unwrap_or(u16::MAX);
@@ -154,18 +155,25 @@ impl KeyBytes {
         self.extend(part)
     }
 
+    #[inline]
     fn extend(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let end = self.length + bytes.len();
-        if let Some(room) = self.short.get_mut(self.length..end) {
-            room.copy_from_slice(bytes);
-        } else if end <= KEY_BYTES_MAX {
-            if self.length <= SHORT_BYTES {
-                self.long.extend_from_slice(&self.short[..self.length]);
-            }
-            self.long.extend_from_slice(bytes);
-        } else {
+        let Some(room) = self.short.get_mut(self.length..end) else { return self.extend_long(bytes) };
+        room.copy_from_slice(bytes);
+        self.length = end;
+        Ok(())
+    }
+
+    #[cold]
+    fn extend_long(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let end = self.length + bytes.len();
+        if end > KEY_BYTES_MAX {
             return Err(too_long(format!("a key has at most {KEY_BYTES_MAX} bytes")));
         }
+        if self.length <= SHORT_BYTES {
+            self.long.extend_from_slice(&self.short[..self.length]);
+        }
+        self.long.extend_from_slice(bytes);
         self.length = end;
         Ok(())
     }
@@ -294,32 +302,35 @@ impl KeySpace {
         principal: Option<Principal>,
         rest: impl IntoIterator<Item = S>,
     ) -> Result<Key, Error> {
-        self.key_bytes(principal, rest).map(|bytes| bytes.to_key())
+        let mut bytes = KeyBytes::default();
+        self.write_key(&mut bytes, principal, rest)?;
+        Ok(bytes.to_key())
     }
 
-    /// The bytes of that key, to look it up by: no memory is asked for where they are few.
+    /// Writes that key to `bytes`, which is empty, to look it up by: no memory is asked for where it is short.
     ///
     /// # Errors
     /// As [`key`](KeySpace::key).
-    pub fn key_bytes<S: AsRef<str>>(
+    #[inline]
+    pub fn write_key<S: AsRef<str>>(
         &self,
+        bytes: &mut KeyBytes,
         principal: Option<Principal>,
         rest: impl IntoIterator<Item = S>,
-    ) -> Result<KeyBytes, Error> {
-        let mut bytes = KeyBytes::default();
+    ) -> Result<(), Error> {
         match &principal {
             None => bytes.extend(&self.shared)?,
-            Some(principal) => head(&mut bytes, self, &principal.0)?,
+            Some(principal) => head(bytes, self, &principal.0)?,
         }
         let mut segments = self.constant.len();
         for segment in rest {
             bytes.push(segment.as_ref().as_bytes())?;
             segments += 1;
             if segments > SEGMENTS_MAX {
-                return Err(too_long(format!("a key has at most {SEGMENTS_MAX} segments")));
+                return Err(too_many_segments());
             }
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// The namespace of these keys.
@@ -360,6 +371,11 @@ fn head(bytes: &mut KeyBytes, space: &KeySpace, principal: &[u8]) -> Result<(), 
         bytes.push(part)?;
     }
     space.constant.iter().try_for_each(|segment| bytes.push(segment.as_bytes()))
+}
+
+#[cold]
+fn too_many_segments() -> Error {
+    too_long(format!("a key has at most {SEGMENTS_MAX} segments"))
 }
 
 fn too_long(detail: String) -> Error {

@@ -307,8 +307,17 @@ impl<V> Outcome<V> {
     }
 }
 
+impl<V: Any + Send + Sync> Outcome<V> {
+    /// A fresh hit; `None` where there is no value of this type.
+    #[inline]
+    pub(crate) fn hit(entry: Entry, at: Moment) -> Option<Self> {
+        held::<V>(&entry)?;
+        Some(Self { entry, at, besides: None, of: PhantomData })
+    }
+}
+
 impl Outcome {
-    pub(crate) fn hit(entry: Entry, at: Moment) -> Self {
+    pub(crate) fn fresh(entry: Entry, at: Moment) -> Self {
         Self { entry, at, besides: None, of: PhantomData }
     }
 
@@ -363,6 +372,7 @@ impl<V: Any + Send + Sync> Deref for Shared<V> {
 }
 
 /// What an entry holds as a `V`, which may be the [`Value`] itself.
+#[inline]
 fn held<V: Any + Send + Sync>(entry: &Entry) -> Option<&V> {
     let value = entry.value()?;
     (value as &dyn Any).downcast_ref().or_else(|| value.downcast_ref())

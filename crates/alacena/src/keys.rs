@@ -140,7 +140,8 @@ impl Keys {
                 Some(value.unwrap_or_default())
             }
         });
-        let bytes = self.space.key_bytes(principal, segments)?;
+        let mut bytes = KeyBytes::default();
+        self.space.write_key(&mut bytes, principal, segments)?;
         filled.map(|()| bytes)
     }
 

@@ -164,7 +164,12 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
     where
         F: Future<Output = Result<Option<V>, Error>> + Send + 'static,
     {
-        self.ask(key, tags, Mode::Normal, load).await
+        let mode = self.alacena.mode(Mode::Normal);
+        match self.look(key, mode)? {
+            Looked::Hit(outcome) => Ok(outcome),
+            // In a box of its own, so that a hit moves nothing of it about.
+            Looked::Missed(key) => Box::pin(self.ask(key, tags, mode, load)).await,
+        }
     }
 
     /// The values of many keys of one segment, in their order: out of the memory, or by one `load` for all that nobody
@@ -229,7 +234,7 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
     where
         F: Future<Output = Result<Option<V>, Error>> + Send + 'static,
     {
-        self.ask(key, tags, Mode::Refresh, load).await
+        self.ask(self.key(key)?, tags, self.alacena.mode(Mode::Refresh), load).await
     }
 
     /// The value of `key` out of the memory, or `None`: no source is asked.
@@ -237,13 +242,11 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
     /// # Errors
     /// `Invalid` for a key beyond its limits.
     pub fn get(&self, key: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Option<Outcome<V>>, Error> {
-        let key = self.rules.space.key_bytes(None, key)?;
-        if self.alacena.mode(Mode::Normal) == Mode::Normal
-            && let Some(outcome) = self.hit(&key)
-        {
-            return typed(outcome).map(Some);
-        }
-        let question = Question::new(&self.rules, key.to_key(), [])?;
+        let key = match self.look(key, self.alacena.mode(Mode::Normal))? {
+            Looked::Hit(outcome) => return Ok(Some(outcome)),
+            Looked::Missed(key) => key,
+        };
+        let question = Question::new(&self.rules, key, [])?;
         self.engine().get(&question).map(typed).transpose()
     }
 
@@ -271,37 +274,21 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
         self.apply(&Step::Dep(Dep::class(self.rules.space.namespace(), self.rules.space.class())))
     }
 
-    async fn ask<F>(
-        &self,
-        key: impl IntoIterator<Item = impl AsRef<str>>,
-        tags: &[&str],
-        mode: Mode,
-        load: impl FnOnce() -> F + Send + 'static,
-    ) -> Result<Outcome<V>, Error>
-    where
-        F: Future<Output = Result<Option<V>, Error>> + Send + 'static,
-    {
-        let mode = self.alacena.mode(mode);
-        let key = {
-            let key = self.rules.space.key_bytes(None, key)?;
-            if mode == Mode::Normal
-                && let Some(outcome) = self.hit(&key)
-            {
-                return typed(outcome);
-            }
-            key.to_key()
-        };
-        // In a box of its own, so that a hit moves nothing of it about.
-        Box::pin(self.ask_at_length(key, tags, mode, load)).await
-    }
-
     /// The short way: neither a key nor a tag is made.
-    fn hit(&self, key: &KeyBytes) -> Option<Outcome> {
+    #[inline]
+    fn look(&self, key: impl IntoIterator<Item = impl AsRef<str>>, mode: Mode) -> Result<Looked<V>, Error> {
+        let mut bytes = KeyBytes::default();
+        self.rules.space.write_key(&mut bytes, None, key)?;
         let engine = self.engine();
-        engine.hit(&self.rules, key.as_bytes(), engine.runtime().coarse())
+        if mode == Mode::Normal
+            && let Some(outcome) = engine.hit(&self.rules, bytes.as_bytes(), engine.runtime().coarse())
+        {
+            return Ok(Looked::Hit(outcome));
+        }
+        Ok(Looked::Missed(bytes.to_key()))
     }
 
-    async fn ask_at_length<F>(
+    async fn ask<F>(
         &self,
         key: Key,
         tags: &[&str],
@@ -345,6 +332,12 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
     fn key(&self, key: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Key, Error> {
         self.rules.space.key(None, key)
     }
+}
+
+/// What a look into the memory gives a class.
+enum Looked<V> {
+    Hit(Outcome<V>),
+    Missed(Key),
 }
 
 /// What a load brought home, as the engine takes it.

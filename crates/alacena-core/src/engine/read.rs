@@ -33,10 +33,14 @@ impl Engine {
     /// Answers with a fresh entry, or not at all: never asks a source.
     #[must_use]
     pub fn get(&self, question: &Question) -> Option<Outcome> {
-        self.hit_of(question).or_else(|| self.get_at_length(question))
+        match self.hit_of(question) {
+            None => self.get_at_length(question),
+            hit => hit,
+        }
     }
 
     /// The short way, for a question that may take it.
+    #[inline]
     fn hit_of(&self, question: &Question) -> Option<Outcome> {
         if question.mode != Mode::Normal {
             return None;
@@ -45,6 +49,7 @@ impl Engine {
     }
 
     #[cold]
+    #[inline(never)]
     fn get_at_length(&self, question: &Question) -> Option<Outcome> {
         let now = self.0.runtime.now();
         match self.look(question, now) {
@@ -325,7 +330,7 @@ pub(super) fn hit(rules: &Rules, entry: Entry, now: Moment) -> Outcome {
         entry.slide(now, age_max);
     }
     if now < entry.lifetime().fresh_until {
-        return Outcome::hit(entry, now);
+        return Outcome::fresh(entry, now);
     }
     counters.stale(StaleReason::Revalidating);
     stale(entry, now, None, StaleReason::Revalidating, false)

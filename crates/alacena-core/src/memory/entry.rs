@@ -2,13 +2,13 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicU16, AtomicU32, Ordering},
+    sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering},
     time::Duration,
 };
 
 use triomphe::ThinArc;
 
-use super::span::Span;
+use super::span::{ShortSpan, Span};
 use crate::{
     freshness::{Freshness, Lifetime, REFRESH_AHEAD_SCALES, judge, refresh_scale},
     key::Key,
@@ -19,7 +19,7 @@ use crate::{
 
 /// Hits that are counted: enough to see how often a key is asked for, few enough that a hot one is mostly only read.
 /// With the last of them a key is hot.
-const HITS_COUNTED_MAX: u16 = 128;
+const HITS_COUNTED_MAX: u8 = 128;
 
 /// Bytes that the place of an entry takes in the table: its slot and its share of the index, with the room that both
 /// keep to grow.
@@ -35,8 +35,7 @@ const FIXED_BYTES: usize = TABLE_BYTES + 2 * size_of::<usize>() + size_of::<Head
 #[derive(Clone)]
 pub struct Entry(ThinArc<Head, u8>);
 
-/// Everything but the key. Times are spans of four bytes from `loaded_at`; the larger fields come first, so that none
-/// is wasted between them.
+/// Everything but the key, in 72 bytes. Times are spans of four bytes from `loaded_at`.
 struct Head {
     value: Option<Value>,
     token: Token,
@@ -48,16 +47,17 @@ struct Head {
     /// For how long after that it stands in for a source that fails.
     stand_in: Span,
     load_took: Span,
-    /// What a refresh ahead measures the time that is left by: a [`Span`], the time of a load, or more once the key is
-    /// hot.
-    ahead: AtomicU32,
     /// By how much hits have put off its end: a [`Span`].
     put_off: AtomicU32,
-    weight: u32,
+    /// What a refresh ahead measures the time that is left by: a [`ShortSpan`], the time of a load, or more once the key
+    /// is hot.
+    ahead: AtomicU16,
     /// Hits, counted up to [`HITS_COUNTED_MAX`].
-    hits: AtomicU16,
+    hits: AtomicU8,
     changed: Option<bool>,
 }
+
+const _: () = assert!(size_of::<Head>() == 72, "a million entries are a million times this");
 
 /// What is to become an entry.
 #[derive(Debug)]
@@ -85,7 +85,6 @@ impl Draft {
     #[must_use]
     pub fn under(self, key: &[u8]) -> Entry {
         let Self { value, token, lifetime, load_took, changed } = self;
-        let weight = FIXED_BYTES + key.len() + value.as_ref().map_or(0, Value::bytes);
         let head = Head {
             value,
             token,
@@ -94,10 +93,9 @@ impl Draft {
             revalidate: Span::from(lifetime.revalidate_until - lifetime.fresh_until),
             stand_in: Span::from(lifetime.stand_in_until - lifetime.fresh_until),
             load_took: Span::from(load_took),
-            ahead: AtomicU32::new(Span::from(load_took).0),
+            ahead: AtomicU16::new(ShortSpan::from(load_took).0),
             put_off: AtomicU32::new(0),
-            weight: u32::try_from(weight).unwrap_or(u32::MAX),
-            hits: AtomicU16::new(0),
+            hits: AtomicU8::new(0),
             changed,
         };
         Entry(ThinArc::from_header_and_slice(head, key))
@@ -149,14 +147,12 @@ impl Entry {
     #[must_use]
     pub fn with_value(&self, value: Value) -> Self {
         let head = self.head();
-        let weight = self.weight() - head.value.as_ref().map_or(0, Value::bytes) + value.bytes();
         let head = Head {
             value: Some(value),
             token: head.token.clone(),
-            ahead: AtomicU32::new(head.ahead.load(Ordering::Relaxed)),
+            ahead: AtomicU16::new(head.ahead.load(Ordering::Relaxed)),
             put_off: AtomicU32::new(head.put_off.load(Ordering::Relaxed)),
-            weight: u32::try_from(weight).unwrap_or(u32::MAX),
-            hits: AtomicU16::new(head.hits.load(Ordering::Relaxed)),
+            hits: AtomicU8::new(head.hits.load(Ordering::Relaxed)),
             ..*head
         };
         Self(ThinArc::from_header_and_slice(head, self.key_bytes()))
@@ -181,7 +177,7 @@ impl Entry {
     #[must_use]
     pub fn is_plainly_fresh(&self, coarse: Moment) -> bool {
         let head = self.head();
-        let ahead = Span(head.ahead.load(Ordering::Relaxed)).nanos();
+        let ahead = ShortSpan(head.ahead.load(Ordering::Relaxed)).nanos();
         let margin = COARSE_LAG_NANOS.saturating_add(u64::from(REFRESH_AHEAD_SCALES).saturating_mul(ahead));
         coarse.nanos().saturating_add(margin) < head.loaded_at.nanos().saturating_add(head.fresh.nanos())
     }
@@ -195,19 +191,29 @@ impl Entry {
     /// Counts a hit at `now`; how many there were before, as far as they are counted.
     #[inline]
     pub fn count_hit(&self, now: Moment) -> u32 {
-        let head = self.head();
-        let before = head.hits.load(Ordering::Relaxed);
-        if before < HITS_COUNTED_MAX && head.hits.fetch_add(1, Ordering::Relaxed) == HITS_COUNTED_MAX - 1 {
-            let scale = refresh_scale(self.load_took(), HITS_COUNTED_MAX.into(), now - head.loaded_at);
-            head.ahead.store(Span::from(scale).0, Ordering::Relaxed);
+        let hits = &self.head().hits;
+        let before = hits.load(Ordering::Relaxed);
+        if before < HITS_COUNTED_MAX {
+            // Of hits that come at once one is counted, so that there is one that is the last.
+            let counted = hits.compare_exchange(before, before + 1, Ordering::Relaxed, Ordering::Relaxed);
+            if counted == Ok(HITS_COUNTED_MAX - 1) {
+                self.turn_hot(now);
+            }
         }
         before.into()
+    }
+
+    #[cold]
+    fn turn_hot(&self, now: Moment) {
+        let Head { loaded_at, ahead, .. } = self.head();
+        let scale = refresh_scale(self.load_took(), HITS_COUNTED_MAX.into(), now - *loaded_at);
+        ahead.store(ShortSpan::from(scale).0, Ordering::Relaxed);
     }
 
     /// What a refresh ahead measures the time that is left by.
     #[must_use]
     pub fn ahead(&self) -> Duration {
-        Span(self.head().ahead.load(Ordering::Relaxed)).duration()
+        ShortSpan(self.head().ahead.load(Ordering::Relaxed)).duration()
     }
 
     /// Begins its TTL anew, as far as its absolute age may go.
@@ -221,7 +227,7 @@ impl Entry {
     /// What it costs in memory, in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.head().weight as usize
+        FIXED_BYTES + self.key_bytes().len() + self.value().map_or(0, Value::bytes)
     }
 
     /// Whether this entry stands, and is of a newer version than `version`; false where either has none.

@@ -24,36 +24,38 @@ use std::{any::Any, fmt};
 /// ```
 pub struct Value {
     any: Box<dyn Any + Send + Sync>,
-    digest: u64,
     /// Means something only where there is one.
     version: u64,
+    digest: u32,
+    /// The weight, and whether there is a version: an entry has no byte to lose.
     weight: u32,
-    is_versioned: bool,
 }
+
+/// Set in the weight of a value that has a version.
+const IS_VERSIONED: u32 = 1 << 31;
 
 impl Value {
     /// Wraps `inner`. `weight` is what its contents cost in memory, in bytes, beside its own size; `digest` is equal for
-    /// equal values and tells whether a refresh changed anything.
+    /// equal values and tells whether a refresh changed anything: of it, 32 bits are kept.
     pub fn new<T: Any + Send + Sync>(inner: T, weight: usize, digest: u64) -> Self {
         Self {
             any: Box::new(inner),
-            digest,
             version: 0,
-            weight: u32::try_from(weight).unwrap_or(u32::MAX),
-            is_versioned: false,
+            digest: (digest ^ digest >> 32) as u32,
+            weight: u32::try_from(weight).unwrap_or(u32::MAX).min(IS_VERSIONED - 1),
         }
     }
 
     /// The same value with its version at the source: of two values of one key the greater one is the newer.
     #[must_use]
     pub fn with_version(self, version: u64) -> Self {
-        Self { version, is_versioned: true, ..self }
+        Self { version, weight: self.weight | IS_VERSIONED, ..self }
     }
 
     /// Its version at the source, where it has one.
     #[must_use]
     pub fn version(&self) -> Option<u64> {
-        self.is_versioned.then_some(self.version)
+        (self.weight & IS_VERSIONED != 0).then_some(self.version)
     }
 
     /// The value, if it is a `T`.
@@ -71,7 +73,7 @@ impl Value {
     /// What its contents cost in memory, in bytes: what the limit of its class is about.
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.weight as usize
+        (self.weight & !IS_VERSIONED) as usize
     }
 
     /// What it costs in memory in all, in bytes.
@@ -82,7 +84,7 @@ impl Value {
 
     /// Equal for equal values.
     #[must_use]
-    pub fn digest(&self) -> u64 {
+    pub fn digest(&self) -> u32 {
         self.digest
     }
 }
@@ -90,6 +92,6 @@ impl Value {
 impl fmt::Debug for Value {
     /// Says how large it is, never what it is.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Value({} bytes, {:016x})", self.weight, self.digest)
+        write!(f, "Value({} bytes, {:08x})", self.weight(), self.digest)
     }
 }

@@ -3,8 +3,8 @@
 //! Times on a shared machine mean little by themselves, so the cases take turns, slice by slice, and what counts is
 //! the ratio within a round. Instructions and allocations do not depend on who else is at work.
 //!
-//! `cargo xtask long bench-hit` runs all of it; by hand, after `cargo bench --profile dist -p alacena-core --bench hit
-//! --`: `times [KEYS]`, `allocations`, `memory bare|typed|body`, or under callgrind `count CASE HITS`.
+//! `cargo xtask long bench-hit` runs all of it; by hand, after `cargo bench --profile dist -p alacena --bench hit
+//! --`: `times [KEYS]`, `allocations`, `memory KIND`, or under callgrind `count CASE HITS`.
 #![expect(clippy::print_stdout, reason = "a measurement prints what it measured")]
 
 mod cases;
@@ -44,7 +44,7 @@ fn allocations() {
         (case.hits)(&warm, 0, HITS);
         let after = heap::counted();
         let each = (after.allocations - before.allocations) as f64 / f64::from(HITS);
-        println!("{:<24} {each:>6.2} allocations", case.name);
+        println!("{:<30} {each:>6.2} allocations", case.name);
     }
 }
 

@@ -26,12 +26,12 @@ pub(crate) fn compare(keys: u32) {
     for threads in [1, 2] {
         let rounds: Vec<Vec<f64>> = (0..ROUNDS).map(|_| round(&warm, threads)).collect();
         println!("{threads} thread(s), {keys} keys, {ROUNDS} rounds");
-        println!("{:<24} {:>18} {:>8} {:>15}", "", "ns a hit (median)", "ratio", "lowest…highest");
+        println!("{:<30} {:>18} {:>8} {:>15}", "", "ns a hit (median)", "ratio", "lowest…highest");
         for (at, case) in CASES.iter().enumerate() {
             let nanos = sorted(rounds.iter().map(|round| round[at]));
             let ratios = sorted(rounds.iter().map(|round| round[at] / round[0]));
             println!(
-                "{:<24} {:>18.1} {:>7.2}x {:>8.2}…{:.2}",
+                "{:<30} {:>18.1} {:>7.2}x {:>8.2}…{:.2}",
                 case.name,
                 median(&nanos),
                 median(&ratios),

@@ -4,18 +4,17 @@ use std::{fs, sync::Arc};
 
 use alacena_core::{
     engine::Loaded,
+    runtime::SharedRuntime,
     value::{Body, Value},
 };
 
 use crate::{
     clock::Still,
     heap,
-    warm::{bare, engine, question, ready, rules},
+    warm::{Payload, bare, common_question, engine, question, ready, rules},
 };
 
 const ENTRIES: u32 = 1_000_000;
-/// Bytes of each value.
-const VALUE: usize = 64;
 
 /// Fills one of the three from nothing and says what an entry takes, as asked of the heap and as held of the machine.
 pub(crate) fn measure(kind: &str) {
@@ -28,26 +27,30 @@ pub(crate) fn measure(kind: &str) {
         "bare" => {
             let table = table.insert(bare(ENTRIES as usize));
             for number in 0..ENTRIES {
-                let key = question(&rules, number).key;
+                let key = common_question(&rules, number).key;
                 keys += key.as_bytes().len();
-                table.insert(key, Arc::new([7; VALUE]));
+                table.insert(key, Arc::new(Payload::of(number)));
             }
         }
-        "typed" | "body" => {
-            let engine = filled.insert(engine(Still::default()));
+        "typed" | "own tag" | "body" => {
+            let still: SharedRuntime = Arc::new(Still::default());
+            let engine = filled.insert(engine(&still));
             let is_body = kind == "body";
             for number in 0..ENTRIES {
-                let question = question(&rules, number);
+                let question = match kind {
+                    "own tag" => question(&rules, number, number),
+                    _ => common_question(&rules, number),
+                };
                 keys += question.key.as_bytes().len();
                 let load = move |_| async move { Ok(Loaded::found(value(is_body, number))) };
                 ready(engine.get_or_fetch(&question, load)).expect("it loads");
             }
             assert_eq!(engine.figures().entries, u64::from(ENTRIES), "every entry is in memory");
         }
-        other => unreachable!("`{other}` is neither bare nor typed nor body"),
+        other => unreachable!("`{other}` is none of the kinds"),
     }
     let each = |bytes: i64| bytes as f64 / f64::from(ENTRIES);
-    let payload = (keys + VALUE * ENTRIES as usize) as i64;
+    let payload = (keys + Payload::BYTES * ENTRIES as usize) as i64;
     let (heap, held) = (heap::counted().bytes - heap_before, resident() - held_before);
     println!(
         "{kind}: {:.0} bytes of key and value an entry; beside them {:.0} asked of the heap, {:.0} held of the machine",
@@ -64,11 +67,9 @@ pub(crate) fn measure(kind: &str) {
     drop((table, filled));
 }
 
-/// Different for every entry, as values are.
 fn value(is_body: bool, number: u32) -> Value {
-    let mut bytes = [7; VALUE];
-    bytes[..4].copy_from_slice(&number.to_le_bytes());
-    if is_body { Body::json(bytes.to_vec()).into() } else { Value::new(bytes, VALUE, u64::from(number)) }
+    let payload = Payload::of(number);
+    if is_body { Body::json(payload.as_bytes()).into() } else { Value::new(payload, 0, number.into()) }
 }
 
 /// Bytes of memory that the machine has given to this process.
