@@ -63,7 +63,7 @@ const LONG: &[Long] = &[
         name: "schedules",
         about: "ten thousand schedules of overlapping batches, a hundred thousand of batches and invalidations",
         options: &[],
-        run: |_| steps::schedules(10_000),
+        run: |_| steps::many_schedules(),
     },
     Long {
         name: "mcp-cost",

@@ -32,7 +32,7 @@ pub(crate) const STEPS: &[Step] = &[
         name: "schedules",
         about: "batches under a scheduler that may interrupt anybody",
         needs: &[],
-        run: || schedules(200),
+        run: schedules,
     },
     Step { name: "examples", about: "the examples in the documentation run", needs: &[], run: doc_tests },
     Step { name: "rustdoc", about: "the documentation builds", needs: &[], run: rustdoc },
@@ -112,9 +112,18 @@ fn tests() -> Result {
 }
 
 /// Tries so many schedules of each scenario. A build of its own, since its locks are others.
-pub(crate) fn schedules(count: u32) -> Result {
+fn schedules() -> Result {
+    try_schedules(200, &[])
+}
+
+/// The same, optimised, with so many of them that it takes long.
+pub(crate) fn many_schedules() -> Result {
+    try_schedules(10_000, &["--release"])
+}
+
+fn try_schedules(count: u32, profile: &[&str]) -> Result {
     let mut test = cargo(&["test", "--locked", "--package", "alacena-core", "--features", "shuttle"]);
-    run(test.args(["--test", "schedules"]).env("SCHEDULES", count.to_string()))
+    run(test.args(profile).args(["--test", "schedules"]).env("SCHEDULES", count.to_string()))
 }
 
 fn doc_tests() -> Result {

@@ -12,7 +12,8 @@ use crate::command::{Result, cargo, program, read, run, target};
 /// Hits that are counted, so many that what surrounds the loop does not show.
 const HITS: u64 = 10_000;
 /// The cases of the bench that callgrind is shown: it does not let a program read the clock in the quick way.
-const COUNTED: &[&str] = &["bare", "Engine::get, no clock", "Engine::get_or_fetch, no clock", "Class::get_or_fetch, no clock"];
+const COUNTED: &[&str] =
+    &["bare", "Engine::get, no clock", "Engine::get_or_fetch, no clock", "Class::get_or_fetch, no clock"];
 
 /// Ratios, allocations, memory, instructions.
 pub(super) fn measure(_: &[&str]) -> Result {
