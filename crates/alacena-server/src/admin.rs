@@ -54,11 +54,11 @@ fn refuse(detail: &str) -> Error {
 }
 
 fn stats_shape(figures: &Figures) -> Value {
-    let sum = |count: fn(&alacena::ReadFigures) -> u64| figures.reads.iter().map(count).sum::<u64>();
+    let sum = |count: fn(&alacena::ReadFigures) -> u64| figures.rows().map(count).sum::<u64>();
     let of = |reasons: &[(&str, u64)]| reasons.iter().map(|(_, count)| count).sum::<u64>();
     let hits = sum(|read| read.hits);
-    let misses: u64 = figures.reads.iter().map(|read| of(&read.misses_by_reason)).sum();
-    let stale: u64 = figures.reads.iter().map(|read| of(&read.stale_by_reason)).sum();
+    let misses: u64 = figures.rows().map(|read| of(&read.misses_by_reason)).sum();
+    let stale: u64 = figures.rows().map(|read| of(&read.stale_by_reason)).sum();
     let asked = hits + misses;
     let hit_rate = if asked == 0 { 0.0 } else { hits as f64 / asked as f64 };
     let breaker = worst_breaker(figures);
@@ -225,43 +225,24 @@ mod tests {
     }
 
     fn breaker(state: &'static str, failures: u64) -> alacena::SourceFigures {
-        alacena::SourceFigures {
-            source: format!("{state}{failures}"),
-            breaker: BreakerFigures {
-                state,
-                failures,
-                last_failure_at: Some(7),
-                success_rate: Some(0.5),
-                opened: 0,
-            },
-            running: 0,
-            queued: 0,
-            shed: 0,
-        }
+        let mut source = alacena::SourceFigures::default();
+        source.source = format!("{state}{failures}");
+        (source.breaker.state, source.breaker.failures) = (state, failures);
+        (source.breaker.last_failure_at, source.breaker.success_rate) = (Some(7), Some(0.5));
+        source
     }
 
     fn figures(sources: Vec<alacena::SourceFigures>) -> Figures {
-        let read = alacena::ReadFigures {
-            hits: 3,
-            misses_by_reason: vec![("cold", 1), ("expired", 0)],
-            stale_by_reason: vec![("source-error", 2)],
-            errors: 4,
-            ..alacena::ReadFigures::default()
-        };
-        Figures {
-            reads: vec![read],
-            entries: 1,
-            bytes: 2,
-            bytes_max: 3,
-            evictions: 0,
-            invalidations: 0,
-            writes: 5,
-            markers: 0,
-            loads_running: 0,
-            sources,
-            warming: alacena::WarmingFigures::default(),
-            uptime: std::time::Duration::ZERO,
-        }
+        let mut read = alacena::ReadFigures::default();
+        (read.hits, read.errors) = (2, 4);
+        read.misses_by_reason = vec![("cold", 1), ("expired", 0)];
+        read.stale_by_reason = vec![("source-error", 2)];
+        let mut class = alacena::ReadFigures::default();
+        class.hits = 1;
+        let mut figures = Figures::default();
+        (figures.reads, figures.classes, figures.sources) = (vec![read], vec![class], sources);
+        figures.writes = 5;
+        figures
     }
 
     #[test]

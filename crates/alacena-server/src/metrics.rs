@@ -1,7 +1,8 @@
 //! `/metrics`: the figures in the text format of Prometheus (0.0.4), or as OpenMetrics (1.0) for whoever asks for that.
 //!
-//! One table of families; both formats and the reference page are views of it. Labels are names out of the
-//! configuration and reasons out of our own enums: never a key, a tag or anything else that callers choose, because
+//! One table of families; both formats and the reference page are views of it. Where the server is part of an
+//! application that has classes of its own, these are rows with an empty `read`. Labels are names out of the
+//! configuration or the application, and reasons out of our own enums: never a key, a tag or anything else that callers choose, because
 //! every new value of a label is a series for ever.
 
 mod text;
@@ -93,7 +94,7 @@ pub(crate) static FAMILIES: &[Family] = &[
         help: "Time spent loading.",
         labels: READ,
         samples: |figures, out| {
-            for read in &figures.reads {
+            for read in figures.rows() {
                 out.add(&of(read), read.load_nanos as f64 / 1e9);
             }
         },
@@ -104,7 +105,7 @@ pub(crate) static FAMILIES: &[Family] = &[
         help: "Refreshes, by whether they brought another value than the one that was there.",
         labels: &["read", "class", "source", "value"],
         samples: |figures, out| {
-            for read in &figures.reads {
+            for read in figures.rows() {
                 for (value, count) in [("changed", read.changed), ("unchanged", read.unchanged)] {
                     out.add(&[&of(read)[..], &[value]].concat(), count);
                 }
@@ -258,7 +259,7 @@ fn of(read: &ReadFigures) -> [&str; 3] {
 }
 
 fn per_read(figures: &Figures, out: &mut Samples<'_>, count: fn(&ReadFigures) -> u64) {
-    for read in &figures.reads {
+    for read in figures.rows() {
         out.add(&of(read), count(read));
     }
 }
@@ -268,7 +269,7 @@ fn per_reason(
     out: &mut Samples<'_>,
     counts: fn(&ReadFigures) -> &Vec<(&'static str, u64)>,
 ) {
-    for read in &figures.reads {
+    for read in figures.rows() {
         for (reason, count) in counts(read) {
             out.add(&[&of(read)[..], &[reason]].concat(), count);
         }

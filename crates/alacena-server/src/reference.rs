@@ -239,7 +239,8 @@ pub fn metrics_reference() -> String {
         "# Metrics\n\n{GENERATED}\n`GET /metrics` answers them in the text format of Prometheus (0.0.4), or as \
          OpenMetrics 1.0 where `Accept` names `application/openmetrics-text`: the same series, with their units. Counters count \
          since the start. Labels are names out of the configuration and reasons out of Alacena's own lists, never keys or \
-         tags.\n\n| name | type | labels | means |\n|---|---|---|---|\n"
+         tags. A class of an application that the server is part of has an empty `read`, and an empty `source` where \
+         nothing guards it.\n\n| name | type | labels | means |\n|---|---|---|---|\n"
     );
     for family in FAMILIES {
         let labels: Vec<String> = family.labels.iter().map(|label| format!("`{label}`")).collect();

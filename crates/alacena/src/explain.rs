@@ -41,7 +41,8 @@ impl Alacena {
             explanations.push(KeyExplanation { read: name, class, text: key.text(), entries });
         }
         if explanations.is_empty() {
-            let forms: Vec<&str> = prepared.declared_reads.iter().take(20).map(|read| read.key.as_str()).collect();
+            let forms: Vec<&str> =
+                prepared.declared_reads.iter().take(20).map(|read| read.key.as_str()).collect();
             let detail = format!("no read has a key of this form; there are: {}", forms.join(", "));
             return Err(Error::new(&catalogue::KEY_INVALID, detail));
         }

@@ -1,24 +1,28 @@
 //! What Alacena can say about itself: counts since the start, and whether it is well.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use alacena_core::{
-    figures::{self as counters, Count, Counters},
-    guard::{Guard, State},
+    engine::Rules,
+    figures::{self as counters, Count},
+    guard::{Guard, GuardFigures, State},
 };
 
 use crate::{
     declared_reads::Read,
     handle::Alacena,
-    prepared::OpenSource,
+    own::OwnClass,
     warming::{WarmingCounters, WarmingTrigger},
 };
 
 /// Counts since the start, and sizes now.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Figures {
     /// One row a declared read, in order of declaration.
     pub reads: Vec<ReadFigures>,
+    /// One row a class of the application's own, in order of name.
+    pub classes: Vec<ReadFigures>,
     /// Entries in memory, those that no read can answer from any more included.
     pub entries: u64,
     /// Bytes of memory that entries take.
@@ -35,7 +39,7 @@ pub struct Figures {
     pub markers: u64,
     /// Loads under way.
     pub loads_running: u64,
-    /// One row a source, in order of name.
+    /// One row a source, in order of name, those included that classes of the application's own ask.
     pub sources: Vec<SourceFigures>,
     /// What warmings have come to.
     pub warming: WarmingFigures,
@@ -45,6 +49,7 @@ pub struct Figures {
 
 /// Counts of warmings.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct WarmingFigures {
     /// Warmings begun, by what they were begun for.
     pub runs_by_trigger: Vec<(&'static str, u64)>,
@@ -52,14 +57,15 @@ pub struct WarmingFigures {
     pub questions_by_result: Vec<(&'static str, u64)>,
 }
 
-/// Counts of one declared read.
+/// Counts of one declared read, or of one class of the application's own.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct ReadFigures {
-    /// Its name.
+    /// Its name; empty for a class of the application's own.
     pub read: String,
     /// Its class.
     pub class: String,
-    /// Its source.
+    /// Its source; empty for a class that no guard stands before.
     pub source: String,
     /// Answers out of the cache, stale ones that are being refreshed included.
     pub hits: u64,
@@ -86,7 +92,8 @@ pub struct ReadFigures {
 }
 
 /// Counts and state of one source.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct SourceFigures {
     /// Its name.
     pub source: String,
@@ -101,7 +108,8 @@ pub struct SourceFigures {
 }
 
 /// State of one circuit breaker.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct BreakerFigures {
     /// `CLOSED`, `OPEN` or `HALF_OPEN`.
     pub state: &'static str,
@@ -117,6 +125,7 @@ pub struct BreakerFigures {
 
 /// Whether Alacena is well.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Health {
     /// In one word.
     pub status: Status,
@@ -156,11 +165,8 @@ impl Alacena {
         let engine = self.inner.engine.figures();
         let prepared = self.prepared();
         Figures {
-            reads: prepared
-                .reads
-                .iter()
-                .map(|read| ReadFigures::of(&read.read, &read.rules.counters))
-                .collect(),
+            reads: prepared.reads.iter().map(|read| ReadFigures::of_read(&read.read, &read.rules)).collect(),
+            classes: self.inner.own.list().iter().map(|class| ReadFigures::of_class(class)).collect(),
             entries: engine.entries,
             bytes: engine.bytes,
             bytes_max: engine.bytes_max,
@@ -169,11 +175,7 @@ impl Alacena {
             writes: self.inner.writes_sent.get(),
             markers: engine.markers,
             loads_running: engine.loads_running,
-            sources: prepared
-                .sources
-                .iter()
-                .map(|(name, open)| SourceFigures::of(name, &open.guard))
-                .collect(),
+            sources: self.guards().iter().map(|guard| SourceFigures::of(guard.figures())).collect(),
             warming: WarmingFigures::of(self.inner.warming.0.counters()),
             uptime: self.runtime().now() - self.inner.started,
         }
@@ -182,25 +184,49 @@ impl Alacena {
     /// Whether it is well: a source whose breaker is not closed is missing.
     #[must_use]
     pub fn health(&self) -> Health {
-        let prepared = self.prepared();
-        let is_missing =
-            |(_, open): &(_, &Arc<OpenSource>)| open.guard.figures().breaker.state != State::Closed;
-        let missing = prepared.sources.iter().filter(is_missing);
-        let missing: Vec<String> = missing.map(|(source, _)| format!("source {source}")).collect();
+        let guards = self.guards().into_iter().map(|guard| guard.figures());
+        let missing = guards.filter(|guard| guard.breaker.state != State::Closed);
+        let missing: Vec<String> = missing.map(|guard| format!("source {}", guard.source)).collect();
         let status = if missing.is_empty() { Status::Healthy } else { Status::Degraded };
         Health { status, missing, durable: self.inner.store.ledger.is_durable() }
+    }
+
+    /// What stands before each source, in order of the sources' names.
+    fn guards(&self) -> Vec<Guard> {
+        let declared = self.prepared_full();
+        let declared = declared.sources.iter().map(|(name, open)| (name.clone(), open.guard.clone()));
+        let guards: BTreeMap<String, Guard> = self.inner.own.guards().into_iter().chain(declared).collect();
+        guards.into_values().collect()
+    }
+}
+
+impl Figures {
+    /// The rows of declared reads, and after them those of classes of the application's own.
+    pub fn rows(&self) -> impl Iterator<Item = &ReadFigures> {
+        self.reads.iter().chain(&self.classes)
     }
 }
 
 impl ReadFigures {
-    fn of(read: &Read, counters: &Counters) -> Self {
+    fn of_read(read: &Read, rules: &Rules) -> Self {
+        let (read, source) = (read.name.clone(), read.source.clone());
+        Self { read, source, ..Self::of(rules) }
+    }
+
+    fn of_class(class: &OwnClass) -> Self {
+        let source = class.source().unwrap_or_default().to_owned();
+        Self { source, ..Self::of(&class.rules) }
+    }
+
+    fn of(rules: &Rules) -> Self {
+        let counters = &rules.counters;
         let named = |names: &[&'static str], counts: &[u64]| {
             names.iter().zip(counts).map(|(name, count)| (*name, *count)).collect()
         };
         Self {
-            read: read.name.clone(),
-            class: read.class.clone(),
-            source: read.source.clone(),
+            read: String::new(),
+            class: rules.space.class().to_owned(),
+            source: String::new(),
             hits: counters.get(Count::Hits),
             misses_by_reason: named(&counters::MISS_REASONS, &counters.misses()),
             stale_by_reason: named(&counters::STALE_REASONS, &counters.stale_answers()),
@@ -233,10 +259,9 @@ impl WarmingFigures {
 }
 
 impl SourceFigures {
-    fn of(source: &str, guard: &Guard) -> Self {
-        let figures = guard.figures();
+    fn of(figures: GuardFigures) -> Self {
         Self {
-            source: source.to_owned(),
+            source: figures.source,
             breaker: BreakerFigures {
                 state: figures.breaker.state.as_str(),
                 failures: figures.breaker.failures,

@@ -1,6 +1,6 @@
 //! The handle that applications and the server hold.
 
-use std::{any::TypeId, collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use alacena_core::{
     declared::Parameters,
@@ -12,12 +12,12 @@ use alacena_core::{
     value::Body,
 };
 use arc_swap::{ArcSwap, Guard};
-use parking_lot::Mutex;
 
 pub use alacena_core::engine::Mode;
 
 use crate::{
     encoding::{Encodings, Gzip},
+    own::OwnClasses,
     prepared::{Prepared, PreparedRead, required},
     reload::Opened,
     store::Store,
@@ -75,8 +75,8 @@ pub(crate) struct Inner {
     pub(crate) opened: Option<Opened>,
     pub(crate) cache_enabled: bool,
     pub(crate) started: Moment,
-    /// The classes of the application's own values, with the type of each. Held for a few instructions.
-    pub(crate) class_types: Mutex<BTreeMap<String, TypeId>>,
+    /// The classes of the application's own values.
+    pub(crate) own: OwnClasses,
     pub(crate) writes_sent: alacena_core::figures::Counter,
     pub(crate) warming: warming::Kept,
     pub(crate) encodings: Arc<Encodings>,
@@ -237,7 +237,8 @@ impl Alacena {
 
     fn resolve(&self, targets: &[Target]) -> Result<Vec<Step>, Error> {
         let prepared = self.prepared();
-        let steps = targets.iter().map(|target| prepared.steps(target));
+        let own = self.inner.own.list();
+        let steps = targets.iter().map(|target| prepared.steps(target, &own));
         Ok(steps.collect::<Result<Vec<_>, Error>>()?.concat())
     }
 
@@ -265,7 +266,7 @@ impl Alacena {
                 "recovery: an earlier process may have sent this write; invalidating what it changes"
             );
             for target in &intent.targets {
-                let steps = self.prepared().steps(target);
+                let steps = self.prepared().steps(target, &[]);
                 match steps {
                     Ok(steps) => {
                         self.apply(

@@ -19,6 +19,7 @@ mod keys;
 mod layer;
 mod loading;
 mod open;
+mod own;
 mod parents;
 mod patterns;
 mod prepared;
@@ -38,6 +39,7 @@ mod writing;
 #[cfg(feature = "embedded")]
 pub use alacena_backends::embedded::{Owner, read_owner};
 pub use alacena_core::engine::{Put, PutRefusal};
+pub use alacena_core::guard::{BreakerSettings, BulkheadSettings, GuardSettings};
 pub use alacena_core::{
     class, declared, dep, envelope, error, freshness, key, ledger, outcome, runtime, secret, source, value,
 };
@@ -49,6 +51,7 @@ pub use figures::{BreakerFigures, Figures, Health, ReadFigures, SourceFigures, S
 pub use handle::{Alacena, Ask, Invalidated, Level, Mode};
 #[cfg(feature = "tower")]
 pub use layer::{CacheLayer, CacheService, LayerBody};
+pub use own::ClassSettings;
 pub use reach::{Reach, TargetReach};
 pub use reload::{Ready, Reloaded, Reloading};
 pub use system::SystemRuntime;

@@ -9,11 +9,11 @@ use alacena_core::{
     runtime::SharedRuntime,
 };
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
 
 use crate::{
     config::Config,
     handle::{Alacena, Inner},
+    own::OwnClasses,
     prepared::Prepared,
     preparing::prepare,
     reload::Opened,
@@ -65,7 +65,7 @@ impl Alacena {
                 cache_enabled: opened.as_ref().is_none_or(Opened::caches),
                 opened,
                 reloading: Arc::default(),
-                class_types: Mutex::default(),
+                own: OwnClasses::default(),
                 writes_sent: Counter::default(),
             }),
         }

@@ -67,7 +67,49 @@ impl Pattern {
     }
 }
 
+/// What a pattern matches of keys of which only the constant beginning is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Within {
+    /// None of them.
+    Nothing,
+    /// All of them, or all of some length.
+    All,
+    /// The key of these segments and no other.
+    One(Vec<String>),
+    /// Those with something in a place after the beginning.
+    Part,
+}
+
+impl Pattern {
+    /// What it matches of the keys that begin with `constant`.
+    pub(crate) fn within(&self, constant: &[String]) -> Within {
+        let (front, rest) = self.parts.split_at(self.parts.len().min(constant.len()));
+        let reaches = front.len() == constant.len() || self.is_open;
+        if !reaches || !constant.iter().zip(front).all(|(text, part)| part.is(text)) {
+            return Within::Nothing;
+        }
+        let literal = |part: &Part| match part {
+            Part::Literal(text) => Some(text.clone()),
+            Part::Any | Part::Later => None,
+        };
+        let literals = rest.iter().map(literal).collect::<Option<Vec<_>>>().filter(|_| !self.is_open);
+        match literals {
+            Some(literals) => Within::One([constant, &literals].concat()),
+            None if rest.iter().all(|part| *part == Part::Any) => Within::All,
+            None => Within::Part,
+        }
+    }
+}
+
 impl Part {
+    /// Whether it can stand where `text` does.
+    fn is(&self, text: &str) -> bool {
+        match self {
+            Part::Any | Part::Later => true,
+            Part::Literal(literal) => literal == text,
+        }
+    }
+
     fn read(text: &str) -> Result<Self, &'static str> {
         match text {
             "*" => Ok(Part::Any),
@@ -119,18 +161,14 @@ impl Keys {
         let (constant, rest) = (self.space().constant(), self.rest());
         let (given, has) = (pattern.parts.len(), constant.len() + rest.len());
         let fits = given == has || (pattern.is_open && given < has);
-        let is = |text: &String, part: &Part| match part {
-            Part::Any | Part::Later => true,
-            Part::Literal(literal) => literal == text,
-        };
-        let begins = constant.iter().zip(&pattern.parts).all(|(text, part)| is(text, part));
+        let begins = constant.iter().zip(&pattern.parts).all(|(text, part)| part.is(text));
         if !fits || !begins {
             return None;
         }
         let mut wanted = Vec::new();
         for (segment, part) in rest.iter().zip(pattern.parts.iter().skip(constant.len())) {
             match (segment, part) {
-                (Segment::Constant(text), part) if is(text, part) => {}
+                (Segment::Constant(text), part) if part.is(text) => {}
                 (Segment::Constant(_), _) => return None,
                 (Segment::Hole(_), Part::Any) => {}
                 (Segment::Hole(hole), Part::Later) => wanted.push((hole, None)),

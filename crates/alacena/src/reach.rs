@@ -30,7 +30,8 @@ impl Alacena {
     /// `Invalid` where a target names nothing that anything can depend on.
     pub fn reach(&self, targets: &[Target]) -> Result<Reach, Error> {
         let prepared = self.prepared_full();
-        let steps = targets.iter().map(|target| Ok((target, prepared.steps(target)?)));
+        let own = self.inner.own.list();
+        let steps = targets.iter().map(|target| Ok((target, prepared.steps(target, &own)?)));
         let steps = steps.collect::<Result<Vec<_>, Error>>()?;
         let changes: Vec<Change<'_>> = steps.iter().flat_map(|(_, steps)| steps).map(Step::change).collect();
         let counted = self.inner.engine.reach(&changes);

@@ -124,16 +124,20 @@ impl Reloading {
     /// take as long as opening a database does, and blocks meanwhile.
     ///
     /// # Errors
-    /// `Invalid` where a declaration does not fit its source, or a class is one of the application's own; `Unavailable`
-    /// where a source's files cannot be used. Nothing has changed then.
+    /// `Invalid` where a declaration does not fit its source, or a class or a source is one of the application's own;
+    /// `Unavailable` where a source's files cannot be used. Nothing has changed then.
     pub fn prepare(self, config: &Config) -> Result<Ready, Error> {
         let inner = &self.alacena.inner;
-        let types = inner.class_types.lock();
-        if let Some(class) = config.classes.keys().find(|class| types.contains_key(*class)) {
-            let detail = format!("`{class}` is a class of the application's own values");
-            return Err(Error::new(&catalogue::CLASS_REFUSED, detail).with("class", class));
+        let refuse = |kind: &'static str, name: &str| {
+            let detail = format!("`{name}` is a {kind} of the application's own");
+            Err(Error::new(&catalogue::CLASS_REFUSED, detail).with(kind, name))
+        };
+        if let Some(class) = config.classes.keys().find(|class| inner.own.has(class)) {
+            return refuse("class", class);
         }
-        drop(types);
+        if let Some(source) = config.sources.iter().find(|source| inner.own.ask(&source.name)) {
+            return refuse("source", &source.name);
+        }
         let before = self.alacena.prepared_full();
         let prepared = prepare(config, inner.engine.runtime(), &inner.store, Some(&before))?;
         let opened = inner.opened.as_ref();

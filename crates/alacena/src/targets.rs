@@ -1,17 +1,20 @@
 //! What an invalidation names, and what that is to the engine.
 
+use std::sync::Arc;
+
 use alacena_core::{
     declared::{Parameters, nearest},
     dep::Dep,
     engine::{Change, Engine},
     error::{Error, catalogue},
-    key::Key,
+    key::{Key, split_text},
     ledger::Target,
 };
 
 use crate::{
     config::TargetTemplate,
-    patterns::{self, Pattern, Undeclared},
+    own::OwnClass,
+    patterns::{self, Pattern, Undeclared, Within},
     prepared::Prepared,
 };
 
@@ -41,12 +44,12 @@ impl Step {
 }
 
 impl Prepared {
-    /// The steps that `target` takes.
+    /// The steps that `target` takes, `own` being the classes of the application's own.
     ///
     /// # Errors
     /// `Invalid`, naming what could have been meant, when nothing can depend on it: an invalidation that silently
     /// does nothing is a mistake that nobody sees.
-    pub(crate) fn steps(&self, target: &Target) -> Result<Vec<Step>, Error> {
+    pub(crate) fn steps(&self, target: &Target, own: &[Arc<OwnClass>]) -> Result<Vec<Step>, Error> {
         let namespace = self.namespace.as_str();
         let dep = match target {
             Target::Everything => Dep::everything(),
@@ -56,26 +59,28 @@ impl Prepared {
                 Dep::namespace(namespace)
             }
             Target::Class(class) => {
-                let classes: Vec<&str> = self.classes.iter().map(String::as_str).collect();
-                known("class", class, &classes)?;
+                let declared = self.classes.iter().map(String::as_str);
+                let classes = declared.chain(own.iter().map(|class| class.name()));
+                known("class", class, &classes.collect::<Vec<_>>())?;
                 Dep::class(namespace, class)
             }
             Target::Prefix(prefix) => {
-                let mut prefixes: Vec<&str> =
-                    self.reads.iter().flat_map(|read| read.keys.space().prefixes()).collect();
+                let spaces = self.reads.iter().map(|read| read.keys.space());
+                let spaces = spaces.chain(own.iter().map(|class| &class.rules.space));
+                let mut prefixes: Vec<&str> = spaces.flat_map(|space| space.prefixes()).collect();
                 prefixes.sort_unstable();
                 prefixes.dedup();
                 let prefix = prefix.strip_suffix(':').unwrap_or(prefix);
                 known("prefix", prefix, &prefixes)?;
                 Dep::prefix(namespace, prefix)
             }
-            Target::Pattern(text) => return self.pattern_steps(text),
-            Target::Key(text) => return self.key_steps(text),
+            Target::Pattern(text) => return self.pattern_steps(text, own),
+            Target::Key(text) => return self.key_steps(text, own),
         };
         Ok(vec![Step::Dep(dep)])
     }
 
-    fn key_steps(&self, text: &str) -> Result<Vec<Step>, Error> {
+    fn key_steps(&self, text: &str, own: &[Arc<OwnClass>]) -> Result<Vec<Step>, Error> {
         let mut steps = Vec::new();
         for read in &self.reads {
             let Some(key) = read.keys.of_text(text)? else { continue };
@@ -90,13 +95,19 @@ impl Prepared {
                 steps.push(Step::Key(key));
             }
         }
+        if !own.is_empty() {
+            let segments = split_text(text);
+            for class in own {
+                steps.extend(class.key_steps(&segments)?);
+            }
+        }
         if steps.is_empty() {
-            return Err(unknown("key", text, "no read has a key of this form", &self.forms()));
+            return Err(unknown_form("key", text, "nothing has a key of this form", &self.forms(own)));
         }
         Ok(steps)
     }
 
-    fn pattern_steps(&self, text: &str) -> Result<Vec<Step>, Error> {
+    fn pattern_steps(&self, text: &str, own: &[Arc<OwnClass>]) -> Result<Vec<Step>, Error> {
         let refuse = |detail: String| Error::new(&catalogue::KEY_INVALID, detail).with("pattern", text);
         let pattern = Pattern::of_text(text).map_err(|wrong| refuse(format!("the pattern {wrong}")))?;
         let mut deps: Vec<Dep> = Vec::new();
@@ -110,15 +121,33 @@ impl Prepared {
             })?;
             deps.extend(dep.filter(|dep| !deps.contains(dep)));
         }
-        if deps.is_empty() {
-            return Err(unknown("pattern", text, "no read has a key that it could match", &self.forms()));
+        let mut steps: Vec<Step> = deps.into_iter().map(Step::Dep).collect();
+        for class in own {
+            let space = &class.rules.space;
+            match pattern.within(space.constant()) {
+                Within::Nothing => {}
+                Within::All => steps.extend(space.deps().last().cloned().map(Step::Dep)),
+                Within::One(segments) => steps.extend(class.key_steps(&segments)?),
+                Within::Part => {
+                    let name = class.name();
+                    return Err(refuse(format!(
+                        "no value of the class `{name}` depends on a part of its key; give its values a tag and \
+                         invalidate that, or all of the class"
+                    )));
+                }
+            }
         }
-        Ok(deps.into_iter().map(Step::Dep).collect())
+        if steps.is_empty() {
+            let why = "nothing has a key that it could match";
+            return Err(unknown_form("pattern", text, why, &self.forms(own)));
+        }
+        Ok(steps)
     }
 
     /// What keys look like.
-    fn forms(&self) -> Vec<&str> {
-        self.reads.iter().map(|read| read.read.key.as_str()).collect()
+    fn forms(&self, own: &[Arc<OwnClass>]) -> Vec<String> {
+        let declared = self.reads.iter().map(|read| read.read.key.clone());
+        declared.chain(own.iter().map(|class| class.form())).collect()
     }
 }
 
@@ -143,6 +172,10 @@ fn known(kind: &'static str, name: &str, names: &[&str]) -> Result<(), Error> {
         return Ok(());
     }
     Err(unknown(kind, name, &format!("nothing depends on this {kind}"), names))
+}
+
+fn unknown_form(kind: &'static str, text: &str, why: &str, forms: &[String]) -> Error {
+    unknown(kind, text, why, &forms.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 fn unknown(kind: &'static str, name: &str, why: &str, names: &[&str]) -> Error {

@@ -1,18 +1,12 @@
 //! Classes of typed values, for applications that load their values themselves.
 
-use std::{
-    any::{Any, TypeId},
-    fmt,
-    future::Future,
-    sync::Arc,
-};
+use std::{any::Any, fmt, future::Future, sync::Arc};
 
 use alacena_core::{
-    class::Policy,
     dep::Dep,
     engine::{Engine, Loaded, Put, Question, Rules},
     error::{Error, catalogue},
-    key::{Key, KeyBytes, KeySpace},
+    key::{Key, KeyBytes},
     outcome::Outcome,
     value::Value,
 };
@@ -21,11 +15,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     handle::{Alacena, Invalidated, Mode},
+    own::ClassSettings,
     targets::Step,
 };
-
-/// Most classes of one application: each has markers that are never pushed out.
-const CLASSES_MAX: usize = 1024;
 
 /// A class of values of one type. Cheap to clone.
 ///
@@ -33,14 +25,14 @@ const CLASSES_MAX: usize = 1024;
 /// copied.
 ///
 /// ```
-/// use alacena::{Alacena, Class, SystemRuntime, class::Policy};
+/// use alacena::{Alacena, Class, class::Policy};
 /// use std::time::Duration;
 ///
 /// #[derive(serde::Serialize)]
 /// struct Kpis { revenue: u64 }
 ///
 /// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
-/// let alacena = Alacena::in_memory(SystemRuntime::shared());
+/// let alacena = Alacena::builder().build();
 /// let kpis: Class<Kpis> = alacena.class("kpis", Policy { ttl: Duration::from_secs(60), ..Policy::default() })?;
 ///
 /// let load = || async { Ok(Some(Kpis { revenue: 7 })) }; // the slow part: ask a database
@@ -60,35 +52,23 @@ pub struct Class<V> {
 }
 
 impl Alacena {
-    /// The class called `name`, of values of type `V`. Two handles of one name share entries.
+    /// The class called `name`, of values of type `V`. `settings` is a [`Policy`](crate::class::Policy), or
+    /// [`ClassSettings`] that put a guard before the loads.
+    ///
+    /// A name is one class: its handles share entries, counts and guard, and so it has one policy. Whoever asks for it
+    /// again says the same of it, or clones the handle.
     ///
     /// # Errors
-    /// `Invalid` when the name is empty or longer than 128 bytes, when it is that of a class of declared reads or of
-    /// one whose values are of another type, and beyond 1,024 classes.
-    pub fn class<V: 'static>(&self, name: &str, policy: Policy) -> Result<Class<V>, Error> {
-        let space = KeySpace::new(&self.prepared().namespace, name, &[name])?;
-        self.claim::<V>(name)?;
-        Ok(Class { alacena: self.clone(), rules: Arc::new(Rules::new(space, policy)), version: None })
-    }
-
-    /// Keeps two types out of one class: their keys could be the same.
-    pub(crate) fn claim<V: 'static>(&self, name: &str) -> Result<(), Error> {
-        let refuse = |why: String| Err(Error::new(&catalogue::CLASS_REFUSED, why).with("class", name));
-        if self.prepared().classes.contains(name) {
-            return refuse(format!("`{name}` is a class of declared reads"));
-        }
-        let mut types = self.inner.class_types.lock();
-        match types.get(name) {
-            Some(known) if *known == TypeId::of::<V>() => {}
-            Some(_) => return refuse(format!("the values of `{name}` are of another type")),
-            None if types.len() == CLASSES_MAX => {
-                return refuse(format!("there are {CLASSES_MAX} classes already"));
-            }
-            None => {
-                types.insert(name.to_owned(), TypeId::of::<V>());
-            }
-        }
-        Ok(())
+    /// `Invalid` when the name is empty or longer than 128 bytes, when it is that of a class of declared reads, of a layer
+    /// or of one whose values are of another type or whose settings are others, when its source is a declared one or is
+    /// guarded with other limits, and beyond 1,024 classes.
+    pub fn class<V: 'static>(
+        &self,
+        name: &str,
+        settings: impl Into<ClassSettings>,
+    ) -> Result<Class<V>, Error> {
+        let rules = self.own_class::<V>(name, settings.into(), false)?;
+        Ok(Class { alacena: self.clone(), rules, version: None })
     }
 }
 
@@ -104,12 +84,12 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
     /// write, late ones included.
     ///
     /// ```
-    /// # use alacena::{Alacena, Class, Put, SystemRuntime, class::Policy};
+    /// # use alacena::{Alacena, Class, Put, class::Policy};
     /// #[derive(serde::Serialize)]
     /// struct Job { revision: u64 }
     ///
     /// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
-    /// # let alacena = Alacena::in_memory(SystemRuntime::shared());
+    /// # let alacena = Alacena::builder().build();
     /// let jobs: Class<Job> = alacena.class("jobs", Policy::default())?.versioned_by(|job| job.revision);
     /// jobs.get_or_fetch(["7"], &[], || async { Ok(Some(Job { revision: 2 })) }).await?;
     /// assert_eq!(jobs.put_if_newer(["7"], Job { revision: 3 })?, Put::Replaced);
@@ -177,9 +157,9 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
     /// many values in the same order.
     ///
     /// ```
-    /// # use alacena::{Alacena, Class, SystemRuntime, class::Policy};
+    /// # use alacena::{Alacena, Class, class::Policy};
     /// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
-    /// # let users: Class<String> = Alacena::in_memory(SystemRuntime::shared()).class("users", Policy::default())?;
+    /// # let users: Class<String> = Alacena::builder().build().class("users", Policy::default())?;
     /// let load = |ids: Vec<String>| async move { Ok(ids.iter().map(|id| Some(format!("user {id}"))).collect()) };
     /// let ids = vec!["1".to_owned(), "2".to_owned()];
     /// let answers = users.get_many_or_fetch(ids, |id| vec![format!("user:{id}")], load).await?;

@@ -70,7 +70,8 @@ impl Alacena {
         // Resolved now, so that a target that cannot be is refused before anything is sent. The check of the
         // configuration has seen that keys and patterns have the form of some read's, and that patterns name nothing
         // undeclared: where no read takes the values of this call, there is nothing to invalidate.
-        let steps = targets.iter().map(|target| match (of.steps(target), target) {
+        let own = self.inner.own.list();
+        let steps = targets.iter().map(|target| match (of.steps(target, &own), target) {
             (Err(_), Target::Key(_) | Target::Pattern(_)) => Ok(Vec::new()),
             (steps, _) => steps,
         });
@@ -179,7 +180,8 @@ impl Owed {
         match now.write(&self.write.write.name) {
             Ok(write) if write.declaration.invalidates == *meant => {
                 // What nothing depends on any more needs no step.
-                self.targets.iter().flat_map(|target| now.steps(target).unwrap_or_default()).collect()
+                let own = self.alacena.inner.own.list();
+                self.targets.iter().flat_map(|target| now.steps(target, &own).unwrap_or_default()).collect()
             }
             // What it would have to invalidate now, nobody has written down.
             _ => vec![Step::Dep(Dep::namespace(&now.namespace))],

@@ -1,5 +1,4 @@
 //! The examples do what they say.
-#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 #[path = "../examples/axum.rs"]
 mod in_axum;

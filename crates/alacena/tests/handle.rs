@@ -246,7 +246,7 @@ async fn a_key_may_be_written_in_every_form_that_a_call_may() {
     }
     for text in ["found:seven:0:any", "found:7:0:every", "found:7:inf:any", "found::0:any"] {
         let refused = alacena.invalidate(&[Target::Key(text.into())], "test").await.unwrap_err();
-        assert!(refused.detail().starts_with("no read has a key of this form"), "{refused}");
+        assert!(refused.detail().starts_with("nothing has a key of this form"), "{refused}");
     }
 }
 

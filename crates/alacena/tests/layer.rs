@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use alacena::{Alacena, CacheLayer, CacheService, LayerBody, class::Policy, ledger::Target, outcome::Facts};
+use alacena::{
+    Alacena, CacheLayer, CacheService, ClassSettings, GuardSettings, LayerBody, class::Policy,
+    ledger::Target, outcome::Facts,
+};
 use alacena_testkit::FakeRuntime;
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -22,13 +25,15 @@ use http_body_util::{BodyExt as _, Full};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 type Answer = Response<Full<Bytes>>;
+/// What the layer is asked for in a task of its own.
+type Asked = tokio::task::JoinHandle<Response<LayerBody<Full<Bytes>>>>;
 
 /// A service behind the layer, which counts its calls and answers by `answer`.
 struct World {
     alacena: Alacena,
     runtime: FakeRuntime,
     calls: Arc<AtomicUsize>,
-    ask: Box<dyn Fn(Request<()>) -> tokio::task::JoinHandle<Response<LayerBody<Full<Bytes>>>> + Send + Sync>,
+    ask: Box<dyn Fn(Request<()>) -> Asked + Send + Sync>,
 }
 
 fn policy() -> Policy {
@@ -73,10 +78,7 @@ impl World {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a caller of the test")]
-fn spawn<S>(
-    service: CacheService<S>,
-    request: Request<()>,
-) -> tokio::task::JoinHandle<Response<LayerBody<Full<Bytes>>>>
+fn spawn<S>(service: CacheService<S>, request: Request<()>) -> Asked
 where
     S: tower::Service<Request<()>, Response = Answer, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
@@ -230,6 +232,50 @@ async fn a_tag_of_the_request_invalidates_its_answers() {
     assert_eq!((world.text(get("/a")).await, world.text(get("/b")).await), ("1".into(), "2".into()));
     world.alacena.invalidate(&[Target::Tag("page:/a".into())], "test").await.unwrap();
     assert_eq!((world.text(get("/a")).await, world.text(get("/b")).await), ("3".into(), "2".into()));
+}
+
+#[tokio::test]
+async fn class_prefix_and_key_reach_the_answers_of_a_layer() {
+    let world =
+        World::with(|call, _| page(call.to_string()), |layer| layer.keyed_by(&[ACCEPT_LANGUAGE]).unwrap());
+    let ask = || {
+        let both =
+            [get_with("/a", &ACCEPT_LANGUAGE, "es"), get_with("/a", &ACCEPT_LANGUAGE, "en"), get("/b")];
+        join_all(both.map(|request| world.text(request)))
+    };
+    for (target, changed) in [
+        (Target::Class("pages".into()), [true, true, true]),
+        (Target::Prefix("pages".into()), [true, true, true]),
+        (Target::Key("pages::/a".into()), [true, true, false]),
+        (Target::Key("pages:shop.example:/a".into()), [false, false, false]),
+    ] {
+        let before = ask().await;
+        world.alacena.invalidate(std::slice::from_ref(&target), "test").await.unwrap();
+        let after = ask().await;
+        assert_eq!([0, 1, 2].map(|at| before[at] != after[at]), changed, "{target}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_fails_is_left_alone_and_its_callers_hear_for_how_long() {
+    let alacena = Alacena::builder().runtime(Arc::new(FakeRuntime::new(1))).build();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let service = service_fn(move |_: Request<()>| {
+        counted.fetch_add(1, SeqCst);
+        async { Ok::<_, Infallible>(Response::builder().status(500).body(Full::<Bytes>::default()).unwrap()) }
+    });
+    let settings = ClassSettings::new(policy()).guarded("shop", GuardSettings::default());
+    let service = alacena.cache_layer("pages", settings).unwrap().layer(service);
+    for path in ["/1", "/2", "/3", "/4", "/5"] {
+        assert_eq!(spawn(service.clone(), get(path)).await.unwrap().status().as_u16(), 500);
+    }
+    let refused = spawn(service.clone(), get("/6")).await.unwrap();
+    assert_eq!((refused.status(), calls.load(SeqCst)), (StatusCode::SERVICE_UNAVAILABLE, 5));
+    assert!(refused.headers()[RETRY_AFTER].to_str().unwrap().parse::<u64>().unwrap() > 0);
+    let figures = alacena.figures();
+    assert_eq!((figures.sources[0].source.as_str(), figures.sources[0].breaker.state), ("shop", "OPEN"));
+    assert_eq!((figures.classes[0].class.as_str(), figures.classes[0].load_errors), ("pages", 5));
 }
 
 #[tokio::test]

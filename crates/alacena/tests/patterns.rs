@@ -136,7 +136,7 @@ async fn a_pattern_that_cannot_be_kept_is_refused_with_what_to_do() {
         ("jobs:list:open", "declare it: classes.jobs.index = [\"status\"]"),
         ("activities:list:*:*:7", "classes.activities.index = [\"job_id\", \"kind\", \"size\"]"),
         ("activities:list:*:seven:*", "there are: activities:list:{kind|all}:{job_id|any}:{size}, "),
-        ("activity:*", "no read has a key that it could match"),
+        ("activity:*", "nothing has a key that it could match"),
         ("activities:list:c*:*", "write `%2A` for the character"),
     ] {
         let refused = crm.invalidate(pattern).await.unwrap_err();

@@ -10,7 +10,7 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use alacena::{
-    Alacena, Ask, DeclaredRead, Reloaded,
+    Alacena, Ask, ClassSettings, DeclaredRead, GuardSettings, Reloaded,
     class::Policy,
     config::{Config, Layers},
     declared::Parameters,
@@ -278,7 +278,11 @@ async fn an_application_keeps_its_classes() {
     let class = running.alacena.class::<u64>("jobs", Policy::default()).unwrap();
     class.get_or_fetch(["1"], &[], || async { Ok(Some(7)) }).await.unwrap();
     let refused = running.reload(&jobs("/jobs", "")).await.unwrap_err();
-    assert_eq!(refused.detail(), "`jobs` is a class of the application's own values");
+    assert_eq!(refused.detail(), "`jobs` is a class of the application's own");
+    let settings = ClassSettings::default().guarded("crm", GuardSettings::default());
+    let _people = running.alacena.class::<u64>("people", settings).unwrap();
+    let refused = running.reload(&jobs("/jobs", "class = \"others\"\n")).await.unwrap_err();
+    assert_eq!(refused.detail(), "`crm` is a source of the application's own");
     for text in [items("select id from items"), items("select name from items")] {
         running.reload(&text).await.unwrap();
         assert!(class.get(["1"]).unwrap().is_some());

@@ -76,7 +76,7 @@ catalogue! {
         "Check the name; GET /reads lists what is declared.";
     /// An application's class cannot have this name.
     CLASS_REFUSED = "class-refused", Invalid, "class not accepted",
-        "Give the class a name that no other class has; an application has at most 1,024 classes of its own.";
+        "Give the class a name that no other class has, or say the same of it wherever it is asked for; an application has at most 1,024 classes of its own.";
     /// A value that was set without a load is not one that its class takes.
     VALUE_REFUSED = "value-refused", Invalid, "value not accepted",
         "Load the value through get_or_fetch; or make the class unordered, and raise its item_max, if that is what is meant.";

@@ -1,38 +1,32 @@
 use std::{collections::HashSet, time::Duration};
 
-use alacena::{BreakerFigures, SourceFigures};
+use alacena::SourceFigures;
 
 use super::*;
 
 fn figures() -> Figures {
-    let read = ReadFigures {
-        read: "kpis".into(),
-        class: "a\\b\"c\nd".into(),
-        source: "db".into(),
-        hits: 7,
-        misses_by_reason: vec![("cold", 2), ("expired", 1)],
-        load_nanos: 1_500_000_000,
-        ..ReadFigures::default()
-    };
-    let breaker =
-        BreakerFigures { state: "OPEN", failures: 5, last_failure_at: None, success_rate: None, opened: 1 };
-    Figures {
-        reads: vec![read],
-        entries: 3,
-        bytes: 4096,
-        bytes_max: 65536,
-        evictions: 0,
-        invalidations: 1,
-        writes: 0,
-        markers: 2,
-        loads_running: 0,
-        sources: vec![SourceFigures { source: "db".into(), breaker, running: 1, queued: 0, shed: 9 }],
-        warming: alacena::WarmingFigures {
-            runs_by_trigger: vec![("start", 1)],
-            questions_by_result: vec![("loaded", 2)],
-        },
-        uptime: Duration::from_millis(2500),
-    }
+    let mut read = ReadFigures::default();
+    read.read = "kpis".into();
+    read.class = "a\\b\"c\nd".into();
+    read.source = "db".into();
+    read.hits = 7;
+    read.misses_by_reason = vec![("cold", 2), ("expired", 1)];
+    read.load_nanos = 1_500_000_000;
+    let mut class = ReadFigures::default();
+    class.class = "menus".into();
+    class.hits = 4;
+    let mut source = SourceFigures::default();
+    source.source = "db".into();
+    (source.running, source.shed) = (1, 9);
+    (source.breaker.state, source.breaker.failures, source.breaker.opened) = ("OPEN", 5, 1);
+    let mut figures = Figures::default();
+    (figures.reads, figures.classes, figures.sources) = (vec![read], vec![class], vec![source]);
+    (figures.entries, figures.bytes, figures.bytes_max) = (3, 4096, 65536);
+    (figures.invalidations, figures.markers) = (1, 2);
+    figures.warming.runs_by_trigger = vec![("start", 1)];
+    figures.warming.questions_by_result = vec![("loaded", 2)];
+    figures.uptime = Duration::from_millis(2500);
+    figures
 }
 
 #[test]
@@ -47,6 +41,7 @@ fn a_series_carries_its_labels_escaped() {
             "alacena_load_seconds_total{read=\"kpis\",class=\"a\\\\b\\\"c\\nd\",source=\"db\"} 1.5\n"
         )
     );
+    assert!(text.contains("alacena_read_hits_total{read=\"\",class=\"menus\",source=\"\"} 4\n"));
     assert!(text.contains("alacena_source_breaker_state{source=\"db\",state=\"OPEN\"} 1\n"));
     assert!(text.contains("alacena_source_breaker_state{source=\"db\",state=\"CLOSED\"} 0\n"));
     assert!(text.contains("alacena_memory_bytes 4096\n"));

@@ -28,11 +28,9 @@ use std::{
 };
 
 use alacena_core::{
-    class::Policy,
     dep::Dep,
     engine::{Question, Rules},
     error::{Error, catalogue},
-    key::KeySpace,
 };
 use bytes::Bytes;
 use http::{HeaderName, Request, Response, request::Parts};
@@ -40,7 +38,10 @@ use http_body::Body;
 use parking_lot::Mutex;
 use tower::{Layer, Service};
 
-use crate::handle::{Alacena, Mode};
+use crate::{
+    handle::{Alacena, Mode},
+    own::ClassSettings,
+};
 use answer::{Answer, Failed, answered, failed};
 
 /// Most headers that a key may vary by.
@@ -98,15 +99,15 @@ pub struct CacheLayer {
 }
 
 impl Alacena {
-    /// A layer whose answers are entries of the class called `name`.
+    /// A layer whose answers are entries of the class called `name`. `settings` is a [`Policy`], or [`ClassSettings`]
+    /// that put a guard before the service. Layers of one name share entries, so the services below them must be alike.
     ///
     /// # Errors
-    /// `Invalid` when the name is empty or longer than 128 bytes, when it is that of a class of declared reads or of
-    /// typed values, and beyond 1,024 classes.
-    pub fn cache_layer(&self, name: &str, policy: Policy) -> Result<CacheLayer, Error> {
-        let space = KeySpace::new(&self.prepared().namespace, name, &[name])?;
-        self.claim::<CacheLayer>(name)?;
-        let rules = Arc::new(Rules::new(space, policy));
+    /// `Invalid` when the name is empty or longer than 128 bytes, when it is that of a class of declared reads, of typed
+    /// values or of a layer with other settings, when its source is a declared one or is guarded with other limits, and
+    /// beyond 1,024 classes.
+    pub fn cache_layer(&self, name: &str, settings: impl Into<ClassSettings>) -> Result<CacheLayer, Error> {
+        let rules = self.own_class::<CacheLayer>(name, settings.into(), true)?;
         Ok(CacheLayer { alacena: self.clone(), rules, tags: None, keyed_by: Arc::default() })
     }
 }
@@ -136,8 +137,12 @@ impl CacheLayer {
         let principal = keyed::principal(&self.alacena, &self.keyed_by, &request.headers);
         let key = self.rules.space.key(principal, keyed::segments(request))?;
         let tags = self.tags.as_ref().map(|tags| tags(request)).unwrap_or_default();
-        let tags = tags.iter().map(|tag| Dep::tag(self.rules.space.namespace(), tag));
-        Question::new(&self.rules, key, tags.collect::<Result<Vec<_>, _>>()?)
+        let namespace = self.rules.space.namespace();
+        let tags = tags.iter().map(|tag| Dep::tag(namespace, tag));
+        let mut deps = tags.collect::<Result<Vec<_>, _>>()?;
+        // Of a key in the partition of one caller nobody else can name more than its text.
+        deps.extend(principal.map(|_| Dep::key(namespace, &key.text())));
+        Question::new(&self.rules, key, deps)
     }
 }
 
