@@ -225,7 +225,7 @@ mod tests {
     async fn the_door_to_other_machines_is_not_opened_whatever_the_file_says_of_the_address() {
         let parse = |text: &str| Config::parse(text, "test.toml", &Layers::default());
         let settings = ServerSettings::of(&parse(TOKEN).unwrap(), "");
-        let alacena = Alacena::in_memory(Arc::new(FakeRuntime::new(1)));
+        let alacena = Alacena::builder().runtime(Arc::new(FakeRuntime::new(1))).build();
         let app = App::new(alacena, settings, "192.0.2.1:80".parse().unwrap());
         // Accepted by itself: at the next start it would listen on loopback.
         let app = app.with_configuration(move || parse("[server]\nlisten = \"127.0.0.1:80\"\n"));

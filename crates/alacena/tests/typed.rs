@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use alacena::{
-    Alacena, Class, Level, SystemRuntime,
+    Alacena, Class, Level,
     class::Policy,
     error::{Error, Kind, catalogue},
     outcome::Shared,
@@ -25,7 +25,7 @@ fn class(alacena: &Alacena) -> Class<Kpis> {
 
 #[tokio::test]
 async fn a_hit_is_the_very_value_that_was_loaded() {
-    let kpis = class(&Alacena::in_memory(SystemRuntime::shared()));
+    let kpis = class(&Alacena::builder().build());
     let load = || async { Ok(Some(Kpis { revenue: 7 })) };
     let first = kpis.get_or_fetch(["42"], &[], load).await.unwrap();
     let second = kpis.get_or_fetch(["42"], &[], load).await.unwrap();
@@ -38,7 +38,7 @@ async fn a_hit_is_the_very_value_that_was_loaded() {
 
 #[tokio::test]
 async fn each_way_to_invalidate_leads_to_a_new_load() {
-    let alacena = Alacena::in_memory(SystemRuntime::shared());
+    let alacena = Alacena::builder().build();
     let kpis = class(&alacena);
     let loads = Arc::new(AtomicU64::new(0));
     let ask = || {
@@ -62,7 +62,7 @@ async fn each_way_to_invalidate_leads_to_a_new_load() {
 
 #[tokio::test]
 async fn many_keys_are_loaded_together_and_each_stands_in_its_place() {
-    let kpis = class(&Alacena::in_memory(SystemRuntime::shared()));
+    let kpis = class(&Alacena::builder().build());
     let load = |companies: Vec<String>| async move {
         // The last one asked for does not exist.
         let revenue = |company: &String| (company != "9").then(|| Kpis { revenue: company.parse().unwrap() });
@@ -85,7 +85,7 @@ async fn many_keys_are_loaded_together_and_each_stands_in_its_place() {
 
 #[tokio::test]
 async fn an_absent_thing_is_no_error_and_a_failure_is() {
-    let kpis = class(&Alacena::in_memory(SystemRuntime::shared()));
+    let kpis = class(&Alacena::builder().build());
     let absent = kpis.get_or_fetch(["1"], &[], || async { Ok(None) }).await.unwrap();
     assert!(absent.value().is_none());
     let failed = kpis
@@ -97,7 +97,7 @@ async fn an_absent_thing_is_no_error_and_a_failure_is() {
 
 #[tokio::test]
 async fn a_refresh_replaces_what_is_kept() {
-    let kpis = class(&Alacena::in_memory(SystemRuntime::shared()));
+    let kpis = class(&Alacena::builder().build());
     for revenue in [1, 2] {
         kpis.refresh(["42"], &[], move || async move { Ok(Some(Kpis { revenue })) }).await.unwrap();
     }
@@ -106,7 +106,7 @@ async fn a_refresh_replaces_what_is_kept() {
 
 #[tokio::test]
 async fn a_class_has_values_of_one_type() {
-    let alacena = Alacena::in_memory(SystemRuntime::shared());
+    let alacena = Alacena::builder().build();
     let (_first, _again) = (class(&alacena), class(&alacena));
     let refused = alacena.class::<String>("kpis", Policy::default()).unwrap_err();
     assert_eq!((refused.code(), refused.kind()), (&catalogue::CLASS_REFUSED, Kind::Invalid));
@@ -115,7 +115,7 @@ async fn a_class_has_values_of_one_type() {
 
 #[tokio::test]
 async fn the_number_of_classes_is_limited() {
-    let alacena = Alacena::in_memory(SystemRuntime::shared());
+    let alacena = Alacena::builder().build();
     let class = |at: usize| alacena.class::<Kpis>(&format!("class {at}"), Policy::default());
     assert!((0..1024).all(|at| class(at).is_ok()));
     assert_eq!(class(1024).unwrap_err().detail(), "there are 1024 classes already");
