@@ -38,7 +38,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
     },
     Attack { what: "5,000 idle connections", attackers: 5000, attack: |stream| Box::pin(idle(stream)) },
     Attack {
-        what: "HTTP/2 requests reset at once, 20,000 a second",
+        what: "HTTP/2 requests reset as they are sent",
         attackers: 4,
         attack: |stream| Box::pin(rapid_reset(stream)),
     },
