@@ -59,13 +59,12 @@ fn page_shape(page: &KeyPage) -> Value {
 }
 
 fn explained(alacena: &Alacena, known: &KeyExplanation) -> Value {
-    let source = alacena.declared_read(&known.read).ok().map(|read| read.source.clone());
     let sources = alacena.figures().sources;
-    let breaker = sources.iter().find(|figures| Some(&figures.source) == source.as_ref());
+    let breaker = sources.iter().find(|figures| Some(&figures.source) == known.source.as_ref());
     json!({
         "read": known.read,
         "class": known.class,
-        "source": source,
+        "source": known.source,
         "circuitState": breaker.map(|figures| figures.breaker.state),
         "key": known.text,
         "entries": known.entries.iter().map(entry).collect::<Vec<_>>(),

@@ -2,20 +2,23 @@
 
 use alacena_core::{
     error::{Error, catalogue},
-    key::Key,
+    key::{Key, split_text},
 };
 
 pub use alacena_core::engine::{Explanation, KeyPage};
 
-use crate::handle::Alacena;
+use crate::{declared_reads::Read, handle::Alacena};
 
-/// What is known of a key by one of the reads that can have it.
+/// What is known of a key by a read, or a class of the application's own, that can have it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct KeyExplanation {
-    /// The read.
-    pub read: String,
+    /// The read; `None` for a class of the application's own.
+    pub read: Option<String>,
     /// Its class.
     pub class: String,
+    /// Its source; `None` for a class that no guard stands before.
+    pub source: Option<String>,
     /// The key, as people write it.
     pub text: String,
     /// One element an entry: several where callers' credentials are part of the key, none where nothing is held.
@@ -23,10 +26,11 @@ pub struct KeyExplanation {
 }
 
 impl Alacena {
-    /// What is known of the key of this text, by every declared read that can have it.
+    /// What is known of the key of this text, by every declared read and every class of the application's own that can
+    /// have it.
     ///
     /// # Errors
-    /// `Invalid`, naming the forms that keys have, when no read has a key like it.
+    /// `Invalid`, naming the forms that keys have, when nothing has a key like it.
     pub fn explain(&self, text: &str) -> Result<Vec<KeyExplanation>, Error> {
         let mut explanations = Vec::new();
         let prepared = self.prepared();
@@ -37,13 +41,32 @@ impl Alacena {
             } else {
                 self.partitions_of(&key)
             };
-            let (name, class) = (read.read.name.clone(), read.read.class.clone());
-            explanations.push(KeyExplanation { read: name, class, text: key.text(), entries });
+            let Read { name, class, source, .. } = &*read.read;
+            let (read, source) = (Some(name.clone()), Some(source.clone()));
+            explanations.push(KeyExplanation {
+                read,
+                class: class.clone(),
+                source,
+                text: key.text(),
+                entries,
+            });
+        }
+        let own = self.inner.own.list();
+        let segments = split_text(text);
+        for class in &own {
+            let Some(key) = class.key(&segments)? else { continue };
+            let entries = if class.is_partitioned() {
+                self.partitions_of(&key)
+            } else {
+                self.inner.engine.explain(&key).into_iter().collect()
+            };
+            let (name, source) = (class.name().to_owned(), class.source().map(str::to_owned));
+            explanations.push(KeyExplanation { read: None, class: name, source, text: key.text(), entries });
         }
         if explanations.is_empty() {
-            let forms: Vec<&str> =
-                prepared.declared_reads.iter().take(20).map(|read| read.key.as_str()).collect();
-            let detail = format!("no read has a key of this form; there are: {}", forms.join(", "));
+            let declared = prepared.declared_reads.iter().map(|read| read.key.clone());
+            let forms: Vec<String> = declared.chain(own.iter().map(|class| class.form())).take(20).collect();
+            let detail = format!("nothing has a key of this form; there are: {}", forms.join(", "));
             return Err(Error::new(&catalogue::KEY_INVALID, detail));
         }
         Ok(explanations)

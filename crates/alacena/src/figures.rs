@@ -137,6 +137,7 @@ pub struct Health {
 
 /// Health in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Status {
     /// Everything is there.
     Healthy,
@@ -160,6 +161,20 @@ impl Status {
 
 impl Alacena {
     /// Counts since the start, and sizes now.
+    ///
+    /// ```
+    /// # use alacena::{Alacena, Class, class::Policy};
+    /// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+    /// # let alacena = Alacena::builder().build();
+    /// let kpis: Class<u64> = alacena.class("kpis", Policy::default())?;
+    /// for _ in 0..3 {
+    ///     kpis.get_or_fetch(["42"], &[], || async { Ok(Some(7)) }).await?;
+    /// }
+    /// let figures = alacena.figures();
+    /// assert_eq!((figures.classes[0].hits, figures.classes[0].loads, figures.entries), (2, 1, 1));
+    /// # Ok::<(), alacena::error::Error>(())
+    /// # }).unwrap();
+    /// ```
     #[must_use]
     pub fn figures(&self) -> Figures {
         let engine = self.inner.engine.figures();

@@ -1,6 +1,6 @@
 //! The handle that applications and the server hold.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use alacena_core::{
     declared::Parameters,
@@ -25,7 +25,8 @@ use crate::{
     warming,
 };
 
-/// A running Alacena. Cheap to clone; every clone is the same one.
+/// A running Alacena. Cheap to clone; every clone is the same one. It is opened [with a configuration](Alacena::open) or
+/// [built](Alacena::builder) without one.
 ///
 /// ```
 /// use alacena::{Alacena, Ask, config::Config, declared::Parameters, ledger::Target};
@@ -114,6 +115,7 @@ impl Level {
 
 /// An invalidation that was acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Invalidated {
     /// How far it had gone.
     pub level: Level,
@@ -124,6 +126,12 @@ pub struct Invalidated {
 impl Invalidated {
     pub(crate) fn applied(dropped: u64) -> Self {
         Self { level: Level::Applied, dropped }
+    }
+}
+
+impl fmt::Debug for Alacena {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Alacena").field("namespace", &self.prepared().namespace).finish_non_exhaustive()
     }
 }
 
@@ -174,7 +182,28 @@ impl Alacena {
         }
     }
 
-    /// Invalidates every target, or none.
+    /// Invalidates every target, or none: of what is declared, and of the classes and layers of the application. `who` is
+    /// kept in the [history](Alacena::history).
+    ///
+    /// The keys of a class begin with its name, and so does its one prefix. Nothing of a class depends on a part of its
+    /// keys, so a pattern reaches all of it (`kpis:*`) or one key (`kpis:42`), and for all else there are tags.
+    ///
+    /// ```
+    /// use alacena::{Alacena, Class, class::Policy, ledger::Target};
+    ///
+    /// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+    /// let alacena = Alacena::builder().build();
+    /// let kpis: Class<u64> = alacena.class("kpis", Policy::default())?;
+    /// kpis.get_or_fetch(["42"], &["company:42"], || async { Ok(Some(7)) }).await?;
+    ///
+    /// alacena.invalidate(&[Target::Key("kpis:42".into()), Target::Tag("company:42".into())], "import").await?;
+    /// assert!(kpis.get(["42"])?.is_none());
+    ///
+    /// let mistaken = alacena.invalidate(&[Target::Class("kpi".into())], "import").await;
+    /// assert!(mistaken.unwrap_err().detail().contains("did you mean `kpis`?"));
+    /// # Ok::<(), alacena::error::Error>(())
+    /// # }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `Invalid` where a target names nothing that anything can depend on; then nothing is invalidated.

@@ -13,7 +13,7 @@ use alacena_core::{
     error::{Error, catalogue},
     figures::Counters,
     guard::{Guard, GuardSettings},
-    key::KeySpace,
+    key::{Key, KeySpace},
     runtime::SharedRuntime,
 };
 use parking_lot::Mutex;
@@ -222,18 +222,30 @@ impl OwnClass {
         format!("{}:…", alacena_core::key::escape(self.name()))
     }
 
-    /// What invalidates the key of these segments, the first of which is its name; nothing where it can have no such
-    /// key.
+    /// Whether callers' credentials can be part of its keys.
+    pub(crate) fn is_partitioned(&self) -> bool {
+        self.is_partitioned
+    }
+
+    /// The key of these segments, the first of which is its name; `None` where it can have no such key.
     ///
     /// # Errors
     /// `Invalid` for a key beyond its limits.
-    pub(crate) fn key_steps(&self, segments: &[String]) -> Result<Vec<Step>, Error> {
+    pub(crate) fn key(&self, segments: &[String]) -> Result<Option<Key>, Error> {
         let space = &self.rules.space;
-        let Some(rest) = segments.strip_prefix(space.constant()) else { return Ok(Vec::new()) };
-        let key = space.key(None, rest)?;
+        let rest = segments.strip_prefix(space.constant());
+        rest.map(|rest| space.key(None, rest)).transpose()
+    }
+
+    /// What invalidates that key.
+    ///
+    /// # Errors
+    /// As [`key`](OwnClass::key).
+    pub(crate) fn key_steps(&self, segments: &[String]) -> Result<Vec<Step>, Error> {
+        let Some(key) = self.key(segments)? else { return Ok(Vec::new()) };
         let mut steps = Vec::new();
         if self.is_partitioned {
-            steps.push(Step::Dep(Dep::key(space.namespace(), &key.text())));
+            steps.push(Step::Dep(Dep::key(self.rules.space.namespace(), &key.text())));
         }
         steps.push(Step::Key(key));
         Ok(steps)

@@ -6,6 +6,7 @@ use crate::{handle::Alacena, targets::Step};
 
 /// What an invalidation would take away.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Reach {
     /// Each target, in the order in which they were named.
     pub targets: Vec<TargetReach>,
@@ -15,6 +16,7 @@ pub struct Reach {
 
 /// What a target comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TargetReach {
     /// The target.
     pub target: Target,

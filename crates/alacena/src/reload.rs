@@ -22,7 +22,7 @@
 //! Invalidations need no more care: one that is resolved before the step is followed only by loads that begin after it
 //! was asked for. Only a write that is under way looks twice (see `writing`).
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use alacena_core::{
     engine::Work,
@@ -56,6 +56,7 @@ pub struct Reloaded {
 }
 
 /// The turn to reload. While it is held no other reload begins, and [`Alacena::close`] waits.
+#[must_use = "nothing is reloaded until it is prepared and committed"]
 pub struct Reloading {
     alacena: Alacena,
     _turn: OwnedMutexGuard<()>,
@@ -63,6 +64,7 @@ pub struct Reloading {
 }
 
 /// Another configuration, ready to be put in place. Dropped, it changes nothing.
+#[must_use = "nothing changes until it is committed"]
 pub struct Ready {
     reloading: Reloading,
     prepared: Prepared,
@@ -116,6 +118,18 @@ impl Alacena {
         let turn = Arc::clone(&self.inner.reloading).lock_owned().await;
         let work = self.inner.engine.begin_work()?;
         Ok(Reloading { alacena: self.clone(), _turn: turn, _work: work })
+    }
+}
+
+impl fmt::Debug for Reloading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reloading")
+    }
+}
+
+impl fmt::Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Ready").field(&self.reloaded).finish()
     }
 }
 

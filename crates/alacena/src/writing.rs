@@ -25,6 +25,7 @@ use crate::{
 
 /// A declared write that was done.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Written {
     /// What the source said.
     pub body: Body,

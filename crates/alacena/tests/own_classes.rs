@@ -197,3 +197,19 @@ async fn a_target_that_reaches_nothing_says_what_there_is() {
     assert!(telling.contains("give its values a tag"), "{telling}");
     assert!(shop.refused(Target::Pattern("orders:*".into())).await.contains("nothing has a key"));
 }
+
+#[tokio::test]
+async fn a_key_of_a_class_is_explained_like_any_other() {
+    let (alacena, _) = alacena();
+    let kpis: Class<u64> = alacena.class("kpis", guarded("db")).unwrap();
+    kpis.get_or_fetch(["42"], &["company:42"], || async { Ok(Some(7)) }).await.unwrap();
+    let known = alacena.explain("kpis:42").unwrap();
+    assert_eq!((known.len(), known[0].entries.len()), (1, 1));
+    assert_eq!(
+        (&known[0].read, known[0].class.as_str(), known[0].source.as_deref()),
+        (&None, "kpis", Some("db"))
+    );
+    assert!(known[0].entries[0].deps.iter().any(|(dep, stands)| dep.text() == "company:42" && *stands));
+    assert!(alacena.explain("kpis:43").unwrap()[0].entries.is_empty());
+    assert!(alacena.explain("orders:43").unwrap_err().detail().ends_with("there are: kpis:…"));
+}

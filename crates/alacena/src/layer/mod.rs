@@ -99,8 +99,9 @@ pub struct CacheLayer {
 }
 
 impl Alacena {
-    /// A layer whose answers are entries of the class called `name`. `settings` is a [`Policy`], or [`ClassSettings`]
-    /// that put a guard before the service. Layers of one name share entries, so the services below them must be alike.
+    /// A layer whose answers are entries of the class called `name`. `settings` is a [`Policy`](crate::class::Policy),
+    /// or [`ClassSettings`] that put a guard before the service. Layers of one name share entries, so the services below
+    /// them must be alike.
     ///
     /// # Errors
     /// `Invalid` when the name is empty or longer than 128 bytes, when it is that of a class of declared reads, of typed
@@ -122,6 +123,17 @@ impl CacheLayer {
 
     /// Makes these headers part of the key, and lets the service see them: `Accept-Language`, the header that names the
     /// tenant, `Authorization` where each caller is to have answers of its own.
+    ///
+    /// ```
+    /// # use alacena::{Alacena, class::Policy};
+    /// use http::header::{ACCEPT_LANGUAGE, AUTHORIZATION};
+    ///
+    /// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+    /// # let alacena = Alacena::builder().build();
+    /// let pages = alacena.cache_layer("pages", Policy::default())?.keyed_by(&[ACCEPT_LANGUAGE, AUTHORIZATION])?;
+    /// # Ok::<(), alacena::error::Error>(())
+    /// # }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// `Invalid` for more than eight.
