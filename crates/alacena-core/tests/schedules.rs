@@ -18,9 +18,11 @@ use alacena_core::{
     class::Policy,
     dep::Dep,
     engine::{Engine, EngineSettings, Loaded, Question, Rules},
-    error::Error,
+    error::{Error, catalogue},
+    flight::{Flights, Look, Turn},
     guard::{BulkheadSettings, Guard, GuardSettings},
     key::KeySpace,
+    marker::Token,
     outcome::Outcome,
     runtime::{BoxFuture, Moment, Runtime, SharedRuntime},
 };
@@ -29,6 +31,32 @@ use shuttle::{
     future::{block_on, spawn, yield_now},
     rand::Rng as _,
 };
+
+/// Time is what a schedule makes it.
+#[derive(Default)]
+struct Told(shuttle::sync::atomic::AtomicU64);
+
+impl Runtime for Told {
+    fn now(&self) -> Moment {
+        Moment::from_nanos(self.0.load(SeqCst))
+    }
+
+    fn unix_millis(&self) -> u64 {
+        0
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
+    }
+
+    fn spawn(&self, task: BoxFuture<'static, ()>) {
+        drop(spawn(task));
+    }
+
+    fn random(&self) -> u64 {
+        0
+    }
+}
 
 /// Time stands still: whatever a schedule does, it does not end because somebody waited long enough.
 #[derive(Default)]
@@ -204,6 +232,27 @@ fn a_batch_that_begins_after_an_invalidation_sees_nothing_from_before_it() {
             }
             writer.await.unwrap();
         });
+    };
+    try_schedules(scenario, 10 * schedules());
+}
+
+#[test]
+fn whoever_looked_at_the_clock_before_a_rest_was_over_may_come_after_its_end() {
+    let scenario = || {
+        let clock = Arc::new(Told::default());
+        let flights = Flights::new(Arc::clone(&clock) as SharedRuntime);
+        let key = KeySpace::new("shop", "kpis", &["kpis"]).unwrap().key(None, ["1"]).unwrap();
+        let ask = move |flights: &Flights| flights.ask(&key, true, || Look::Missing(None), Token::default);
+        let Turn::Lead(landing, _) = ask(&flights) else { panic!("nobody else is there") };
+        landing.fail(&Error::new(&catalogue::SOURCE_FAILED, "down"), true);
+        let late = shuttle::thread::spawn({
+            let (flights, ask) = (flights.clone(), ask.clone());
+            move || drop(ask(&flights))
+        });
+        clock.0.store(1_000_000_000, SeqCst);
+        // Given up without a word: from here on nobody knows what the rest was for.
+        drop(ask(&flights));
+        late.join().unwrap();
     };
     try_schedules(scenario, 10 * schedules());
 }

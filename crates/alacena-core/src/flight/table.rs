@@ -116,10 +116,12 @@ impl Flights {
         look: impl FnOnce() -> Look,
         capture: impl FnOnce() -> Token,
     ) -> Turn {
-        let now = self.0.runtime.now();
         // Declared before the lock, so dropped after it.
         let _looked_at;
         let mut shard = self.0.shard(key).lock();
+        // Read under the lock: whoever had read it before, and came late, would find a rest that is over, and whose
+        // error a later attempt has taken away.
+        let now = self.0.runtime.now();
         if !force {
             match look() {
                 Look::Fresh(entry) => return Turn::Hit(entry),
