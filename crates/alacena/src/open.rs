@@ -39,14 +39,6 @@ impl Alacena {
         Ok(alacena)
     }
 
-    /// An Alacena for an application that loads its values itself: nothing is declared, nothing is on disk, 64 MiB of
-    /// memory.
-    #[must_use]
-    pub fn in_memory(runtime: SharedRuntime) -> Alacena {
-        let store = Store::in_memory(&*runtime);
-        Self::assemble(EngineSettings::default(), runtime, store, Prepared::nothing("default"), None)
-    }
-
     pub(crate) fn assemble(
         memory: EngineSettings,
         runtime: SharedRuntime,

@@ -7,7 +7,7 @@ mod heap;
 
 use std::time::Duration;
 
-use alacena::{Alacena, Class, SystemRuntime, class::Policy};
+use alacena::{Alacena, Class, class::Policy};
 use serde::Serialize;
 
 #[global_allocator]
@@ -24,7 +24,7 @@ fn a_typed_hit_asks_for_no_memory_and_entries_are_charged_for_what_they_take() {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     tokio.block_on(async {
         let before = heap::counted().bytes;
-        let alacena = Alacena::in_memory(SystemRuntime::shared());
+        let alacena = Alacena::builder().build();
         let policy = Policy { ttl: Duration::from_secs(3600), ..Policy::default() };
         let jobs: Class<Payload> = alacena.class("jobs", policy).unwrap();
         for number in 0..ENTRIES {

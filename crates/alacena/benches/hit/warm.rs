@@ -136,7 +136,8 @@ fn policy() -> Policy {
 }
 
 fn class(runtime: &SharedRuntime) -> Class<Payload> {
-    Alacena::in_memory(Arc::clone(runtime)).class("jobs", policy()).expect("it is the first one")
+    let alacena = Alacena::builder().runtime(Arc::clone(runtime)).build();
+    alacena.class("jobs", policy()).expect("it is the first one")
 }
 
 /// The rules of that class, as the engine has them.
