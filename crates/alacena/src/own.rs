@@ -134,6 +134,10 @@ impl Alacena {
         let values = TypeId::of::<V>();
         let mut known = self.inner.own.0.lock();
         if let Some(there) = known.classes.get(name) {
+            if there.values == values && is_partitioned {
+                // Its keys are made of requests alone: the services below two of them could answer the same otherwise.
+                return Err(refuse(format!("`{name}` is a layer already; clone that, or take another name")));
+            }
             return match there.unlike(values, &settings) {
                 Some(why) => Err(refuse(why)),
                 None => Ok(Arc::clone(&there.rules)),

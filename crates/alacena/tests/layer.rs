@@ -21,10 +21,12 @@ use http::{
     HeaderName, Request, Response, StatusCode,
     header::{ACCEPT_LANGUAGE, AGE, AUTHORIZATION, ETAG, IF_NONE_MATCH, RETRY_AFTER},
 };
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Empty, Full};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 type Answer = Response<Full<Bytes>>;
+/// The body of a request: nothing.
+type Ask = Empty<Bytes>;
 /// What the layer is asked for in a task of its own.
 type Asked = tokio::task::JoinHandle<Response<LayerBody<Full<Bytes>>>>;
 
@@ -33,7 +35,7 @@ struct World {
     alacena: Alacena,
     runtime: FakeRuntime,
     calls: Arc<AtomicUsize>,
-    ask: Box<dyn Fn(Request<()>) -> Asked + Send + Sync>,
+    ask: Box<dyn Fn(Request<Ask>) -> Asked + Send + Sync>,
 }
 
 fn policy() -> Policy {
@@ -41,19 +43,19 @@ fn policy() -> Policy {
 }
 
 impl World {
-    fn new(answer: impl Fn(usize, &Request<()>) -> Answer + Clone + Send + Sync + 'static) -> Self {
+    fn new(answer: impl Fn(usize, &Request<Ask>) -> Answer + Clone + Send + Sync + 'static) -> Self {
         Self::with(answer, |layer| layer)
     }
 
     fn with(
-        answer: impl Fn(usize, &Request<()>) -> Answer + Clone + Send + Sync + 'static,
+        answer: impl Fn(usize, &Request<Ask>) -> Answer + Clone + Send + Sync + 'static,
         configure: impl FnOnce(CacheLayer) -> CacheLayer,
     ) -> Self {
         let runtime = FakeRuntime::new(1);
         let alacena = Alacena::builder().runtime(Arc::new(runtime.clone())).build();
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&calls);
-        let service = service_fn(move |request: Request<()>| {
+        let service = service_fn(move |request: Request<Ask>| {
             let (answer, call) = (answer.clone(), counted.fetch_add(1, SeqCst) + 1);
             async move {
                 tokio::task::yield_now().await;
@@ -64,11 +66,11 @@ impl World {
         Self { alacena, runtime, calls, ask: Box::new(move |request| spawn(service.clone(), request)) }
     }
 
-    async fn get(&self, request: Request<()>) -> Response<LayerBody<Full<Bytes>>> {
+    async fn get(&self, request: Request<Ask>) -> Response<LayerBody<Full<Bytes>>> {
         (self.ask)(request).await.unwrap()
     }
 
-    async fn text(&self, request: Request<()>) -> String {
+    async fn text(&self, request: Request<Ask>) -> String {
         text(self.get(request).await).await
     }
 
@@ -78,9 +80,9 @@ impl World {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a caller of the test")]
-fn spawn<S>(service: CacheService<S>, request: Request<()>) -> Asked
+fn spawn<S>(service: CacheService<S>, request: Request<Ask>) -> Asked
 where
-    S: tower::Service<Request<()>, Response = Answer, Error = Infallible> + Clone + Send + 'static,
+    S: tower::Service<Request<Ask>, Response = Answer, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
 {
     tokio::spawn(async move { service.oneshot(request).await.unwrap() })
@@ -94,12 +96,12 @@ fn page(text: impl Into<String>) -> Answer {
     Response::new(Full::new(Bytes::from(text.into())))
 }
 
-fn get(path: &str) -> Request<()> {
-    Request::get(path).body(()).unwrap()
+fn get(path: &str) -> Request<Ask> {
+    Request::get(path).body(Ask::new()).unwrap()
 }
 
-fn get_with(path: &str, name: &HeaderName, value: &str) -> Request<()> {
-    Request::get(path).header(name, value).body(()).unwrap()
+fn get_with(path: &str, name: &HeaderName, value: &str) -> Request<Ask> {
+    Request::get(path).header(name, value).body(Ask::new()).unwrap()
 }
 
 #[tokio::test]
@@ -117,7 +119,7 @@ async fn a_hundred_callers_are_one_call_and_then_a_hit_with_its_age() {
 
 #[tokio::test]
 async fn what_is_not_in_the_key_never_reaches_the_service() {
-    let echo = |_: usize, request: &Request<()>| page(format!("{:?}", request.headers()));
+    let echo = |_: usize, request: &Request<Ask>| page(format!("{:?}", request.headers()));
     let world = World::with(echo, |layer| layer.keyed_by(&[ACCEPT_LANGUAGE]).unwrap());
     let evil = HeaderName::from_static("x-forwarded-host");
     let first = world.text(get_with("/", &evil, "evil.example")).await;
@@ -131,7 +133,7 @@ async fn what_is_not_in_the_key_never_reaches_the_service() {
 
 #[tokio::test]
 async fn a_caller_with_credentials_has_answers_of_its_own_or_none_out_of_the_cache() {
-    let answer = |call: usize, request: &Request<()>| {
+    let answer = |call: usize, request: &Request<Ask>| {
         page(format!("{call} {:?}", request.headers().get(AUTHORIZATION)))
     };
     let passing = World::new(answer);
@@ -261,7 +263,7 @@ async fn a_service_that_fails_is_left_alone_and_its_callers_hear_for_how_long() 
     let alacena = Alacena::builder().runtime(Arc::new(FakeRuntime::new(1))).build();
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
-    let service = service_fn(move |_: Request<()>| {
+    let service = service_fn(move |_: Request<Ask>| {
         counted.fetch_add(1, SeqCst);
         async { Ok::<_, Infallible>(Response::builder().status(500).body(Full::<Bytes>::default()).unwrap()) }
     });
@@ -281,7 +283,7 @@ async fn a_service_that_fails_is_left_alone_and_its_callers_hear_for_how_long() 
 #[tokio::test]
 async fn the_error_of_a_service_reaches_the_one_who_led_and_a_gateway_error_the_others() {
     let alacena = Alacena::builder().runtime(Arc::new(FakeRuntime::new(1))).build();
-    let service = service_fn(|_: Request<()>| async {
+    let service = service_fn(|_: Request<Ask>| async {
         tokio::task::yield_now().await;
         Err::<Answer, _>("broken")
     });

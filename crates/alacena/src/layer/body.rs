@@ -8,9 +8,13 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-/// The body of an answer that came through a [`CacheLayer`](super::CacheLayer).
+/// The body of an answer that came through a [`CacheLayer`](super::CacheLayer): kept bytes, or `B` as it comes.
 #[derive(Debug)]
-pub enum LayerBody<B> {
+pub struct LayerBody<B>(Content<B>);
+
+/// Where a body comes from.
+#[derive(Debug)]
+enum Content<B> {
     /// What the service answers, as it comes.
     Passed(B),
     /// Whole, out of the cache or on its way into it.
@@ -21,6 +25,28 @@ pub enum LayerBody<B> {
     Empty,
 }
 
+impl<B> LayerBody<B> {
+    /// What the service answers, as it comes.
+    pub(super) fn passed(body: B) -> Self {
+        Self(Content::Passed(body))
+    }
+
+    /// Whole, out of the cache or on its way into it.
+    pub(super) fn whole(bytes: Bytes) -> Self {
+        Self(Content::Whole(bytes))
+    }
+
+    /// What was read of an answer that is not kept, and the rest.
+    pub(super) fn long(begun: Bytes, rest: B) -> Self {
+        Self(Content::Long(Some(begun), rest))
+    }
+
+    /// Nothing.
+    pub(super) fn empty() -> Self {
+        Self(Content::Empty)
+    }
+}
+
 impl<B: Body<Data = Bytes> + Unpin> Body for LayerBody<B> {
     type Data = Bytes;
     type Error = B::Error;
@@ -29,35 +55,35 @@ impl<B: Body<Data = Bytes> + Unpin> Body for LayerBody<B> {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let this = self.get_mut();
+        let this = &mut self.get_mut().0;
         match this {
-            LayerBody::Passed(body) | LayerBody::Long(None, body) => Pin::new(body).poll_frame(context),
-            LayerBody::Long(begun, _) => Poll::Ready(begun.take().map(|bytes| Ok(Frame::data(bytes)))),
-            LayerBody::Whole(bytes) => {
+            Content::Passed(body) | Content::Long(None, body) => Pin::new(body).poll_frame(context),
+            Content::Long(begun, _) => Poll::Ready(begun.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Content::Whole(bytes) => {
                 let bytes = std::mem::take(bytes);
-                *this = LayerBody::Empty;
+                *this = Content::Empty;
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            LayerBody::Empty => Poll::Ready(None),
+            Content::Empty => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            LayerBody::Passed(body) | LayerBody::Long(None, body) => body.is_end_stream(),
-            LayerBody::Long(Some(_), _) => false,
-            LayerBody::Whole(bytes) => bytes.is_empty(),
-            LayerBody::Empty => true,
+        match &self.0 {
+            Content::Passed(body) | Content::Long(None, body) => body.is_end_stream(),
+            Content::Long(Some(_), _) => false,
+            Content::Whole(bytes) => bytes.is_empty(),
+            Content::Empty => true,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            LayerBody::Passed(body) | LayerBody::Long(None, body) => body.size_hint(),
+        match &self.0 {
+            Content::Passed(body) | Content::Long(None, body) => body.size_hint(),
             // What is said of the rest says nothing of the whole.
-            LayerBody::Long(Some(_), _) => SizeHint::default(),
-            LayerBody::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            LayerBody::Empty => SizeHint::with_exact(0),
+            Content::Long(Some(_), _) => SizeHint::default(),
+            Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Empty => SizeHint::with_exact(0),
         }
     }
 }

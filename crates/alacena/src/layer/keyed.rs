@@ -5,23 +5,32 @@ use std::mem;
 use alacena_core::key::Principal;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Version,
-    header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, HOST, IF_NONE_MATCH, RANGE, TRANSFER_ENCODING, UPGRADE},
+    header::{
+        AUTHORIZATION, CONTENT_LENGTH, COOKIE, HOST, IF_MATCH, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, RANGE,
+        TRANSFER_ENCODING, UPGRADE,
+    },
     request::Parts,
 };
+use http_body::Body;
 
 use crate::handle::Alacena;
 
 /// Whether the answer to `request` may come out of a cache.
-pub(super) fn may_be_cached<A>(request: &Request<A>, keyed_by: &[HeaderName]) -> bool {
+pub(super) fn may_be_cached<A: Body>(request: &Request<A>, keyed_by: &[HeaderName]) -> bool {
     let headers = request.headers();
     let is_keyed = |name: &HeaderName| keyed_by.contains(name);
     let is_someones =
         [AUTHORIZATION, COOKIE].iter().any(|name| headers.contains_key(name) && !is_keyed(name));
-    let has_body = headers.contains_key(TRANSFER_ENCODING)
+    // Over HTTP/2 no header has to say so. What it says would reach the service, and is in no key.
+    let has_body = !request.body().is_end_stream()
+        || headers.contains_key(TRANSFER_ENCODING)
         || headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
     let mut hosts = headers.get_all(HOST).iter();
-    let has_clear_host = hosts.next().is_none_or(|host| host.to_str().is_ok()) && hosts.next().is_none();
-    let wants_more = headers.contains_key(RANGE) || headers.contains_key(UPGRADE);
+    // An empty one would have the key of none.
+    let is_clear = |host: &HeaderValue| host.to_str().is_ok_and(|host| !host.is_empty());
+    let has_clear_host = hosts.next().is_none_or(is_clear) && hosts.next().is_none();
+    let for_the_service = [RANGE, UPGRADE, IF_MATCH, IF_UNMODIFIED_SINCE];
+    let wants_more = for_the_service.iter().any(|name| headers.contains_key(name));
     *request.method() == Method::GET && !is_someones && !has_body && has_clear_host && !wants_more
 }
 
@@ -67,11 +76,17 @@ pub(super) fn conditions(headers: &HeaderMap) -> Vec<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::{Empty, Full};
+
     use super::*;
+
+    fn nothing() -> Empty<bytes::Bytes> {
+        Empty::new()
+    }
 
     #[test]
     fn what_is_somebodys_own_or_not_a_whole_answer_is_no_cache_matter() {
-        let asked = |name: &str, value: &str| Request::get("/a").header(name, value).body(()).unwrap();
+        let asked = |name: &str, value: &str| Request::get("/a").header(name, value).body(nothing()).unwrap();
         for (name, value, cached) in [
             ("accept", "text/html", true),
             ("content-length", "0", true),
@@ -81,13 +96,18 @@ mod tests {
             ("cookie", "a=b", false),
             ("range", "bytes=0-1", false),
             ("upgrade", "websocket", false),
+            ("if-match", "\"a\"", false),
+            ("host", "shop.example", true),
+            ("host", "", false),
         ] {
             assert_eq!(may_be_cached(&asked(name, value), &[]), cached, "{name}: {value}");
         }
         assert!(may_be_cached(&asked("authorization", "Bearer x"), &[AUTHORIZATION]));
         assert!(!may_be_cached(&asked("cookie", "a=b"), &[AUTHORIZATION]));
-        assert!(!may_be_cached(&Request::post("/a").body(()).unwrap(), &[]));
-        let two_hosts = Request::get("/a").header(HOST, "a").header(HOST, "b").body(()).unwrap();
+        assert!(!may_be_cached(&Request::post("/a").body(nothing()).unwrap(), &[]));
+        let with_body = Request::get("/a").body(Full::new(bytes::Bytes::from_static(b"x"))).unwrap();
+        assert!(!may_be_cached(&with_body, &[]), "whatever its headers say");
+        let two_hosts = Request::get("/a").header(HOST, "a").header(HOST, "b").body(nothing()).unwrap();
         assert!(!may_be_cached(&two_hosts, &[]));
     }
 

@@ -33,7 +33,7 @@ use alacena_core::{
     error::{Error, catalogue},
 };
 use bytes::Bytes;
-use http::{HeaderName, Request, Response, request::Parts};
+use http::{HeaderName, Request, Response, header::HOST, request::Parts};
 use http_body::Body;
 use parking_lot::Mutex;
 use tower::{Layer, Service};
@@ -42,7 +42,7 @@ use crate::{
     handle::{Alacena, Mode},
     own::ClassSettings,
 };
-use answer::{Answer, Failed, answered, failed};
+use answer::{Answer, Failed, answered, failed, with_error};
 
 /// Most headers that a key may vary by.
 const KEYED_HEADERS_MAX: usize = 8;
@@ -52,11 +52,13 @@ type Tags = dyn Fn(&Parts) -> Vec<String> + Send + Sync;
 /// Caches what the service below it answers to `GET`, under the rules of one class: single flight, staleness,
 /// invalidation by tag.
 ///
-/// Cached are answers to requests without a body, without `Range`, and without `Authorization` and `Cookie` unless
-/// [`keyed_by`](CacheLayer::keyed_by) makes them part of the key. Kept are the statuses 200, 203, 301, 308, 404 and 410
-/// (the last two for the class's `negative_ttl`), unless the answer says `no-store`, `private` or `Vary: *`, or sets a
-/// cookie; `max-age` and the like shorten the class's TTL. A status of 500 or more counts as a failure of the source:
-/// the class decides whether an older answer stands in. Everything else passes through, untouched.
+/// Cached are answers to requests without a body, without `Range`, `If-Match` and `If-Unmodified-Since`, and without
+/// `Authorization` and `Cookie` unless [`keyed_by`](CacheLayer::keyed_by) makes them part of the key. Kept are the
+/// statuses 200, 203, 301, 308, 404 and 410 (the last two for the class's `negative_ttl`), unless the answer says
+/// `no-store`, `private` or `Vary: *`, or sets a cookie; `max-age` and the like shorten the class's TTL. A status of 500
+/// or more counts as a failure of the source: the class decides whether an older answer stands in. Where none does, whoever led gets it as it came, and those who
+/// waited get the same unless it is long or meant for one (`private`, `no-store`, a cookie): then they get its status
+/// alone. Everything else passes through, untouched.
 ///
 /// The service below is given the method, the URI, the keyed headers and the extensions of a request, and no other
 /// header: what it does not see cannot end up in an answer to somebody else. What layers above put into the extensions
@@ -100,13 +102,15 @@ pub struct CacheLayer {
 
 impl Alacena {
     /// A layer whose answers are entries of the class called `name`. `settings` is a [`Policy`](crate::class::Policy),
-    /// or [`ClassSettings`] that put a guard before the service. Layers of one name share entries, so the services below
-    /// them must be alike.
+    /// or [`ClassSettings`] that put a guard before the service.
+    ///
+    /// Clones of a layer share entries, so the services below them must answer alike what is asked alike. A router that
+    /// is nested below a path does not see that path: it needs a layer of its own, of another name.
     ///
     /// # Errors
     /// `Invalid` when the name is empty or longer than 128 bytes, when it is that of a class of declared reads, of typed
-    /// values or of a layer with other settings, when its source is a declared one or is guarded with other limits, and
-    /// beyond 1,024 classes.
+    /// values or of another layer, when its source is a declared one or is guarded with other limits, and beyond 1,024
+    /// classes.
     pub fn cache_layer(&self, name: &str, settings: impl Into<ClassSettings>) -> Result<CacheLayer, Error> {
         let rules = self.own_class::<CacheLayer>(name, settings.into(), true)?;
         Ok(CacheLayer { alacena: self.clone(), rules, tags: None, keyed_by: Arc::default() })
@@ -138,11 +142,18 @@ impl CacheLayer {
     /// # Errors
     /// `Invalid` for more than eight.
     pub fn keyed_by(self, headers: &[HeaderName]) -> Result<Self, Error> {
-        if headers.len() > KEYED_HEADERS_MAX {
+        let mut keyed_by: Vec<HeaderName> = Vec::new();
+        // The host is part of every key.
+        for name in headers.iter().filter(|name| **name != HOST) {
+            if !keyed_by.contains(name) {
+                keyed_by.push(name.clone());
+            }
+        }
+        if keyed_by.len() > KEYED_HEADERS_MAX {
             let detail = format!("an answer can vary by at most {KEYED_HEADERS_MAX} headers");
             return Err(Error::new(&catalogue::KEY_INVALID, detail));
         }
-        Ok(Self { keyed_by: headers.into(), ..self })
+        Ok(Self { keyed_by: keyed_by.into(), ..self })
     }
 
     fn question(&self, request: &Parts) -> Result<Question, Error> {
@@ -184,7 +195,7 @@ where
     S: Service<Request<A>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<Box<dyn StdError + Send + Sync>> + Send + 'static,
-    A: Send + 'static,
+    A: Body + Send + 'static,
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
@@ -203,7 +214,7 @@ where
         let layer = self.layer.clone();
         Box::pin(async move {
             if !keyed::may_be_cached(&request, &layer.keyed_by) {
-                return Ok(inner.call(request).await?.map(LayerBody::Passed));
+                return Ok(inner.call(request).await?.map(LayerBody::passed));
             }
             let (parts, body) = request.into_parts();
             match layer.question(&parts) {
@@ -211,7 +222,7 @@ where
                 // Too long a path or tag for a key: nothing to cache, and nothing for the service to know about.
                 Err(error) => {
                     tracing::debug!(%error, "a request that has no key passes the cache");
-                    Ok(inner.call(Request::from_parts(parts, body)).await?.map(LayerBody::Passed))
+                    Ok(inner.call(Request::from_parts(parts, body)).await?.map(LayerBody::passed))
                 }
             }
         })
@@ -230,20 +241,29 @@ where
     S: Service<Request<A>, Response = Response<B>> + Send + 'static,
     S::Future: Send,
     S::Error: Into<Box<dyn StdError + Send + Sync>> + Send + 'static,
-    A: Send + 'static,
+    A: Body + Send + 'static,
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
     let (policy, conditions) = (question.rules.policy.clone(), keyed::conditions(&request.headers));
     let reduced = keyed::reduced(request, &layer.keyed_by);
-    // Whoever led is told by the service itself what went wrong; the error of a service need not be cloneable.
-    let own_error = Arc::new(Mutex::new(None));
-    let heard = Arc::clone(&own_error);
+    // Whoever led is told by the service itself what went wrong: its error need not be cloneable, and its answer not be
+    // for others.
+    let own_failure = Arc::new(Mutex::new(None));
+    let heard = Arc::clone(&own_failure);
     let load = move |_no_cache| async move {
         match inner.call(Request::from_parts(reduced, body)).await {
-            Ok(response) => Answer::loaded(response, &policy).await,
+            Ok(response) => {
+                let answer = Answer::read(response, policy.item_bytes_max).await?;
+                if !answer.is_failure() {
+                    return Ok(answer.loaded(&policy));
+                }
+                let error = answer.failure();
+                *heard.lock() = Some(Ok(answer.respond::<B>()));
+                Err(error)
+            }
             Err(error) => {
-                *heard.lock() = Some(error);
+                *heard.lock() = Some(Err(error));
                 Err(Failed::without_an_answer())
             }
         }
@@ -251,8 +271,8 @@ where
     let question = question.with_mode(layer.alacena.mode(Mode::Normal));
     match layer.alacena.inner.engine.get_or_fetch(&question, load).await {
         Ok(outcome) => Ok(answered::<B>(outcome, &conditions)),
-        Err(error) => match own_error.lock().take() {
-            Some(own) => Err(own),
+        Err(error) => match own_failure.lock().take() {
+            Some(own) => own.map(|response| with_error(response, &error)),
             None => Ok(failed(&error)),
         },
     }
