@@ -281,7 +281,7 @@ async fn an_application_keeps_its_classes() {
     assert_eq!(refused.detail(), "`jobs` is a class of the application's own");
     let settings = ClassSettings::default().guarded("crm", GuardSettings::default());
     let _people = running.alacena.class::<u64>("people", settings).unwrap();
-    let refused = running.reload(&jobs("/jobs", "class = \"others\"\n")).await.unwrap_err();
+    let refused = running.reload(&jobs("/jobs", "class = \"others\"\n[classes.others]\n")).await.unwrap_err();
     assert_eq!(refused.detail(), "`crm` is a source of the application's own");
     for text in [items("select id from items"), items("select name from items")] {
         running.reload(&text).await.unwrap();
