@@ -255,7 +255,7 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
     }
 
     /// The short way: neither a key nor a tag is made.
-    #[inline]
+    #[inline(always)]
     fn look(&self, key: impl IntoIterator<Item = impl AsRef<str>>, mode: Mode) -> Result<Looked<V>, Error> {
         let mut bytes = KeyBytes::default();
         self.rules.space.write_key(&mut bytes, None, key)?;

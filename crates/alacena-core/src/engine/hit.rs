@@ -1,4 +1,4 @@
-//! The short way of a read: what nearly every one of them takes.
+//! The short way of a read: what nearly every one of them takes, until the entry nears its end.
 
 use std::any::Any;
 
@@ -13,7 +13,7 @@ impl Engine {
     /// `None` says no more than that the question is to be asked as ever, and counts nothing: whoever then asks it is
     /// counted. A question that may not be answered out of the cache does not come here.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn hit<V: Any + Send + Sync>(&self, rules: &Rules, key: &[u8], now: Moment) -> Option<Outcome<V>> {
         let outcome = Outcome::hit(self.find(rules, key, now)?, now)?;
         rules.counters.increment(Count::Hits);

@@ -32,15 +32,16 @@ pub(super) enum Found {
 impl Engine {
     /// Answers with a fresh entry, or not at all: never asks a source.
     #[must_use]
+    #[inline]
     pub fn get(&self, question: &Question) -> Option<Outcome> {
-        match self.hit_of(question) {
-            None => self.get_at_length(question),
-            hit => hit,
+        if let Some(outcome) = self.hit_of(question) {
+            return Some(outcome);
         }
+        self.get_at_length(question)
     }
 
     /// The short way, for a question that may take it.
-    #[inline]
+    #[inline(always)]
     fn hit_of(&self, question: &Question) -> Option<Outcome> {
         if question.mode != Mode::Normal {
             return None;

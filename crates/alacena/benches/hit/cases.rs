@@ -52,7 +52,7 @@ fn measured_bare(warm: &Warm, from: u32, hits: u32) {
 #[inline(never)]
 fn measured_get(engine: &Engine, warm: &Warm, from: u32, hits: u32) {
     for turn in from..from + hits {
-        black_box(engine.get(&warm.at(turn).question).expect("it is warm"));
+        black_box(&engine.get(&warm.at(turn).question).expect("it is warm"));
     }
 }
 
@@ -61,7 +61,7 @@ fn measured_get(engine: &Engine, warm: &Warm, from: u32, hits: u32) {
 fn measured_fetch(engine: &Engine, warm: &Warm, from: u32, hits: u32) {
     for turn in from..from + hits {
         let load = |_| async { Ok(Loaded::absent()) };
-        black_box(ready(engine.get_or_fetch(&warm.at(turn).question, load)).expect("it is warm"));
+        black_box(&ready(engine.get_or_fetch(&warm.at(turn).question, load)).expect("it is warm"));
     }
 }
 

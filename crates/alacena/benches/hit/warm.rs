@@ -102,7 +102,9 @@ impl Warm {
     }
 
     fn load(&self, asked: &Asked, payload: Payload) {
-        self.bare.insert(asked.question.key.clone(), Arc::new(payload));
+        // Bytes of its own: who asks brings others than those that are compared with, here as everywhere.
+        let key = Key::from_bytes(asked.question.key.as_bytes()).expect("it is a key");
+        self.bare.insert(key, Arc::new(payload));
         for engine in [&self.still, &self.engine] {
             let load = move |_| async move { Ok(Loaded::found(Value::new(payload, 0, 7))) };
             let outcome = self._tokio.block_on(engine.get_or_fetch(&asked.question, load));
@@ -136,8 +138,11 @@ fn policy() -> Policy {
 }
 
 fn class(runtime: &SharedRuntime) -> Class<Payload> {
-    let alacena = Alacena::builder().runtime(Arc::clone(runtime)).build();
-    alacena.class("jobs", policy()).expect("it is the first one")
+    Alacena::builder()
+        .runtime(Arc::clone(runtime))
+        .build()
+        .class("jobs", policy())
+        .expect("it is the first one")
 }
 
 /// The rules of that class, as the engine has them.
