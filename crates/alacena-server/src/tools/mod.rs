@@ -6,6 +6,7 @@
 mod local;
 #[cfg(feature = "mcp")]
 mod numbers;
+mod readable;
 mod result;
 pub(crate) mod schema;
 mod http;

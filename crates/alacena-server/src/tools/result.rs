@@ -13,6 +13,7 @@ use serde_json::{Map, Value as Json, json};
 
 #[cfg(feature = "mcp")]
 use super::numbers::numbers_survive;
+use super::readable::is_readable;
 use crate::problem;
 
 /// Where our own facts about an answer stand in its `_meta`.
@@ -108,7 +109,8 @@ impl ToolResult {
         &self.meta
     }
 
-    /// Appends an MCP CallToolResult. A document is copied as it is, number for number, without being parsed.
+    /// Appends an MCP CallToolResult. A document is copied as it is, number for number, without being parsed; one that
+    /// some readers could not take, and the whole message with it, stands as text only.
     pub(crate) fn write(&self, out: &mut Vec<u8>, dialect: Dialect<'_>) {
         out.reserve(self.text().len() * 2 + 512);
         out.push(b'{');
@@ -120,6 +122,7 @@ impl ToolResult {
         out.extend_from_slice(b"}]");
         if let Answer::Document(document) = &self.answer
             && (document.trim_ascii_start().first() == Some(&b'{') || !matches!(dialect, Dialect::Legacy))
+            && is_readable(document)
         {
             out.extend_from_slice(b",\"structuredContent\":");
             out.extend_from_slice(document);
@@ -188,10 +191,11 @@ impl ToolResult {
         self.meta
     }
 
-    /// The answer as a tree, where it is a document.
+    /// The answer as a tree, where it is a document that every reader can take.
     pub(crate) fn structured(&self) -> Option<Structured> {
         let Answer::Document(document) = &self.answer else { return None };
-        let document = std::str::from_utf8(document).ok()?;
+        let document =
+            std::str::from_utf8(document).ok().filter(|document| is_readable(document.as_bytes()))?;
         let tree = serde_json::from_str(document).ok()?;
         Some(if numbers_survive(document) { Structured::Exact(tree) } else { Structured::Rounded(tree) })
     }
@@ -248,6 +252,26 @@ mod tests {
         #[cfg(feature = "mcp")]
         assert!(matches!(document.structured(), Some(Structured::Rounded(_))));
         assert_eq!(ToolResult::from_json(serde_json::from_str(&text).unwrap()), Some(document));
+    }
+
+    #[test]
+    fn what_some_readers_cannot_take_does_not_keep_them_from_reading_the_rest() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+        for text in [r#"{"half":"\ud800"}"#, r#"{"beyond":1e999}"#, &deep] {
+            let result = ToolResult {
+                answer: Answer::Document(Bytes::copy_from_slice(text.as_bytes())),
+                is_error: false,
+                meta: Map::new(),
+            };
+            let said: Json = serde_json::from_slice(&result.to_bytes()).expect("everybody can read it");
+            assert_eq!(
+                said,
+                json!({"content": [{"type": "text", "text": text}], "isError": false}),
+                "{text}"
+            );
+            #[cfg(feature = "mcp")]
+            assert!(result.structured().is_none());
+        }
     }
 
     #[test]
