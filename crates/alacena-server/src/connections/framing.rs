@@ -124,6 +124,8 @@ impl Framing {
                 self.flawed |= !line.crlf();
                 if text.is_empty() { self.head_ended() } else { self.field(text, line.is_whole()) }
             }
+            // Some readers take the line feed alone, and see the end of the body where hyper sees none.
+            At::ChunkSize | At::Trailers if !line.crlf() => self.lose(),
             At::ChunkSize => match chunk_size(text) {
                 Some(0) => self.at = At::Trailers,
                 Some(size) if size < u64::MAX - 2 => self.at = At::Chunk(size + 2),

@@ -100,6 +100,14 @@ fn after_chunks_that_cannot_be_followed_nothing_is_sound() {
 }
 
 #[test]
+fn lines_between_chunks_end_as_all_lines_do() {
+    for chunks in ["2\n{}\r\n0\r\n\r\n", "0\n\r\n", "0\r\n\n", "0\r\na: b\n\r\n", "0;a\n\r\n"] {
+        let bytes = post("transfer-encoding: chunked\r\n", chunks) + GET;
+        assert_eq!(after(bytes.as_bytes()), (2, true, Some(2)), "{chunks:?}");
+    }
+}
+
+#[test]
 fn http2_is_known_by_its_preface_and_left_alone() {
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let mut framing = Framing::new();

@@ -82,6 +82,23 @@ async fn of_a_request_with_two_readings_nothing_is_taken_for_a_second_one() {
     assert_eq!(server.upstream.calls(), 0);
 }
 
+/// Who takes a line feed alone for the end of a body sees a request behind it; who does not, trailers.
+#[tokio::test]
+async fn after_a_body_with_two_ends_nothing_is_answered() {
+    let server = Running::start("").await;
+    let body = "9\r\n{\"id\": 7}\r\n0\r\n\n";
+    let last = "GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    for next in
+        [BEFORE.to_owned(), format!("{POST}transfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n")]
+    {
+        let requests = format!("{POST}transfer-encoding: chunked\r\n\r\n{body}{HIDDEN}{next}{last}");
+        let answers = rest_of(open(server.address, requests.as_bytes()).await).await;
+        let statuses: Vec<_> = answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+        assert_eq!(statuses, ["200", "400"], "{answers}");
+        assert!(answers.contains("request-ambiguous"), "{answers}");
+    }
+}
+
 /// First lines that could be more than one request, or another one.
 #[tokio::test]
 async fn a_first_line_with_two_readings_is_refused() {
