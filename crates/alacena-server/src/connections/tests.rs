@@ -110,6 +110,19 @@ fn whoever_is_worked_for_is_not_idle() {
 }
 
 #[test]
+fn a_head_that_waits_behind_a_request_has_its_time_once_that_is_answered() {
+    let (clock, watch) = watched();
+    let (running, _) = watch.request();
+    // It has arrived in part, and the rest is not read while the one before it is worked on.
+    watch.head_began();
+    assert_eq!(watch.judge(at(500), IDLE), Verdict::Stay);
+    clock.set(at(500));
+    drop(running);
+    assert_eq!(watch.judge(at(510), IDLE), Verdict::Stay);
+    assert_eq!(watch.judge(at(511), IDLE), Verdict::Cut);
+}
+
+#[test]
 fn over_http2_bytes_are_no_sign_of_life_and_whoever_was_told_to_end_must() {
     let (clock, watch) = watched();
     watch.head_ended();

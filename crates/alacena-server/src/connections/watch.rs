@@ -140,9 +140,11 @@ impl Watch {
         let since = |stamp: &AtomicU64| now - (Moment::from_nanos(stamp.load(Relaxed)) + TICK);
         let takes = Duration::from_secs(self.taken.load(Relaxed) / TAKE_RATE_MIN);
         let http2 = self.http2.load(Relaxed);
-        if since(&self.head) >= HEAD_TIMEOUT || since(&self.stalled) >= STALL_GRACE + takes {
+        let is_working = self.running.load(Relaxed) > 0;
+        // A head behind a request that is worked on waits for us.
+        if !is_working && since(&self.head) >= HEAD_TIMEOUT || since(&self.stalled) >= STALL_GRACE + takes {
             Verdict::Cut
-        } else if self.running.load(Relaxed) > 0 || since(&self.active) < idle {
+        } else if is_working || since(&self.active) < idle {
             Verdict::Stay
         } else if http2 && since(&self.told) >= LINGER_MAX {
             // It answers whatever we say and leaves answers lying in streams that it does not read.
@@ -178,7 +180,12 @@ pub(super) struct Running(Arc<Watch>);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.active.store(self.0.clock.stamp(), Relaxed);
+        let now = self.0.clock.stamp();
+        self.0.active.store(now, Relaxed);
+        // What has come of the next head meanwhile was not read on: its time begins.
+        if self.0.head.load(Relaxed) != NEVER {
+            self.0.head.store(now, Relaxed);
+        }
         self.0.running.fetch_sub(1, Relaxed);
     }
 }
