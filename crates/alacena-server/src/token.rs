@@ -7,6 +7,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use alacena::{
+    Read,
     config::Role,
     error::{Error, catalogue},
 };
@@ -131,6 +132,23 @@ pub(crate) fn admit<'a>(
             let error = Error::new(&catalogue::TOKEN_REQUIRED, detail);
             Err(Refusal { error, needed, reason: Some("invalid_token") })
         }
+    }
+}
+
+impl Caller {
+    /// Looks again whether it may ask `read`, which may have stopped being public since it was let in: a body takes its
+    /// time, and the configuration is reloaded meanwhile.
+    ///
+    /// # Errors
+    /// `Denied` where it has no role and the read is not public.
+    pub(crate) fn may_ask(&self, read: &Read) -> Result<(), Error> {
+        if read.public || self.role.is_some() {
+            return Ok(());
+        }
+        Err(Error::new(
+            &catalogue::TOKEN_REQUIRED,
+            "there is no token in the request, and the read is not public",
+        ))
     }
 }
 

@@ -217,6 +217,39 @@ async fn who_may_come_in_follows_at_once() {
 }
 
 #[tokio::test]
+async fn whoever_was_let_in_to_what_was_public_is_not_answered_by_what_no_longer_is() {
+    let public = numbered(1).replace("[reads.same]", "[reads.same]\npublic = true");
+    let server = Running::start_only(&format!("{public}{}", token("ann", "admin"))).await;
+    for (path, body) in [("/reads/same", "{}"), ("/reads/same/batch", "{\"calls\": [{}]}")] {
+        server.configure_only(&format!("{public}{}", token("ann", "admin")));
+        assert_eq!(reload_as(&server, "ann").await.status, 200);
+        let ask = async |between: &str| {
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            let mut stream = TcpStream::connect(server.address).await.unwrap();
+            let waiting = server.runtime.sleepers();
+            stream.write_all(head.as_bytes()).await.unwrap();
+            // It has been let in once somebody waits for its body, with a limit of time.
+            while server.runtime.sleepers() == waiting {
+                tokio::task::yield_now().await;
+            }
+            server.configure_only(&format!("{between}{}", token("ann", "admin")));
+            assert_eq!(reload_as(&server, "ann").await.status, 200);
+            stream.write_all(body.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let answer = ask(&public.replace("select 7", "select 8")).await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("{\"n\":8}"), "{answer}");
+        let answer = ask(&numbered(1).replace("select 7", "select 9")).await;
+        assert!(answer.starts_with("HTTP/1.1 401") && !answer.contains("\"n\""), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_stops_takes_no_other_configuration() {
     let crm = "[sources.crm]\nkind = \"http\"\nbase_url = \"http://{upstream}\"\n";
     let mut server =
