@@ -91,6 +91,10 @@ fn what_is_wrong_is_told_where_it_stands() {
             "7:60: reads.job.answer.required: names no member of `properties`; did you mean `id`?",
         ),
         (
+            r#"answer = { type = "object", properties.id = {}, required = ["id", "id"] }"#,
+            "7:60: reads.job.answer.required: names `id` more than once",
+        ),
+        (
             r#"answer = { type = "object", required = ["id"] }"#,
             "7:40: reads.job.answer.required: names `id`, which is no member of `properties`",
         ),

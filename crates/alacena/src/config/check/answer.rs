@@ -225,7 +225,11 @@ impl Check<'_> {
             }
         }
         let declared = || schema.properties.iter().map(|(name, _)| name.as_str());
-        for name in &schema.required {
+        for (at, name) in schema.required.iter().enumerate() {
+            if let Some(entry) = table.get("required").filter(|_| schema.required[..at].contains(name)) {
+                let message = format!("names `{}` more than once", shown(name));
+                self.wrong(&entry.node.origin, &format!("{path}.required"), &message, "Name it once.");
+            }
             // Members that are wrong have been told, and may be what is named here.
             if let Some(entry) = table.get("required").filter(|_| declared().all(|other| other != name)) {
                 let message = match nearest(name, declared()) {
