@@ -175,13 +175,14 @@ under `x-alacena-left-out` with the reason.
 
 ## Tools
 
-Every read is an MCP tool of the same name; its input schema is what `GET /reads` shows. A tool that fails answers
-`isError: true` with the text and, as `structuredContent`, the problem document. What the cache did stands in `_meta`
-under `dev.alacena/cache`: `origin`, `ageMs`, `freshForMs`, `stale`, `miss`, `collapsed`. `structuredContent` is the
-answer as JSON, for clients before 2026-07-28 only where it is an object; there is no output schema, because no
-configuration says what a source answers.
+Every read is an MCP tool of the same name; its input schema is what `GET /reads` shows, and its output schema, where
+there is one, what the read declares as its `answer` or its source knows. A tool that fails answers `isError: true` with
+the text, and with the problem document in `_meta` under `dev.alacena/problem`. What the cache did stands in `_meta` under
+`dev.alacena/cache`: `origin`, `ageMs`, `freshForMs`, `stale`, `miss`, `collapsed`. `structuredContent` is the answer as
+JSON, for clients before 2026-07-28 only where it is an object. An answer that some readers of JSON cannot take (half a
+character as an escape, a number beyond every double, more than 100 levels) stands as text only.
 
-The list comes in pages of 250, in the order of the configuration; a cursor of before a change is refused. Clients may
+The list comes in pages of 250, in the order of the names; a cursor of before a change is refused. Clients may
 keep it for a minute, and share it (`cacheScope: public`) where there are no tokens and no read passes credentials on. A
 call whose request has a `progressToken` is reported every second while it runs.
 
