@@ -141,6 +141,13 @@ impl<V> Outcome<V> {
         self.entry.lifetime().fresh_until - self.at
     }
 
+    /// The end of its time, whether that is still to come or not. A hit may be answered on a clock that lags behind, and
+    /// then what [`fresh_for`](Outcome::fresh_for) says is more than there is by as much; this is not.
+    #[must_use]
+    pub fn fresh_until(&self) -> Moment {
+        self.entry.lifetime().fresh_until
+    }
+
     /// How long past its time it is, as of the answer; zero when it is not.
     #[must_use]
     pub fn stale_for(&self) -> Duration {

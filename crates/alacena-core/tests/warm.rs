@@ -14,7 +14,7 @@ use std::{
 
 use alacena_core::{
     dep::Dep,
-    engine::{Change, Listener, Question, Rules, Warmed},
+    engine::{Change, Learned, Listener, Question, Rules, Warmed},
     error::{Error, catalogue},
     figures::Count,
     guard::{BulkheadSettings, Guard, GuardSettings, State},
@@ -22,7 +22,7 @@ use alacena_core::{
     outcome::NotStored,
 };
 use support::{TAG, World, down, exact, number, on_one_thread};
-use tokio::task::JoinHandle;
+use tokio::{sync::oneshot, task::JoinHandle};
 
 #[expect(clippy::disallowed_methods, reason = "the warming of the test")]
 fn warm(world: &World, question: Question) -> JoinHandle<Result<Warmed, Error>> {
@@ -36,8 +36,11 @@ fn tag() -> Dep {
 
 /// A world whose source takes `concurrency` calls at once.
 fn narrow(concurrency: usize) -> World {
+    bounded(BulkheadSettings { concurrency, ..BulkheadSettings::default() })
+}
+
+fn bounded(bulkhead: BulkheadSettings) -> World {
     let world = World::new(exact(60));
-    let bulkhead = BulkheadSettings { concurrency, ..BulkheadSettings::default() };
     let settings = GuardSettings { bulkhead, ..GuardSettings::default() };
     let guard = Some(Guard::new("db", settings, Arc::new(world.runtime.clone())));
     let space = KeySpace::new("shop", "kpis", &["kpis", "list"]).unwrap();
@@ -129,6 +132,54 @@ fn a_caller_who_comes_while_a_warming_loads_takes_its_value() {
         call.answer(7);
         assert_eq!(number(&asked.await.unwrap().unwrap()), 7);
         assert_eq!((warming.await.unwrap().unwrap(), world.source.calls()), (Warmed::Loaded, 1));
+    });
+}
+
+#[test]
+fn a_caller_who_waits_for_a_warming_that_is_given_up_loads_for_itself() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        let warming = warm(&world, world.question());
+        let given_up = world.source.next_call().await;
+        let asked = [world.ask(), world.ask()];
+        world.settle().await;
+        warming.abort();
+        world.source.next_call().await.answer(2);
+        for asked in asked {
+            assert_eq!(number(&asked.await.unwrap().unwrap()), 2);
+        }
+        drop(given_up);
+        assert_eq!(world.source.calls(), 2, "one of them for both");
+    });
+}
+
+#[test]
+fn a_caller_is_not_turned_away_for_want_of_a_place_for_those_whom_nobody_waits_for() {
+    on_one_thread(async {
+        // Three may wait, and of those that nobody waits for none.
+        let world = bounded(BulkheadSettings { concurrency: 1, queue: 3, ..BulkheadSettings::default() });
+        let busy = world.ask_for(world.question_about("busy"));
+        let call = world.source.next_call().await;
+        let (learn, learned) = oneshot::channel();
+        let (engine, question, load) = (world.engine.clone(), world.question(), world.source.loader());
+        #[expect(clippy::disallowed_methods, reason = "the warming of the test")]
+        let warming = tokio::spawn(async move {
+            let first = async move {
+                learned.await.unwrap();
+                Ok(Learned::Ask(load))
+            };
+            engine.warm_after(&question, first).await
+        });
+        world.settle().await;
+        let asked = world.ask();
+        world.settle().await;
+        learn.send(()).unwrap();
+        assert_eq!(warming.await.unwrap().unwrap_err().code(), &catalogue::BULKHEAD_FULL);
+        world.settle().await;
+        call.answer(1);
+        world.source.next_call().await.answer(2);
+        assert_eq!(number(&asked.await.unwrap().unwrap()), 2);
+        busy.await.unwrap().unwrap();
     });
 }
 

@@ -113,7 +113,7 @@ impl Engine {
                 Ok((loaded, took)) => {
                     engine.land(&question, landing, loaded, took);
                 }
-                Err(Failure { error, looked }) => landing.fail(&error, looked),
+                Err(failure) => failure.land(landing, urgency),
             }
             drop(work);
         }));
@@ -295,6 +295,17 @@ pub(super) struct Failure {
 impl Failure {
     fn not_looked(error: Error) -> Self {
         Self { error, looked: false }
+    }
+
+    /// Ends the flight of a load of this urgency.
+    pub(super) fn land(&self, landing: Landing, urgency: Urgency) {
+        match urgency {
+            // A caller may have been let through.
+            Urgency::Background | Urgency::Warming if !self.looked => landing.give_up(&self.error),
+            Urgency::Foreground | Urgency::Background | Urgency::Warming => {
+                landing.fail(&self.error, self.looked);
+            }
+        }
     }
 }
 

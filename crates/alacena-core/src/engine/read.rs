@@ -8,7 +8,7 @@ use super::{Engine, Learned, Loaded, Mode, Question, Rules, load::Load};
 use crate::{
     error::{Error, Kind, Retry, catalogue},
     figures::Count,
-    flight::{Landed, Look, Settled, Turn},
+    flight::{Landed, Look, Settled, Turn, Unsettled},
     freshness::{Freshness, refresh_ahead},
     guard::Urgency,
     key::Key,
@@ -145,28 +145,36 @@ impl Engine {
             }
             Found::Missing(reason, spare) => (reason, spare),
         };
-        let waited = match self.turn(question) {
-            Turn::Hit(entry) => return Ok(hit(&question.rules, entry, self.0.runtime.now())),
-            Turn::Lead(landing, landed) => {
-                reason = reason.after(landing.follows_failure());
-                self.launch(question.clone(), landing, load, Urgency::Foreground);
-                Waited::of(self.wait(question, landed, spare.as_ref()).await, false)
-            }
-            Turn::Join(landed) => {
-                question.rules.counters.increment(Count::Collapsed);
-                match self.wait(question, landed, spare.as_ref()).await {
-                    // It may not be shared after all: this caller asks for itself.
-                    Ok(Some(settled)) if settled.private => {
-                        Waited::of(self.load_alone(question, load).await.map(Some), false)
-                    }
-                    other => Waited::of(other, true),
+        let mut has_joined = false;
+        let waited = loop {
+            match self.turn(question) {
+                Turn::Hit(entry) => return Ok(hit(&question.rules, entry, self.0.runtime.now())),
+                Turn::Lead(landing, landed) => {
+                    reason = reason.after(landing.follows_failure());
+                    self.launch(question.clone(), landing, load, Urgency::Foreground);
+                    break Waited::of(self.wait(question, landed, spare.as_ref()).await, false);
                 }
+                Turn::Join(landed) => {
+                    if !has_joined {
+                        question.rules.counters.increment(Count::Collapsed);
+                    }
+                    match self.wait(question, landed, spare.as_ref()).await {
+                        // It may not be shared after all: this caller asks for itself.
+                        Ok(Some(settled)) if settled.private => {
+                            break Waited::of(self.load_alone(question, load).await.map(Some), false);
+                        }
+                        // Of those who waited one leads now, and the others join that. Once: whoever gives up again
+                        // and again is not waited for.
+                        Err(unsettled) if unsettled.concerns_nobody && !has_joined => has_joined = true,
+                        other => break Waited::of(other, true),
+                    }
+                }
+                Turn::Rest(error, pause) => {
+                    reason = reason.after(true);
+                    break Waited::of(Err(resting(error, pause)), false);
+                }
+                Turn::Alone => break Waited::of(self.load_alone(question, load).await.map(Some), false),
             }
-            Turn::Rest(error, pause) => {
-                reason = reason.after(true);
-                Waited::of(Err(resting(error, pause)), false)
-            }
-            Turn::Alone => Waited::of(self.load_alone(question, load).await.map(Some), false),
         };
         self.answer(question, waited, reason, spare)
     }
@@ -238,11 +246,14 @@ impl Engine {
         question: &Question,
         mut landed: Landed,
         spare: Option<&Entry>,
-    ) -> Result<Option<Settled>, Error> {
+    ) -> Result<Option<Settled>, Unsettled> {
         let landing = std::pin::pin!(async move {
             match landed.wait_for(Option::is_some).await {
                 Ok(result) => result.clone().expect("it has just been checked").map(Some),
-                Err(_) => Err(Error::new(&catalogue::CLOSED, "the load was given up")),
+                Err(_) => {
+                    let error = Error::new(&catalogue::CLOSED, "the load was given up");
+                    Err(Unsettled { error, concerns_nobody: true })
+                }
             }
         });
         // Whoever asks for the source waits for it.
@@ -310,8 +321,8 @@ pub(super) struct Waited {
 }
 
 impl Waited {
-    pub(super) fn of(result: Result<Option<Settled>, Error>, collapsed: bool) -> Self {
-        Self { result, collapsed }
+    pub(super) fn of(result: Result<Option<Settled>, impl Into<Error>>, collapsed: bool) -> Self {
+        Self { result: result.map_err(Into::into), collapsed }
     }
 }
 

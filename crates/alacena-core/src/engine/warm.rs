@@ -39,7 +39,7 @@ impl Engine {
     /// What the load failed with, as of [`get_or_fetch`](Engine::get_or_fetch); nothing stands in.
     ///
     /// # Cancellation
-    /// Dropping the future ends the load. Whoever waits for it hears that it was given up.
+    /// Dropping the future ends the load. A caller who waits for it loads for itself.
     pub async fn warm<F>(
         &self,
         question: &Question,
@@ -121,9 +121,9 @@ impl Engine {
                 let not_stored = self.land(question, landing, loaded, took);
                 Ok(not_stored.map_or(Warmed::Loaded, Warmed::NotStored))
             }
-            Err(Failure { error, looked }) => {
-                landing.fail(&error, looked);
-                Err(error)
+            Err(failure) => {
+                failure.land(landing, Urgency::Warming);
+                Err(failure.error)
             }
         }
     }

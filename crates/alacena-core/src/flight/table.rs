@@ -34,8 +34,18 @@ pub struct Settled {
     pub private: bool,
 }
 
+/// Why a load brought nothing home, for everyone who waited.
+#[derive(Clone, Debug)]
+pub struct Unsettled {
+    /// What is said of it.
+    pub error: Error,
+    /// Whether that says nothing to a caller: the load was given up, or got no place at its source because nobody was
+    /// known to wait for it. A caller takes another turn.
+    pub concerns_nobody: bool,
+}
+
 /// Where waiters hear how the load ended. Closed without a word when its task was dropped.
-pub type Landed = watch::Receiver<Option<Result<Settled, Error>>>;
+pub type Landed = watch::Receiver<Option<Result<Settled, Unsettled>>>;
 
 /// What a second look into the memory found.
 pub enum Look {
@@ -212,7 +222,7 @@ pub struct Landing {
     attempt: Attempt,
     token: Token,
     follows_failure: bool,
-    tell: Option<watch::Sender<Option<Result<Settled, Error>>>>,
+    tell: Option<watch::Sender<Option<Result<Settled, Unsettled>>>>,
 }
 
 impl Landing {
@@ -264,7 +274,13 @@ impl Landing {
             Retry::Never => End::Failed(Duration::ZERO),
         };
         self.finish(end, Some(error), |_| ());
-        self.tell(Err(error.clone()));
+        self.tell(Err(Unsettled { error: error.clone(), concerns_nobody: false }));
+    }
+
+    /// Ends the flight before the source was asked, for a reason that would not have kept a caller from asking it.
+    pub fn give_up(mut self, error: &Error) {
+        self.finish(End::NotAsked, Some(error), |_| ());
+        self.tell(Err(Unsettled { error: error.clone(), concerns_nobody: true }));
     }
 
     fn finish<R>(&mut self, end: End, error: Option<&Error>, act: impl FnOnce(bool) -> R) -> R {
@@ -286,7 +302,7 @@ impl Landing {
         result
     }
 
-    fn tell(&mut self, result: Result<Settled, Error>) {
+    fn tell(&mut self, result: Result<Settled, Unsettled>) {
         if let Some(tell) = self.tell.take() {
             // Nobody may be waiting any more: the load outlives its callers.
             tell.send_replace(Some(result));
@@ -300,6 +316,12 @@ impl Drop for Landing {
             // The task was dropped with the runtime. Waiters hear the channel close.
             self.finish(End::NotAsked, None, |_| ());
         }
+    }
+}
+
+impl From<Unsettled> for Error {
+    fn from(unsettled: Unsettled) -> Error {
+        unsettled.error
     }
 }
 
