@@ -101,7 +101,7 @@ impl Alacena {
             // Those that the child's source does not take are its parent's.
             let own = required(source.source.credentials(), &credentials)?;
             let outcome = alacena.ask_parent(&parent, &parameters, credentials, mode).await?;
-            let taken = parent.take(&parameters, &outcome, runtime.now())?;
+            let taken = parent.take(&parameters, &outcome)?;
             let bound = taken.bound;
             let Some(parameters) = taken.parameters else {
                 let absent = bound.apply(Loaded::absent(), &rules.policy, runtime.now());

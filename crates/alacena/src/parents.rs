@@ -120,13 +120,8 @@ impl Parent {
     ///
     /// # Errors
     /// `Corrupt` where something stands there that is no text, number, true or false.
-    pub(crate) fn take(
-        &self,
-        child: &Parameters,
-        outcome: &Outcome<Body>,
-        now: Moment,
-    ) -> Result<Taken, Error> {
-        let bound = Bound::of(outcome, now);
+    pub(crate) fn take(&self, child: &Parameters, outcome: &Outcome<Body>) -> Result<Taken, Error> {
+        let bound = Bound::of(outcome);
         let nothing = Taken { parameters: None, bound };
         let Some(body) = outcome.value() else { return Ok(nothing) };
         let lacks = |name: &str, pointer: &Pointer, why: &str| {
@@ -183,13 +178,13 @@ impl Parent {
 }
 
 impl Bound {
-    fn of(parent: &Outcome<Body>, now: Moment) -> Self {
+    fn of(parent: &Outcome<Body>) -> Self {
         match (parent.not_stored(), parent.stale()) {
             (Some(NotStored::Uncacheable | NotStored::Bypass), _) => Bound::Private,
             // What the parent depends on was invalidated while it was loading, and the child depends on it as well.
             (Some(NotStored::Superseded), None) => Bound::NotKept(NotStored::Superseded),
             (Some(_), _) | (_, Some(_)) => Bound::NotKept(NotStored::ParentNotFresh),
-            (None, None) => Bound::Until(now + parent.fresh_for()),
+            (None, None) => Bound::Until(parent.fresh_until()),
         }
     }
 
