@@ -2,7 +2,7 @@
 //!
 //! A name is one class, whoever asks for it. All handles of it share keys, policy, counts and guard, so what is said of
 //! it the second time must be what was said the first time: a policy that is silently not in force would be a mistake
-//! that nobody sees.
+//! that nobody sees. A layer is asked for once, and then cloned.
 
 use std::{any::TypeId, collections::BTreeMap, sync::Arc};
 
@@ -247,12 +247,20 @@ impl OwnClass {
     /// As [`key`](OwnClass::key).
     pub(crate) fn key_steps(&self, segments: &[String]) -> Result<Vec<Step>, Error> {
         let Some(key) = self.key(segments)? else { return Ok(Vec::new()) };
-        let mut steps = Vec::new();
-        if self.is_partitioned {
-            steps.push(Step::Dep(Dep::key(self.rules.space.namespace(), &key.text())));
+        let mut steps = self.steps(key);
+        if let (true, [name, host, address]) = (self.is_partitioned, segments) {
+            // What is too long for a key is nobody's.
+            let spelled = spelled_otherwise(host, address);
+            let keys =
+                spelled.flat_map(|[host, address]| self.key(&[name.clone(), host, address]).ok().flatten());
+            steps.extend(keys.flat_map(|key| self.steps(key)));
         }
-        steps.push(Step::Key(key));
         Ok(steps)
+    }
+
+    fn steps(&self, key: Key) -> Vec<Step> {
+        let by_name = self.is_partitioned.then(|| Dep::key(self.rules.space.namespace(), &key.text()));
+        by_name.map(Step::Dep).into_iter().chain([Step::Key(key)]).collect()
     }
 
     /// Why whoever means these cannot have it; `None` where they are its own.
@@ -273,6 +281,17 @@ impl OwnClass {
             differ.join(", ")
         ))
     }
+}
+
+/// What a request to this host for this address is called over HTTP/2, and by a proxy: with the host in the address, and
+/// perhaps beside it, too.
+fn spelled_otherwise(host: &str, address: &str) -> impl Iterator<Item = [String; 2]> {
+    let is_plain = !host.is_empty() && address.starts_with('/');
+    let schemes = if is_plain { ["http", "https"].as_slice() } else { &[] };
+    schemes.iter().flat_map(move |scheme| {
+        let whole = format!("{scheme}://{host}{address}");
+        [[String::new(), whole.clone()], [host.to_owned(), whole]]
+    })
 }
 
 /// The names of what differs. Taken apart without `..`: a rule that is added is compared, too.

@@ -5,12 +5,12 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use alacena::{Alacena, CacheLayer, CacheService, LayerBody, class::Policy};
+use alacena::{Alacena, CacheLayer, CacheService, LayerBody, class::Policy, ledger::Target};
 use alacena_testkit::FakeRuntime;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, join_all};
 use http::{
-    HeaderName, Request, Response, StatusCode,
+    HeaderMap, HeaderName, Request, Response, StatusCode,
     header::{ACCEPT_LANGUAGE, AGE, CONTENT_LENGTH, ETAG, HOST, IF_NONE_MATCH, RETRY_AFTER, SET_COOKIE},
 };
 use http_body_util::{BodyExt as _, Full};
@@ -209,4 +209,45 @@ async fn a_name_is_one_layer_and_a_header_is_keyed_once() {
     service.ready().await.unwrap().call(request).await.unwrap();
     let log = script.log.lock();
     assert_eq!(log[0].headers().len(), 2, "{:?}", log[0].headers());
+}
+
+#[tokio::test]
+async fn one_question_has_the_same_tags_whoever_asks_it() {
+    let runtime = FakeRuntime::new(1);
+    let alacena = Alacena::builder().runtime(Arc::new(runtime)).build();
+    let tenant =
+        |headers: &HeaderMap| headers.get("x-tenant").and_then(|name| name.to_str().ok()).map(str::to_owned);
+    let pages = alacena.cache_layer("pages", policy()).unwrap();
+    let pages = pages.tagged(move |request| vec![tenant(&request.headers).unwrap_or("everybody".to_owned())]);
+    let script = Script::new([status(200), status(200)], &["old", "new"]);
+    let service = pages.layer(script.service());
+    for (name, expected) in [("a", "old"), ("b", "old"), ("b", "new")] {
+        if expected == "new" {
+            alacena.invalidate(&[Target::Tag("everybody".to_owned())], "test").await.unwrap();
+        }
+        let request = Request::get("/").header("x-tenant", name).body(Full::default()).unwrap();
+        let answer = service.clone().oneshot(request).await.unwrap();
+        assert_eq!(text(answer).await, expected, "{name} is in no key");
+    }
+}
+
+#[tokio::test]
+async fn a_key_means_what_was_asked_with_the_host_in_its_address_too() {
+    let alacena = Alacena::builder().runtime(Arc::new(FakeRuntime::new(1))).build();
+    let script = Script::new([status(200), status(200), status(200)], &["1", "2", "3"]);
+    let service = alacena.cache_layer("pages", policy()).unwrap().layer(script.service());
+    let ask = async || {
+        // As HTTP/2 brings it.
+        let request = Request::get("https://shop.example/menu?day=1").body(Full::default()).unwrap();
+        text(service.clone().oneshot(request).await.unwrap()).await
+    };
+    assert_eq!((ask().await, ask().await), ("1".to_owned(), "1".to_owned()));
+    for (key, expected) in [
+        ("pages:other.example:/menu?day=1", "1"),
+        ("pages:shop.example:/menu?day=1", "2"),
+        ("pages::https%3A//shop.example/menu?day=1", "3"),
+    ] {
+        alacena.invalidate(&[Target::Key(key.to_owned())], "test").await.unwrap();
+        assert_eq!(ask().await, expected, "{key}");
+    }
 }

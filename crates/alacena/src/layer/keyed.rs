@@ -35,7 +35,7 @@ pub(super) fn may_be_cached<A: Body>(request: &Request<A>, keyed_by: &[HeaderNam
 }
 
 /// The segments of the key: host and address, as they came. Two ways of writing one thing are two keys, since the
-/// service below may tell them apart.
+/// service below may tell them apart; whoever names the key of one means all of them (see `OwnClass::key_steps`).
 pub(super) fn segments(request: &Parts) -> [String; 2] {
     let host = request.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     [host.to_owned(), request.uri.to_string()]
@@ -59,14 +59,29 @@ pub(super) fn principal(
 
 /// The request as the service below sees it: what is in the key, and the extensions.
 pub(super) fn reduced(mut request: Parts, keyed_by: &[HeaderName]) -> Parts {
-    let headers = mem::take(&mut request.headers);
-    for name in keyed_by.iter().chain([&HOST]) {
-        for value in headers.get_all(name) {
-            request.headers.append(name, value.clone());
-        }
-    }
+    request.headers = seen(&request.headers, keyed_by);
     request.version = Version::HTTP_11;
     request
+}
+
+/// What `look` finds in the request as the service below sees it.
+pub(super) fn seen_by<T>(request: &mut Parts, keyed_by: &[HeaderName], look: impl FnOnce(&Parts) -> T) -> T {
+    let seen = seen(&request.headers, keyed_by);
+    let headers = mem::replace(&mut request.headers, seen);
+    let found = look(request);
+    request.headers = headers;
+    found
+}
+
+/// The headers that are in the key.
+fn seen(headers: &HeaderMap, keyed_by: &[HeaderName]) -> HeaderMap {
+    let mut seen = HeaderMap::new();
+    for name in keyed_by.iter().chain([&HOST]) {
+        for value in headers.get_all(name) {
+            seen.append(name, value.clone());
+        }
+    }
+    seen
 }
 
 /// The entity tags that the caller has already.

@@ -119,7 +119,7 @@ impl Alacena {
 
 impl CacheLayer {
     /// Says what the answer to a request depends on. The tags are taken before the service is asked, so they come from
-    /// the request alone.
+    /// the request alone, and from no more of it than the service sees: the same question has the same tags.
     #[must_use]
     pub fn tagged(self, tags: impl Fn(&Parts) -> Vec<String> + Send + Sync + 'static) -> Self {
         Self { tags: Some(Arc::new(tags)), ..self }
@@ -156,11 +156,15 @@ impl CacheLayer {
         Ok(Self { keyed_by: keyed_by.into(), ..self })
     }
 
-    fn question(&self, request: &Parts) -> Result<Question, Error> {
+    fn question(&self, request: &mut Parts) -> Result<Question, Error> {
         let principal = keyed::principal(&self.alacena, &self.keyed_by, &request.headers);
-        let key = self.rules.space.key(principal, keyed::segments(request))?;
-        let tags = self.tags.as_ref().map(|tags| tags(request)).unwrap_or_default();
-        let namespace = self.rules.space.namespace();
+        let space = &self.rules.space;
+        let key = space.key(principal, keyed::segments(request))?;
+        let tags = match &self.tags {
+            Some(tags) => keyed::seen_by(request, &self.keyed_by, |request| tags(request)),
+            None => Vec::new(),
+        };
+        let namespace = space.namespace();
         let tags = tags.iter().map(|tag| Dep::tag(namespace, tag));
         let mut deps = tags.collect::<Result<Vec<_>, _>>()?;
         // Of a key in the partition of one caller nobody else can name more than its text.
@@ -216,8 +220,8 @@ where
             if !keyed::may_be_cached(&request, &layer.keyed_by) {
                 return Ok(inner.call(request).await?.map(LayerBody::passed));
             }
-            let (parts, body) = request.into_parts();
-            match layer.question(&parts) {
+            let (mut parts, body) = request.into_parts();
+            match layer.question(&mut parts) {
                 Ok(question) => ask(layer, question, parts, body, inner).await,
                 // Too long a path or tag for a key: nothing to cache, and nothing for the service to know about.
                 Err(error) => {
