@@ -251,3 +251,19 @@ async fn a_key_means_what_was_asked_with_the_host_in_its_address_too() {
         assert_eq!(ask().await, expected, "{key}");
     }
 }
+
+#[tokio::test]
+async fn a_tag_is_what_stands_in_quotes() {
+    let world = World::new(Script::new([status(200).header(ETAG, "W/\"a, *, b\"")], &["x"]));
+    for (tags, expected) in [
+        ("\"a, *, b\"", 304),
+        ("\"c\", W/\"a, *, b\"", 304),
+        (" * ", 304),
+        ("\"c, *, d\"", 200),
+        ("\"a\", \"*\", \"b\"", 200),
+    ] {
+        let mut request = get("");
+        request.headers_mut().insert(IF_NONE_MATCH, tags.parse().unwrap());
+        assert_eq!(world.ask(request).await.status().as_u16(), expected, "{tags}");
+    }
+}

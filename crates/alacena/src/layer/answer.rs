@@ -220,8 +220,11 @@ where
 fn has_already(conditions: &[HeaderValue], etag: &HeaderValue) -> bool {
     let opaque = |tag: &[u8]| tag.strip_prefix(b"W/").unwrap_or(tag).to_vec();
     let etag = opaque(etag.as_bytes());
-    let mut tags = conditions.iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    tags.any(|tag| tag.trim_ascii() == b"*" || opaque(tag.trim_ascii()) == etag)
+    conditions.iter().map(HeaderValue::as_bytes).any(|line| {
+        // Tags are what stands in quotes, commas included; every other piece is what stands between them.
+        let mut pieces = line.split(|byte| *byte == b'"').skip(1).step_by(2);
+        line.trim_ascii() == b"*" || pieces.any(|tag| [b"\"", tag, b"\""].concat() == etag)
+    })
 }
 
 /// What a caller is answered with when there is nothing to answer with: the failure as the service told it, or a status
