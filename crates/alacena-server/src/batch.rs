@@ -58,7 +58,7 @@ pub(crate) async fn by_bodies(
     JsonBody(Batch { calls }): JsonBody<Batch>,
 ) -> Result<Response, Problem> {
     let read = app.alacena().declared_read(&name)?;
-    caller.may_ask(&read)?;
+    caller.may_ask(&app, &read)?;
     if calls.len() > CALLS_MAX {
         let detail = format!("`calls` holds {}; a batch has at most {CALLS_MAX}", calls.len());
         return Err(Error::new(&catalogue::BATCH_TOO_LARGE, detail).into());

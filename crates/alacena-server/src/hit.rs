@@ -92,6 +92,10 @@ fn find<B: HttpBody>(
     let page = edge::admit(settings, method, uri, headers).ok()?;
     let read = app.alacena().find_read(name)?;
     let caller = token::admit(settings, Access::Public.needs(read.public), Some(peer), headers).ok()?;
+    // The read may be newer than the settings, and the door be closed before it.
+    if caller.by_open_door() && !app.is_open() {
+        return None;
+    }
     // What carries a token of ours is no credential of a source.
     let is_ours = read.credentials.iter().any(|header| caller.carried.is_in(header));
     if is_ours || mode(headers, caller.role) != Mode::Normal {

@@ -34,7 +34,7 @@ pub(crate) async fn by_query(
 ) -> Result<Response, Problem> {
     let begun = app.alacena().runtime().now();
     let read = app.alacena().declared_read(&name)?;
-    caller.may_ask(&read)?;
+    caller.may_ask(&app, &read)?;
     let pairs = query_pairs(query.as_deref().unwrap_or_default())?;
     let given = pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
     let parameters = Parameters::from_text(&read.parameters, given)?;
@@ -52,7 +52,7 @@ pub(crate) async fn by_body(
 ) -> Result<Response, Problem> {
     let begun = app.alacena().runtime().now();
     let read = app.alacena().declared_read(&name)?;
-    caller.may_ask(&read)?;
+    caller.may_ask(&app, &read)?;
     let parameters = Parameters::from_json(&read.parameters, members.iter())?;
     let asked = Asked { read, parameters, begun, conditional: false };
     asked.answer(&app, &caller, &headers).await

@@ -54,6 +54,8 @@ pub(crate) struct Caller {
     /// Whether they may learn what the cache did: whether somebody else asked the same before is nobody's business
     /// but that of callers who are known, or who sit on this machine.
     pub(crate) sees_cache: bool,
+    /// Whether they were let in because everybody was.
+    by_open_door: bool,
 }
 
 /// A request that was let through.
@@ -136,13 +138,15 @@ pub(crate) fn admit<'a>(
 }
 
 impl Caller {
-    /// Looks again whether it may ask `read`, which may have stopped being public since it was let in: a body takes its
-    /// time, and the configuration is reloaded meanwhile.
+    /// Looks again whether it may ask `read`, which may have stopped being public since it was let in, or may be new
+    /// behind a door that has been closed since: a body takes its time, and the configuration is reloaded meanwhile.
     ///
     /// # Errors
-    /// `Denied` where it has no role and the read is not public.
-    pub(crate) fn may_ask(&self, read: &Read) -> Result<(), Error> {
-        if read.public || self.role.is_some() {
+    /// `Denied` where it has no role any more and the read is not public.
+    pub(crate) fn may_ask(&self, app: &App, read: &Read) -> Result<(), Error> {
+        // A door that closes does so before what is behind it changes: who has the new read finds it closed.
+        let has_role = self.role.is_some() && (!self.by_open_door || app.is_open());
+        if read.public || has_role {
             return Ok(());
         }
         Err(Error::new(
@@ -169,7 +173,13 @@ impl Admitted<'_> {
             Some(token) => format!("api {}", token.name).into(),
             None => "api".into(),
         };
-        Caller { who, role: self.role, sees_cache: self.sees_cache }
+        let by_open_door = self.by_open_door();
+        Caller { who, role: self.role, sees_cache: self.sees_cache, by_open_door }
+    }
+
+    /// Whether it was let in because everybody was.
+    pub(crate) fn by_open_door(&self) -> bool {
+        self.token.is_none() && self.role.is_some()
     }
 }
 

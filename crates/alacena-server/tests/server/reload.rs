@@ -250,6 +250,25 @@ async fn whoever_was_let_in_to_what_was_public_is_not_answered_by_what_no_longer
 }
 
 #[tokio::test]
+async fn whoever_came_by_an_open_door_does_not_get_what_is_behind_it_once_it_is_closed() {
+    let server = Running::start_only(&numbered(1)).await;
+    let head = "POST /reads/secret HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n";
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let waiting = server.runtime.sleepers();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    while server.runtime.sleepers() == waiting {
+        tokio::task::yield_now().await;
+    }
+    let secret = "[reads.secret]\nsource = \"db\"\nsql = \"select 9 as n\"\nresult = \"row\"\n";
+    server.configure_only(&format!("{}{secret}{}", numbered(1), token("ann", "admin")));
+    assert_eq!(server.post("/cache/reload", "").await.status, 200);
+    stream.write_all(b"{}").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401") && !answer.contains("\"n\""), "{answer}");
+}
+
+#[tokio::test]
 async fn a_server_that_stops_takes_no_other_configuration() {
     let crm = "[sources.crm]\nkind = \"http\"\nbase_url = \"http://{upstream}\"\n";
     let mut server =
