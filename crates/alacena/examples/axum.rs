@@ -67,7 +67,6 @@ async fn slow() {
 }
 
 #[tokio::main]
-#[cfg_attr(test, expect(dead_code, reason = "the test calls what this calls"))]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
     axum::serve(listener, router(Alacena::builder().build())?).await?;

@@ -98,7 +98,6 @@ impl Reports {
 
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "an example shows what it does")]
-#[cfg_attr(test, expect(dead_code, reason = "the test calls what this calls"))]
 async fn main() -> Result<(), Error> {
     let alacena = Alacena::builder().namespace("shop").build();
     let database = Arc::new(Database::default());

@@ -1,7 +1,9 @@
 //! The examples do what they say.
 
+#[expect(dead_code, reason = "its main is for people")]
 #[path = "../examples/axum.rs"]
 mod in_axum;
+#[expect(dead_code, reason = "its main is for people")]
 #[path = "../examples/service.rs"]
 mod in_a_service;
 
