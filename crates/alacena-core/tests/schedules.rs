@@ -1,8 +1,9 @@
 //! Batches under a scheduler that may take the processor from anybody at every lock.
 //!
 //! [shuttle](https://docs.rs/shuttle) runs one thread at a time, hands over wherever threads could meet, and reports a
-//! schedule in which all of them wait. `SCHEDULES` says how many are tried (default 300, ten times as many where a schedule is short); the one that fails is printed
-//! as a seed. `cargo xtask long schedules` tries ten thousand.
+//! schedule in which all of them wait. `SCHEDULES` says how many are tried, ten times as many where a schedule is short:
+//! 300 unless it is set, 200 in `cargo xtask test`, ten thousand in `cargo xtask long schedules`. The one that fails is
+//! printed as a seed.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::{

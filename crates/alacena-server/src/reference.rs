@@ -118,10 +118,10 @@ const PROSE_BEFORE_CACHE_STATUS: &str = "
 With no `[tokens]` the listener must be on loopback, needs nothing and answers only under loopback names and those of
 `server.hosts`. With tokens every path but `/health` and `/.well-known` needs one, as `Authorization: Bearer <token>` or
 as `Alacena-Token: <token>`. Roles include the ones before them: `read` asks reads and calls tools, `load` sends writes,
-`operate` invalidates and sees figures, `admin` has nothing of its own yet. Whoever has none, or too little, reads in
-`WWW-Authenticate` which role it takes (`scope`), what was wrong with the token (`error`), and where RFC 9728 describes
-this server (`resource_metadata`); that description names no authorization server, because tokens are handed out by
-whoever runs it. Behind a proxy with TLS, let it send `X-Forwarded-Proto: https`, or the addresses begin with `http`.
+`operate` invalidates, warms and sees figures, `admin` reloads the configuration. Whoever has none, or too little, reads
+in `WWW-Authenticate` which role it takes (`scope`), what was wrong with the token (`error`), and where RFC 9728 describes
+this server (`resource_metadata`); that description names the `server.authorization_servers`, and none where tokens are
+handed out by whoever runs it. Behind a proxy with TLS, let it send `X-Forwarded-Proto: https`, or the addresses begin with `http`.
 
 Where a read passes `authorization` through to its source, send the source's credential in `Authorization` and
 Alacena's own token in `Alacena-Token`. Alacena never sends its own token on. On the MCP paths `Authorization` is always
@@ -190,8 +190,8 @@ call whose request has a `progressToken` is reported every second while it runs.
 
 `POST /cache/invalidate` takes one or more of `key`, `tags` (a list), `prefix`, `pattern`, `class`, `namespace` and
 `all: true`, and answers `{\"level\": \"applied\", \"dropped\": n}` once no read that begins afterwards can return what was
-loaded before. `dropped` counts markers and keys, not entries. `dryRun` and `wait` other than `applied` are refused as
-not built yet.
+loaded before. `dropped` counts markers and keys, not entries. `wait` other than `applied` is refused as not built yet.
+With `dryRun: true` nothing is invalidated; the answer says what would be, and how many entries depend on it.
 
 In a `pattern` a `*` stands for one segment of a key and a last `*` for the rest: `activities:list:*:42:*`. `%2A` is the
 character itself. A pattern that names a value needs its parameter in the `index` of the class; one that does not find

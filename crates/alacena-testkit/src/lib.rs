@@ -1,4 +1,4 @@
-//! What Alacena's tests share: a runtime whose clock the test holds, scripted sources, conformance suites.
+//! What Alacena's tests share: a runtime whose clock the test holds, and scripted sources.
 //!
 //! A dev-dependency only; nothing here ships.
 

@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use alacena::config::{Config, Layers, LogFormat, Origin, SourceKind};
+use alacena::{
+    config::{Config, Layers, LogFormat, Origin, SourceKind},
+    value::Compression,
+};
 
 use crate::{environment, parse, parse_with, told};
 
@@ -168,8 +171,10 @@ fn names_of_older_set_ups_set_limits() {
     assert!(config.classes.values().all(|policy| policy.item_bytes_max == 64 * 1024));
     let guard = &config.sources[0].guard;
     assert_eq!((guard.failures, guard.reset_max), (3, Duration::from_secs(30)));
-    let told = told(parse_with(FILE, &[("CACHE_COMPRESSION_ENABLED", "true")]));
-    assert_eq!(told, ["environment CACHE_COMPRESSION_ENABLED: not built yet"]);
+    for (switch, compression) in [("true", Compression::Lz4), ("false", Compression::None)] {
+        let config = with(&[("CACHE_COMPRESSION_ENABLED", switch)]);
+        assert!(config.reads.iter().all(|read| read.compression == compression), "{switch}");
+    }
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(in crate::config) const ENVIRONMENT_NAMES: &[(&str, &str)] = &[
         "s; `CACHE_TTL_JOBS` sets the `ttl` of `jobs` and of every `jobs_*` class without a name of its own; one that no class goes by is warned of",
     ),
     ("CACHE_MAX_ITEM_SIZE_KB", "KiB; `item_max` of every class"),
-    ("CACHE_COMPRESSION_ENABLED", "`false` is what happens; `true` is refused as not built yet"),
+    ("CACHE_COMPRESSION_ENABLED", "`compression` of every class: `true` is `lz4`, `false` is `none`"),
     ("CACHE_CIRCUIT_FAILURE_THRESHOLD", "`breaker.failures` of every source"),
     ("CACHE_CIRCUIT_RESET_TIMEOUT", "ms; `breaker.reset_max` of every source"),
     ("REDIS_ENABLED", "`false`: the names of Redis below mean nothing; `true` is refused as not built yet"),
@@ -151,6 +151,12 @@ impl Hosts<'_> {
                 self.set(&["classes", class, "item_max"], &format!("{size}KiB"), "CACHE_MAX_ITEM_SIZE_KB");
             }
         }
+        if let Some(compresses) = self.flag("CACHE_COMPRESSION_ENABLED") {
+            let compression = if compresses { "lz4" } else { "none" };
+            for class in &classes {
+                self.set(&["classes", class, "compression"], compression, "CACHE_COMPRESSION_ENABLED");
+            }
+        }
     }
 
     fn sources(&mut self) {
@@ -187,11 +193,6 @@ impl Hosts<'_> {
                     "Remove it, or set REDIS_ENABLED=false: Alacena then works in memory, on one machine.",
                 );
             }
-        }
-        if self.flag("CACHE_COMPRESSION_ENABLED") == Some(true) {
-            let remedy = "Remove it or set it to false: entries are kept as they are.";
-            let origin = Origin::environment("CACHE_COMPRESSION_ENABLED");
-            self.problems.push(Problem::not_built(&origin, "", remedy));
         }
     }
 }

@@ -84,7 +84,7 @@ const SERVER: &[Field] = &[
     Field::new(
         "hosts",
         list(&Kind::Text(Format::Host), 100),
-        "Names by which the server may be asked besides its own address; any other is refused, so that no page in a browser can reach it under a name of its own.",
+        "Names by which a server without tokens may be asked besides its own address; any other is refused, so that no page in a browser can reach it under a name of its own.",
     ),
     Field::new(
         "cors_origins",
