@@ -2,7 +2,7 @@
 
 use alacena::{
     Gzip,
-    value::{Body, Encoding},
+    value::{Body, Encoding, if_none_match},
 };
 use axum::{
     body::Bytes,
@@ -90,16 +90,10 @@ impl EntityTag {
         std::str::from_utf8(&self.text[..self.length]).expect("hexadecimal digits are ASCII")
     }
 
-    /// Whether `If-None-Match` names it, or is the one star that names all; weak and strong count alike (RFC 9110,
-    /// 13.1.2).
+    /// Whether `If-None-Match` names it.
     fn is_in(&self, headers: &HeaderMap) -> bool {
-        let mut values = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        values.any(|value| {
-            // A comma may stand in a tag, too, but in none of ours, and a star in a tag is part of it. A cache on the way
-            // that compresses may have made our tag a weak one.
-            let mut tags = value.split(',').map(str::trim);
-            value.trim() == "*" || tags.any(|tag| tag.strip_prefix("W/").unwrap_or(tag) == self.as_str())
-        })
+        let tag = self.as_str().as_bytes();
+        headers.get_all(IF_NONE_MATCH).iter().any(|line| if_none_match(line.as_bytes(), tag))
     }
 }
 

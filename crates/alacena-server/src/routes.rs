@@ -7,7 +7,7 @@ use alacena::{
 };
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, State},
+    extract::State,
     http::{Method, Uri},
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
@@ -288,7 +288,6 @@ pub(crate) fn router(app: App) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(app.clone(), edge))
-        .layer(DefaultBodyLimit::max(app.settings().request_bytes_max))
         .with_state(app)
 }
 

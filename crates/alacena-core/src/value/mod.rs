@@ -1,10 +1,12 @@
 //! What an entry holds: any value, with what the engine must know of it.
 
 mod body;
+mod etag;
 mod packed;
 mod gzip;
 
 pub use body::{Body, Encoding};
+pub use etag::if_none_match;
 #[doc(hidden)]
 pub use gzip::gunzip;
 pub use packed::{Compression, Kept};
@@ -13,7 +15,8 @@ use std::{any::Any, fmt};
 
 /// An immutable value of any type with its weight and digest.
 ///
-/// The engine never looks inside, and never copies it: the entry that holds it is what is shared. One engine holds the typed values of a library and the [`Body`]s of a server.
+/// The engine never looks inside, and never copies it: the entry that holds it is what is shared. One engine holds the
+/// typed values of a library and the [`Body`]s of a server.
 ///
 /// ```
 /// use alacena_core::value::Value;

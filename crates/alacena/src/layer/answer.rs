@@ -9,7 +9,7 @@ use alacena_core::{
     error::{Error, Kind, Retry, catalogue},
     outcome::{Origin, Outcome},
     source::Terms,
-    value::Value,
+    value::{Value, if_none_match},
 };
 use bytes::{Bytes, BytesMut};
 use http::{
@@ -202,7 +202,7 @@ where
     let mut response = answer.respond::<B>();
     // Conditions are for what would be a success (RFC 9110, 13.2.1).
     let etag = response.headers().get(ETAG).filter(|_| answer.status.is_success());
-    if etag.is_some_and(|etag| has_already(conditions, etag)) {
+    if etag.is_some_and(|etag| is_held(conditions, etag)) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.body_mut() = LayerBody::empty();
     }
@@ -216,15 +216,8 @@ where
     response
 }
 
-/// Whether one of the `If-None-Match` lines names `etag`; weak and strong count alike (RFC 9110, 13.1.2).
-fn has_already(conditions: &[HeaderValue], etag: &HeaderValue) -> bool {
-    let opaque = |tag: &[u8]| tag.strip_prefix(b"W/").unwrap_or(tag).to_vec();
-    let etag = opaque(etag.as_bytes());
-    conditions.iter().map(HeaderValue::as_bytes).any(|line| {
-        // Tags are what stands in quotes, commas included; every other piece is what stands between them.
-        let mut pieces = line.split(|byte| *byte == b'"').skip(1).step_by(2);
-        line.trim_ascii() == b"*" || pieces.any(|tag| [b"\"", tag, b"\""].concat() == etag)
-    })
+fn is_held(conditions: &[HeaderValue], etag: &HeaderValue) -> bool {
+    conditions.iter().any(|line| if_none_match(line.as_bytes(), etag.as_bytes()))
 }
 
 /// What a caller is answered with when there is nothing to answer with: the failure as the service told it, or a status
