@@ -17,6 +17,7 @@ static EXCEPTIONS: &[(&Code, StatusCode)] = &[
     (&catalogue::SOURCE_REFUSED, StatusCode::UNPROCESSABLE_ENTITY),
     (&catalogue::RELOAD_REFUSED, StatusCode::UNPROCESSABLE_ENTITY),
     (&catalogue::NOT_DECLARED, StatusCode::NOT_FOUND),
+    (&catalogue::NOTHING_WARM, StatusCode::NOT_FOUND),
     (&catalogue::ABSENT, StatusCode::NOT_FOUND),
     (&catalogue::NOT_FOUND, StatusCode::NOT_FOUND),
     (&catalogue::METHOD_NOT_ALLOWED, StatusCode::METHOD_NOT_ALLOWED),

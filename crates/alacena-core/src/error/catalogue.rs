@@ -74,6 +74,9 @@ catalogue! {
     /// No such read, write or class.
     NOT_DECLARED = "not-declared", Invalid, "not declared",
         "Check the name; GET /reads lists what is declared.";
+    /// All that is declared as warm is to be loaded, and nothing is.
+    NOTHING_WARM = "nothing-warm", Invalid, "nothing is declared as warm",
+        "Say in alacena.toml what is to be: `warm = { params = [{ … }] }` of a read; or name a read, with its parameters.";
     /// An application's class cannot have this name.
     CLASS_REFUSED = "class-refused", Invalid, "class not accepted",
         "Give the class a name that no other class has, or say the same of it wherever it is asked for; an application has at most 1,024 classes of its own.";

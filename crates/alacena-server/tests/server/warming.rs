@@ -83,7 +83,7 @@ async fn what_cannot_be_warmed_is_refused() {
         ("{}", 400, "parameter-invalid"),
         (r#"{"reads": []}"#, 400, "parameter-invalid"),
         (r#"{"all": true, "reads": [{"name": "item"}]}"#, 400, "parameter-invalid"),
-        (r#"{"all": true}"#, 404, "not-declared"),
+        (r#"{"all": true}"#, 404, "nothing-warm"),
         (r#"{"reads": [{"name": "itm"}]}"#, 404, "not-declared"),
         (r#"{"reads": [{"name": "item"}]}"#, 400, "parameter-invalid"),
         (r#"{"reads": [{"name": "item", "params": {"id": 0}}]}"#, 400, "parameter-invalid"),

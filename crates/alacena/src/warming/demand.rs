@@ -49,8 +49,8 @@ impl Alacena {
     pub fn warm_all(&self, who: &str) -> Result<WarmingRun, Error> {
         let plan = Plan::of(&self.prepared_full());
         if plan.reads.is_empty() {
-            let detail = "no read declares what is warm: reads.<name>.warm = { params = [{ … }] }";
-            return Err(Error::new(&catalogue::NOT_DECLARED, detail));
+            let detail = "no read says what of it is to be warm";
+            return Err(Error::new(&catalogue::NOTHING_WARM, detail));
         }
         self.warm_on_demand(plan.reads.iter().map(|read| read.job(|_| true)).collect(), who)
     }

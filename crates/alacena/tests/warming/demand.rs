@@ -55,7 +55,7 @@ async fn what_cannot_be_warmed_is_refused_before_anything_is_sent() {
         World::open("[reads.a]\nsource = \"crm\"\nhttp = \"GET /{id}\"\nparams.id = { type = \"integer\" }")
             .await;
     assert_eq!(without.warm("a", None).unwrap_err().code(), &catalogue::PARAMETER_INVALID);
-    assert_eq!(without.alacena.warm_all("test").unwrap_err().code(), &catalogue::NOT_DECLARED);
+    assert_eq!(without.alacena.warm_all("test").unwrap_err().code(), &catalogue::NOTHING_WARM);
     assert_eq!(world.crm.asked(), [""; 0]);
     assert_eq!(world.alacena.warmings().len(), 0);
 }
