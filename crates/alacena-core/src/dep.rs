@@ -131,6 +131,12 @@ impl Dep {
         self.kind
     }
 
+    /// The namespace that it is of; empty for everything.
+    #[must_use]
+    pub(crate) fn of_namespace(&self) -> &str {
+        &self.namespace
+    }
+
     /// What it names within its kind and namespace.
     #[must_use]
     pub fn text(&self) -> &str {

@@ -97,6 +97,11 @@ impl Key {
         u32::from_be_bytes(*rest.first_chunk().expect("and its generation"))
     }
 
+    /// Everything that means the same in every process: the tuple without schema and generation.
+    pub(crate) fn parts(&self) -> &[u8] {
+        &self.0[HEAD_BYTES..]
+    }
+
     /// The segments as people write them: `jobs:list:all:0:50`.
     #[must_use]
     pub fn text(&self) -> String {

@@ -17,6 +17,7 @@ pub mod declared;
 pub mod source;
 pub mod guard;
 pub mod ledger;
+pub mod tier;
 pub mod marker;
 pub mod freshness;
 pub mod memory;
