@@ -1,0 +1,103 @@
+//! A server that is killed, frozen or started again.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+use alacena_testkit::servers::{Flavour, RedisServer, Reply};
+
+#[test]
+fn killed_it_refuses_and_restarted_it_is_back_on_its_port_with_nothing() {
+    for flavour in Flavour::ALL {
+        let Some(mut redis) = RedisServer::builder().flavour(flavour).start() else { continue };
+        let (address, pid, run) = (redis.address(), redis.pid(), redis.info("run_id"));
+        redis.command(&["SET", "a", "b"]);
+        redis.kill();
+        assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        redis.restart();
+        assert_eq!(redis.address(), address);
+        assert_ne!((redis.pid(), redis.info("run_id")), (pid, run));
+        assert_eq!(redis.command(&["GET", "a"]), Reply::Nil);
+        assert_eq!(redis.commands_processed(), 0);
+    }
+}
+
+#[test]
+fn what_it_was_told_to_keep_on_disk_survives_a_kill() {
+    let builder = RedisServer::builder().config("appendonly", "yes").config("appendfsync", "always");
+    let Some(mut redis) = builder.start() else { return };
+    redis.command(&["SET", "a", "b"]);
+    redis.restart();
+    assert_eq!(redis.command(&["GET", "a"]), Reply::Bulk(b"b".to_vec()));
+}
+
+#[test]
+fn frozen_it_accepts_and_says_nothing_until_it_goes_on() {
+    let Some(redis) = RedisServer::builder().start() else { return };
+    redis.pause();
+    let mut stream = TcpStream::connect(redis.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    stream.write_all(b"PING\r\n").unwrap();
+    let mut answer = [0; 7];
+    let silence = stream.read(&mut answer).unwrap_err().kind();
+    assert!(matches!(silence, ErrorKind::WouldBlock | ErrorKind::TimedOut), "{silence:?}");
+
+    redis.resume();
+    stream.set_read_timeout(None).unwrap();
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"+PONG\r\n");
+}
+
+/// The guard of a server ends it when the process that started it is killed, which runs nobody's `Drop`.
+#[test]
+fn it_does_not_outlive_a_killed_test() {
+    if Flavour::Debian.program().is_none() {
+        return;
+    }
+    // This very test, in a process that starts a server, says its number and waits to be killed.
+    const CHILD: &str = "ALACENA_TEST_IS_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        let redis = RedisServer::builder().start().unwrap();
+        redis.pause();
+        writeln!(std::io::stderr(), "pid={} folder={}", redis.pid(), redis.socket().display()).unwrap();
+        loop {
+            std::thread::park();
+        }
+    }
+    let name = "failures::it_does_not_outlive_a_killed_test";
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(CHILD, "1")
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("pid=") {
+        line.clear();
+        assert_ne!(std::io::BufRead::read_line(&mut said, &mut line).unwrap(), 0, "the child ended");
+    }
+    let (pid, socket) = line.trim().strip_prefix("pid=").unwrap().split_once(" folder=").unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let process = std::path::PathBuf::from(format!("/proc/{pid}/cmdline"));
+    let has_ended = || std::fs::read(&process).map_or(true, |command| command.is_empty());
+    for _ in 0..2_000 {
+        if has_ended() {
+            let folder = std::path::Path::new(socket).parent().unwrap();
+            std::fs::remove_dir_all(folder).unwrap();
+            return;
+        }
+        pause();
+    }
+    panic!("the server outlived the test that started it");
+}
+
+#[expect(clippy::disallowed_methods, reason = "another process is waited for")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(1));
+}
