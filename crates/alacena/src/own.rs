@@ -308,6 +308,13 @@ fn differences(one: &Policy, other: &Policy) -> Vec<&'static str> {
         soft_timeout,
         hard_timeout,
         item_bytes_max,
+        read_mode,
+        era,
+        without_l2,
+        l2,
+        l1_ttl,
+        l2_ttl,
+        readable_key_names,
     } = one;
     let rules = [
         ("ttl", *ttl != other.ttl),
@@ -321,6 +328,13 @@ fn differences(one: &Policy, other: &Policy) -> Vec<&'static str> {
         ("soft_timeout", *soft_timeout != other.soft_timeout),
         ("hard_timeout", *hard_timeout != other.hard_timeout),
         ("item_bytes_max", *item_bytes_max != other.item_bytes_max),
+        ("read_mode", *read_mode != other.read_mode),
+        ("era", *era != other.era),
+        ("without_l2", *without_l2 != other.without_l2),
+        ("l2", *l2 != other.l2),
+        ("l1_ttl", *l1_ttl != other.l1_ttl),
+        ("l2_ttl", *l2_ttl != other.l2_ttl),
+        ("readable_key_names", *readable_key_names != other.readable_key_names),
     ];
     rules.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }
