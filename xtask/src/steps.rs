@@ -21,20 +21,28 @@ pub(crate) struct Step {
     pub(crate) run: fn() -> Result,
 }
 
+/// What tests of the second tier talk to.
+const SERVERS: &[Need] = &[Need::Redis, Need::OldestRedis, Need::Valkey];
+
 /// Every step.
 pub(crate) const STEPS: &[Step] = &[
     Step { name: "format", about: "the sources are formatted", needs: &[], run: format },
     Step { name: "gate", about: "dependencies, their licences and direction", needs: &[], run: gate::check },
     Step { name: "documents", about: "the links of every page lead somewhere", needs: &[], run: docs::check },
     Step { name: "clippy", about: "lints of all crates and their tests", needs: &[], run: clippy },
-    Step { name: "tests", about: "unit, behaviour and model tests; generated pages", needs: &[], run: tests },
+    Step {
+        name: "tests",
+        about: "unit, behaviour and model tests; generated pages",
+        needs: SERVERS,
+        run: tests,
+    },
     Step {
         name: "schedules",
         about: "batches under a scheduler that may interrupt anybody",
         needs: &[],
         run: schedules,
     },
-    Step { name: "examples", about: "the examples in the documentation run", needs: &[], run: doc_tests },
+    Step { name: "examples", about: "the examples in the documentation run", needs: SERVERS, run: doc_tests },
     Step { name: "rustdoc", about: "the documentation builds", needs: &[], run: rustdoc },
     Step { name: "features", about: "every feature builds alone, and none", needs: &[], run: features },
     Step {
