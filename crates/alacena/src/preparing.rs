@@ -8,7 +8,7 @@ use std::{
 use alacena_core::{
     class::Policy,
     engine::Rules,
-    error::Error,
+    error::{Error, catalogue},
     figures::Counters,
     guard::{BreakerSettings, BulkheadSettings, Guard, GuardSettings},
     runtime::SharedRuntime,
@@ -38,6 +38,7 @@ pub(crate) fn prepare(
     store: &Store,
     before: Option<&Prepared>,
 ) -> Result<Prepared, Error> {
+    is_built(config)?;
     let mut sources = BTreeMap::new();
     for source in &config.sources {
         let known = before.and_then(|before| before.sources.get(&source.name));
@@ -64,6 +65,21 @@ pub(crate) fn prepare(
     let newest_generation = preparing.newest;
     let classes = config.classes.keys().cloned().collect::<BTreeSet<_>>();
     Ok(Prepared::new(namespace.clone(), classes, sources, reads, writes, newest_generation))
+}
+
+/// Refuses a second tier, which a configuration can declare and this version does not have.
+fn is_built(config: &Config) -> Result<(), Error> {
+    let asked = [
+        ("redis", config.redis.is_some(), "remove the section, or set REDIS_ENABLED=false"),
+        ("embedded.entries_max", config.embedded.entries_bytes_max > 0, "remove it"),
+    ];
+    match asked.into_iter().find(|(_, is_asked, _)| *is_asked) {
+        Some((path, _, remedy)) => {
+            let detail = format!("{path}: {remedy}: Alacena then works in memory, on one machine");
+            Err(Error::new(&catalogue::NOT_BUILT_YET, detail))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The source of `config`, or `known`, as far as it is that.

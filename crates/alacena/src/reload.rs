@@ -258,9 +258,10 @@ impl Opened {
             secret: _,
             log,
             log_format,
+            replicas,
         } = &self.server;
         let MemoryConfig { bytes_max: _, markers_max } = &self.memory;
-        let EmbeddedConfig { path, keys } = &self.embedded;
+        let EmbeddedConfig { path, entries_bytes_max, keys } = &self.embedded;
         let (server, memory, embedded) = (&config.server, &config.memory, &config.embedded);
         let key_of = |keys: Option<&SealKeys>| keys.map(SealKeys::current);
         let settings = [
@@ -275,8 +276,10 @@ impl Opened {
             ("server.namespace", *namespace != server.namespace),
             ("server.log", *log != server.log),
             ("server.log_format", *log_format != server.log_format),
+            ("server.replicas", *replicas != server.replicas),
             ("memory.markers_max", *markers_max != memory.markers_max),
             ("embedded.path", *path != embedded.path),
+            ("embedded.entries_max", *entries_bytes_max != embedded.entries_bytes_max),
             ("embedded.key", key_of(keys.as_ref()) != key_of(embedded.keys.as_ref())),
             ("CACHE_ENABLED", self.cache_enabled != config.cache_enabled),
         ];

@@ -35,9 +35,11 @@ impl Config {
         let (config, tree) = read(layers)?;
         let mut explanation = Explanation { config: &config, values: Vec::new() };
         explanation.section(ROOT, &tree, "");
-        let path = "cache_enabled".to_owned();
-        let origin = config.origins.get(&path).cloned().unwrap_or(Origin::Default);
-        explanation.values.push(Explained { path, value: Some(config.cache_enabled.into()), origin });
+        let origin = config.origins.get("cache_enabled").cloned().unwrap_or(Origin::Default);
+        explanation.value("cache_enabled", Some(config.cache_enabled.into()), origin);
+        if let Some(origin) = config.origins.get("redis_enabled") {
+            explanation.value("redis_enabled", Some(config.redis.is_some().into()), origin.clone());
+        }
         Ok(explanation.values)
     }
 }
@@ -55,8 +57,9 @@ impl Explanation<'_> {
             let given = table.get(field.name).map(|entry| &entry.node);
             match &field.kind {
                 Kind::Later | Kind::Elsewhere { .. } => {}
-                // What is not warmed has no defaults either.
+                // What is not warmed has no defaults either, nor has a section that is not there.
                 Kind::Table(_) if field.name == "warm" && given.is_none() => {}
+                Kind::Table(inner) if given.is_none() && inner.iter().any(|field| field.required) => {}
                 Kind::Table(fields) => self.section(fields, &table_of(given), &inner),
                 Kind::Named { fields, .. } => self.named(fields, &table_of(given), &inner),
                 Kind::Headers { secret } => self.texts(&table_of(given), &inner, *secret),

@@ -1,8 +1,12 @@
 //! The forms of text: what an address, a header name or a request looks like.
 
-use std::{net::SocketAddr, path::PathBuf};
+mod addresses;
+
+use std::path::PathBuf;
 
 use alacena_core::declared::{Piece, Template};
+
+use addresses::{address, base_url, is_host, issuer, web_origin};
 
 use super::{schema::Format, setting::Setting};
 use crate::warming::Cron;
@@ -55,6 +59,13 @@ pub(super) fn read(format: Format, text: &str) -> Result<Setting, Refusal> {
         Format::Cron => cron(text),
         Format::Template => template(text).map(Setting::Template),
         Format::Tag => tag(text),
+        Format::Quota => quota(text),
+        Format::Identifier => when(
+            is_identifier(text),
+            as_text(text),
+            "is no name of a table",
+            "Begin it with a letter or `_`, then use letters, digits and `_`, at most 63.",
+        ),
     }
 }
 
@@ -100,77 +111,10 @@ fn tag(text: &str) -> Result<Setting, Refusal> {
     )
 }
 
-fn address(text: &str) -> Result<SocketAddr, Refusal> {
-    let named = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
-    named.as_deref().unwrap_or(text).parse().map_err(|_| {
-        refuse(
-            "is no address with a port",
-            "Write an address and a port: \"127.0.0.1:8080\", \"[::1]:8080\" or \"0.0.0.0:8080\".",
-        )
-    })
-}
-
 fn is_namespace(text: &str) -> bool {
     let accepted =
         |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
     (1..=64).contains(&text.len()) && text.chars().all(accepted)
-}
-
-fn is_host(text: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label
-                .chars()
-                .all(|character| character.is_ascii_alphanumeric() || matches!(character, '-' | '_'))
-    };
-    text.len() <= 253 && text.split('.').all(label)
-}
-
-fn web_origin(text: &str) -> Result<Setting, Refusal> {
-    const FORM: &str =
-        "Write scheme, host and, where it is not the usual one, port: \"https://app.example\".";
-    if text == "*" {
-        return Err(refuse(
-            "would let every page in the world read the answers",
-            "Name the origins whose pages may: \"https://app.example\".",
-        ));
-    }
-    let url = url::Url::parse(text).map_err(|_| refuse("is no origin", FORM))?;
-    let plain = matches!(url.scheme(), "http" | "https")
-        && url.path() == "/"
-        && url.query().is_none()
-        && url.fragment().is_none()
-        && url.username().is_empty()
-        && url.password().is_none();
-    when(plain, Setting::Text(url.origin().ascii_serialization()), "is no origin", FORM)
-}
-
-fn base_url(text: &str) -> Result<Setting, Refusal> {
-    const FORM: &str = "Write the address that paths are appended to: \"https://crm.example/api1\".";
-    let url = url::Url::parse(text).map_err(|_| refuse("is no address", FORM))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(refuse("is of a scheme that is no http:// or https://", FORM));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        let remedy =
-            "Put them into `headers`, where they are kept secret: authorization = \"Basic ${CREDENTIALS}\".";
-        return Err(refuse("holds credentials", remedy));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(refuse("has a query or a fragment", "Put the query into the reads' `http`."));
-    }
-    Ok(Setting::Text(url.as_str().trim_end_matches('/').to_owned()))
-}
-
-/// Kept as it is written: clients compare it letter by letter (RFC 8414, 3.3).
-fn issuer(text: &str) -> Result<Setting, Refusal> {
-    const FORM: &str = "Write it as the server calls itself in its metadata: \"https://login.example\".";
-    let url = url::Url::parse(text).map_err(|_| refuse("is no address", FORM))?;
-    let is_plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-    if url.scheme() != "https" || !is_plain || url.password().is_some() {
-        return Err(refuse("is no https:// address without credentials, query and fragment", FORM));
-    }
-    Ok(Setting::Text(text.to_owned()))
 }
 
 /// Headers that belong to the connection or to Alacena itself.
@@ -304,6 +248,24 @@ fn cron(text: &str) -> Result<Setting, Refusal> {
     })
 }
 
+/// Most of anything that a day may have.
+pub(super) const QUOTA_MAX: i64 = 1_000_000_000_000;
+
+fn quota(text: &str) -> Result<Setting, Refusal> {
+    let number = text.strip_suffix("/day").filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
+    match number.and_then(|number| number.parse().ok()) {
+        Some(number) if (1..=QUOTA_MAX).contains(&number) => Ok(Setting::Integer(number)),
+        Some(_) => Err(refuse(format!("is outside its limits, 1/day to {QUOTA_MAX}/day"), "Correct it.")),
+        None => Err(refuse("is no number for a day", "Write a whole number and `/day`: \"10000/day\".")),
+    }
+}
+
+fn is_identifier(text: &str) -> bool {
+    let starts = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    let rest = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    starts && text.len() <= 63 && text.chars().all(rest)
+}
+
 fn pointer(text: &str) -> Result<Setting, Refusal> {
     let escapes = text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
     let begins = text.is_empty() || text.starts_with('/');
@@ -368,6 +330,11 @@ mod tests {
         assert!(accepts(Format::TokenHash, &format!("blake3:{}", "aB".repeat(32))));
         assert!(!accepts(Format::TokenHash, &format!("blake3:{}", "+1".repeat(32))));
         assert!(accepts(Format::LogFilter, "info,alacena_core=debug") && !accepts(Format::LogFilter, "loud"));
+        assert!(accepts(Format::Quota, "10000/day") && accepts(Format::Identifier, "_outbox_2"));
+        for refused in ["10000", "0/day", "-1/day", "+1/day", "/day", "1/month", "1e3/day"] {
+            assert!(!accepts(Format::Quota, refused), "{refused}");
+        }
+        assert!(!accepts(Format::Identifier, "2nd") && !accepts(Format::Identifier, "a;b"));
         assert!(accepts(Format::Host, "cache.example") && !accepts(Format::Host, "http://x"));
         assert!(header_name("X-Api-Key").is_ok_and(|name| name == "x-api-key"));
         assert!(header_name("Host").is_err() && header_name("a b").is_err());

@@ -95,8 +95,7 @@ fn assemble(name: &str, text: &str, layers: &Layers) -> Result<(Config, Table), 
     // A text that is no TOML says nothing about its values; what lies above it is told when it is mended.
     let broken = tree.is_none();
     let mut tree: Table = tree.unwrap_or_default();
-    let cache_enabled =
-        layers::apply(&mut tree, &layers.environment, &layers.flags, &mut problems, &mut warnings);
+    let switches = layers::apply(&mut tree, &layers.environment, &layers.flags, &mut problems, &mut warnings);
     if broken {
         return Err(Problems::found(problems).expect("a text that is no TOML has a problem"));
     }
@@ -106,11 +105,12 @@ fn assemble(name: &str, text: &str, layers: &Layers) -> Result<(Config, Table), 
     let root = check.section(ROOT, &tree, "", &Origin::whole(name));
     let Check { problems: found, mut origins, .. } = check;
     problems.extend(found);
-    if cache_enabled.is_some() {
-        origins.insert("cache_enabled".to_owned(), Origin::environment("CACHE_ENABLED"));
+    for (path, name, switch) in switches.named() {
+        if switch.is_some() {
+            origins.insert(path.to_owned(), Origin::environment(name));
+        }
     }
-    let mut config = meaning::of(&root, layers.file.as_deref(), origins, warnings, &mut problems);
-    config.cache_enabled = cache_enabled.unwrap_or(true);
+    let config = meaning::of(&root, layers.file.as_deref(), origins, switches, warnings, &mut problems);
     match Problems::found(problems) {
         Some(problems) => Err(problems),
         None => Ok((config, tree)),

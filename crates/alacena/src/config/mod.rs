@@ -30,9 +30,10 @@ pub use explain::Explained;
 pub use json_schema::json_schema;
 pub use load::Layers;
 pub use model::{
-    Config, EmbeddedConfig, GuardConfig, HttpConfig, HttpQuestion, LogFormat, MemoryConfig, ParentConfig,
-    Question, ReadConfig, Role, ServerConfig, Shape, SourceConfig, SourceKind, SqlQuery, SqliteConfig,
-    TargetTemplate, TokenConfig, TokenHash, TtlFrom, WarmConfig, WriteConfig,
+    BreakerConfig, Config, EmbeddedConfig, GuardConfig, HttpConfig, HttpQuestion, JournalConfig, LogFormat,
+    MemoryConfig, ParentConfig, PushConfig, Question, ReadConfig, RedisConfig, Role, ServerConfig, Shape,
+    SourceConfig, SourceKind, SqlQuery, SqliteConfig, TargetTemplate, TokenConfig, TokenHash, TtlFrom,
+    WarmConfig, WriteConfig,
 };
 pub use origin::Origin;
 pub use problem::{Problem, Problems};

@@ -4,11 +4,13 @@
 //! the working directory. Defaults and limits are written once, in [`super::schema`].
 
 mod declarations;
+mod redis;
 
 pub use declarations::{
     HttpQuestion, ParentConfig, Question, ReadConfig, Shape, SqlQuery, TargetTemplate, TtlFrom, WarmConfig,
     WriteConfig,
 };
+pub use redis::{BreakerConfig, JournalConfig, PushConfig, RedisConfig};
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -28,6 +30,8 @@ pub struct Config {
     pub memory: MemoryConfig,
     /// The store on local disk.
     pub embedded: EmbeddedConfig,
+    /// The Redis that several nodes share; none: there is one node, or `REDIS_ENABLED=false`.
+    pub redis: Option<RedisConfig>,
     /// Who may ask, in the order of the file.
     pub tokens: Vec<TokenConfig>,
     /// The sources, in the order of the file.
@@ -76,6 +80,8 @@ pub struct ServerConfig {
     pub log: String,
     /// The form of log lines.
     pub log_format: LogFormat,
+    /// How many nodes share the namespace; none: it may be several.
+    pub replicas: Option<u32>,
 }
 
 /// The form of log lines.
@@ -103,6 +109,8 @@ pub struct MemoryConfig {
 pub struct EmbeddedConfig {
     /// Its folder.
     pub path: PathBuf,
+    /// Most bytes of entries that are kept there as a second tier. Zero: none are.
+    pub entries_bytes_max: u64,
     /// What its records are sealed with; `None`: who can read its file can read them.
     pub keys: Option<SealKeys>,
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use alacena_core::declared::{ANSWER_DEPTH_MAX, ANSWER_PLACES_MAX};
 
 use super::{
+    forms::QUOTA_MAX,
     layers::ENVIRONMENT_NAMES,
     schema::{Field, Format, HEADERS_MAX, Kind, ROOT},
 };
@@ -108,6 +109,8 @@ fn limits(kind: &Kind) -> String {
         Kind::Ratio { max } => format!("number, 0 to {max}"),
         Kind::Boolean => "`true` or `false`".to_owned(),
         Kind::Text(Format::Name) => "name".to_owned(),
+        Kind::Text(Format::Identifier) => "letters, digits and `_`, at most 63".to_owned(),
+        Kind::Text(Format::Quota) => format!("`\"N/day\"`, N from 1 to {QUOTA_MAX}"),
         Kind::Text(Format::Namespace) => "letters, digits, `-` `_` `.`, at most 64".to_owned(),
         Kind::Text(Format::TokenHash) => "`blake3:` and 64 digits".to_owned(),
         Kind::Text(format) => format!("{}, at most {} bytes", form(*format), format.bytes_max()),
@@ -141,7 +144,7 @@ fn form(format: Format) -> &'static str {
     match format {
         Format::Line => "one line",
         Format::Prose => "text",
-        Format::Name | Format::Namespace | Format::TokenHash => "name",
+        Format::Name | Format::Namespace | Format::TokenHash | Format::Identifier => "name",
         Format::Address => "address and port",
         Format::Host => "host",
         Format::WebOrigin => "origin",
@@ -155,6 +158,7 @@ fn form(format: Format) -> &'static str {
         Format::Pointer => "JSON pointer",
         Format::Cron => "five fields",
         Format::Template | Format::Tag => "template",
+        Format::Quota => "number for a day",
     }
 }
 

@@ -79,6 +79,19 @@ impl Table {
         self.0.iter().map(|entry| entry.key.as_str())
     }
 
+    /// Takes out what is under this key.
+    pub(super) fn remove(&mut self, key: &str) {
+        self.0.retain(|entry| entry.key != key);
+    }
+
+    /// The table under this key, to change.
+    pub(super) fn table_mut(&mut self, key: &str) -> Option<&mut Table> {
+        match &mut self.0.iter_mut().find(|entry| entry.key == key)?.node.value {
+            Value::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
     /// Puts `text` at `path` over whatever a lower layer has there; tables on the way are made. A value on the way
     /// that is no table stays as it is: the check names it.
     pub(super) fn overlay(&mut self, path: &[&str], text: &str, origin: &Origin) {

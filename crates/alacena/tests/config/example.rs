@@ -8,6 +8,9 @@ const BUILT: &str = r#"
 [server]
 listen = "127.0.0.1:8080"
 
+[redis]
+url = "${REDIS_URL}"
+
 [sources.crm]
 kind = "http"
 base_url = "https://crm.example/api1"
@@ -33,9 +36,6 @@ invalidates = ["jobs"]
 "#;
 
 const NOT_BUILT: &str = r#"
-[redis]
-url = "${REDIS_URL}"
-
 [events.crm]
 webhook = { path = "/webhooks/crm", scheme = "standard-webhooks", secret = "${CRM_WEBHOOK_SECRET}" }
 rules = [ { on = "job.updated", invalidates = ["job:{data.id}", "jobs"] } ]
@@ -54,7 +54,7 @@ tags = ["company:{company}"]
 
 #[test]
 fn it_loads_without_what_is_not_built_yet() {
-    let config = parse_with(BUILT, &[("CRM_KEY", "k")]).unwrap();
+    let config = parse_with(BUILT, &[("CRM_KEY", "k"), ("REDIS_URL", "redis://cache.example")]).unwrap();
     let read = &config.reads[0];
     let names: Vec<_> =
         read.parameters.iter().map(|parameter| (parameter.name.as_str(), parameter.required)).collect();
@@ -62,6 +62,7 @@ fn it_loads_without_what_is_not_built_yet() {
     assert_eq!(read.key.to_string(), "get_jobs:{from}:{size}:{filter?}");
     assert!(matches!(&read.question, Question::Http(http) if http.method == "GET"));
     assert_eq!(config.classes["jobs"].ttl.as_secs(), 1800);
+    assert_eq!(config.redis.unwrap().url.reveal(), "redis://cache.example");
     assert!(
         matches!(&config.writes[0].invalidates[0], TargetTemplate::Tag(tag) if tag.to_string() == "jobs")
     );
@@ -70,8 +71,9 @@ fn it_loads_without_what_is_not_built_yet() {
 
 #[test]
 fn with_it_each_section_is_refused_as_not_built_yet() {
-    let told = told(parse_with(&format!("{BUILT}{NOT_BUILT}"), &[("CRM_KEY", "k")]));
-    let expected = ["redis", "events", "sources.db.kind"];
+    let environment = [("CRM_KEY", "k"), ("REDIS_URL", "redis://cache.example")];
+    let told = told(parse_with(&format!("{BUILT}{NOT_BUILT}"), &environment));
+    let expected = ["events", "sources.db.kind"];
     assert_eq!(told.len(), expected.len(), "{told:#?}");
     for (one, path) in told.iter().zip(expected) {
         assert!(one.ends_with(&format!(" {path}: not built yet")), "{one}");

@@ -67,6 +67,10 @@ fn every_value_says_which_layer_it_came_from() {
     assert_eq!(said("server.listen"), (json!("127.0.0.1:1"), "flag server.listen".to_owned()));
     assert_eq!(said("reads.list.params.size.default").0, json!(5));
     assert_eq!(said("cache_enabled"), (json!(true), "default".to_owned()));
+    assert!(
+        !values.keys().any(|path| path.starts_with("redis")),
+        "a section that is not there has no values"
+    );
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn own_names_that_lead_nowhere_are_refused_with_the_nearest() {
             .ends_with("classes.jobz: leads nowhere; did you mean `jobs`?")
     );
     assert!(told("ALACENA__SERVER", "x").contains("is a table, which one text cannot be"));
-    assert!(told("ALACENA__REDIS__URL", "redis://x").contains("not built yet"));
+    assert!(told("ALACENA__EVENTS__CRM", "x").contains("not built yet"));
     assert!(told("ALACENA__CLASSES__JOBS__TTL", "30").ends_with("classes.jobs.ttl: has no unit"));
     assert!(told("ALACENA__SERVER__LOG__LEVEL", "x").contains("leads nowhere"));
 }
@@ -178,33 +178,8 @@ fn names_of_older_set_ups_set_limits() {
 }
 
 #[test]
-fn redis_is_refused_until_it_is_built_unless_it_is_switched_off() {
-    for name in ["REDIS_URL", "REDIS_HOST", "REDISHOST", "UPSTASH_REDIS_REST_URL", "KV_REST_API_URL"] {
-        let problems = parse_with(FILE, &[(name, "redis://canary")]).unwrap_err();
-        assert_eq!(told(Err(problems.clone())), [format!("environment {name}: not built yet")]);
-        assert!(
-            problems.to_string().contains("REDIS_ENABLED=false") && !problems.to_string().contains("canary")
-        );
-        assert!(parse_with(FILE, &[(name, "redis://x"), ("REDIS_ENABLED", "false")]).is_ok());
-        assert!(parse_with(FILE, &[(name, "")]).is_ok(), "an empty value is none");
-    }
-    assert_eq!(
-        told(parse_with(FILE, &[("REDIS_ENABLED", "true")])),
-        ["environment REDIS_ENABLED: not built yet"]
-    );
+fn names_that_a_configuration_may_name_mean_nothing_by_themselves() {
     for name in [
-        "REDIS_PORT",
-        "REDIS_PASSWORD",
-        "REDIS_DB",
-        "REDISPORT",
-        "REDISUSER",
-        "REDISPASSWORD",
-        "REDIS_TLS_ENABLED",
-        "REDIS_MAX_RETRIES",
-        "REDIS_CONNECTION_TIMEOUT",
-        "UPSTASH_REDIS_REST_TOKEN",
-        "KV_REST_API_TOKEN",
-        "KV_REST_API_READ_ONLY_TOKEN",
         "DATABASE_URL",
         "SUPABASE_URL",
         "SUPABASE_KEY",

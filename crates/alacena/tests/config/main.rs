@@ -9,6 +9,8 @@ mod meaning;
 mod parents;
 mod problems;
 mod queries;
+mod redis;
+mod redis_environment;
 mod secrets;
 mod warm;
 

@@ -139,8 +139,7 @@ tags = ["user:{id}"]
 
 #[test]
 fn what_is_not_built_yet_is_refused_as_that() {
-    let text = r#"[redis]
-url = "redis://x"
+    let text = r#"[alerts]
 [sources.db]
 kind = "postgres"
 url = "x"
@@ -148,15 +147,15 @@ url = "x"
 source = "db"
 sql = "select 1"
 [classes.kpis]
-without_l2 = "local"
+encryption = true
 [events.crm]
 "#;
     let problems = parse(text).unwrap_err();
     let paths: Vec<&str> = problems.iter().map(|problem| problem.path()).collect();
-    assert_eq!(paths, ["redis", "sources.db.kind", "classes.kpis.without_l2", "events"]);
+    assert_eq!(paths, ["alerts", "sources.db.kind", "classes.kpis.encryption", "events"]);
     assert!(problems.iter().all(|problem| problem.message() == "not built yet"));
     assert_eq!(Error::from(problems).code(), &catalogue::NOT_BUILT_YET);
-    let mixed = parse("[redis]\n[nonsense]\n").unwrap_err();
+    let mixed = parse("[alerts]\n[nonsense]\n").unwrap_err();
     assert_eq!(Error::from(mixed).code(), &catalogue::CONFIGURATION_INVALID);
 }
 

@@ -85,6 +85,24 @@ log_format = "V"
 [memory]
 max = "V"
 markers_max = "V"
+[redis]
+url = "V"
+username = "V"
+password = "V"
+db = "V"
+tls = "V"
+connect_timeout = "V"
+timeout = "V"
+in_flight_max = "V"
+lease = "V"
+push = "V"
+replicas_min = "V"
+metered = "V"
+key_names = "V"
+key = "V"
+key_previous = "V"
+journal = { source = "V", table = "V!" }
+breaker = { failures = "V" }
 [tokens.ops]
 hash = "V"
 role = "V"
@@ -103,6 +121,11 @@ base_url = "https://u:V@crm.example"
 [classes.jobs]
 ttl = "V"
 jitter = "V"
+l2 = "V"
+l1_ttl = "V"
+read_mode = "V"
+era = "V"
+without_l2 = "V"
 [reads.a]
 source = "V"
 class = "V"

@@ -125,7 +125,7 @@ impl Check<'_> {
             None => format!("unknown {noun}"),
         };
         let accepted = built().collect::<Vec<_>>().join(", ");
-        let remedy = match schema::home_of(key).filter(|_| !path.is_empty()) {
+        let remedy = match schema::home_of(key).filter(|_| !path.is_empty() && meant.is_none()) {
             Some(home) => format!("It belongs in {home}; accepted here: {accepted}."),
             None => format!("Correct it or remove it; accepted here: {accepted}."),
         };

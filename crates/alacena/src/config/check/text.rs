@@ -63,7 +63,11 @@ impl Check<'_> {
         }
         if text.len() < min || text.len() > schema::PROSE_BYTES_MAX {
             let message = format!("does not have {min} to {} bytes", schema::PROSE_BYTES_MAX);
-            self.wrong(&node.origin, path, &message, "Draw another one: openssl rand -hex 32.");
+            let remedy = match min {
+                0 | 1 => "Write it, or name where it is: `${NAME}` or `file:path`.",
+                _ => "Draw another one: openssl rand -hex 32.",
+            };
+            self.wrong(&node.origin, path, &message, remedy);
             return None;
         }
         Some(Secret::new(&text))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use alacena_core::declared::nearest;
 
-use super::classes_of;
+use super::{Switches, classes_of};
 use crate::config::{
     Origin,
     check::{boolean, whole},
@@ -27,10 +27,25 @@ pub(in crate::config) const ENVIRONMENT_NAMES: &[(&str, &str)] = &[
     ("CACHE_COMPRESSION_ENABLED", "`compression` of every class: `true` is `lz4`, `false` is `none`"),
     ("CACHE_CIRCUIT_FAILURE_THRESHOLD", "`breaker.failures` of every source"),
     ("CACHE_CIRCUIT_RESET_TIMEOUT", "ms; `breaker.reset_max` of every source"),
-    ("REDIS_ENABLED", "`false`: the names of Redis below mean nothing; `true` is refused as not built yet"),
     (
-        "REDIS_URL, REDIS_HOST, REDISHOST, UPSTASH_REDIS_REST_URL, KV_REST_API_URL",
-        "refused as not built yet, unless `REDIS_ENABLED=false`; their ports, passwords and tokens mean nothing alone",
+        "REDIS_ENABLED",
+        "`false`: neither `[redis]` nor the names below mean anything; `true`, and nothing says where Redis is: a warning",
+    ),
+    ("REDIS_URL", "`redis.url`, in place of the parts and of `username`, `password` and `db` in the file"),
+    (
+        "REDIS_HOST, REDIS_PORT, REDIS_PASSWORD, REDIS_DB",
+        "the parts: `redis.url` of host and port (6379), `redis.password`, `redis.db`, in place of those in the file; without a host they mean nothing",
+    ),
+    (
+        "REDISHOST, REDISPORT, REDISUSER, REDISPASSWORD",
+        "the same where those are not set; `REDISUSER` is `redis.username`",
+    ),
+    ("REDIS_TLS_ENABLED", "`true`: `redis.tls`; `false` says nothing"),
+    ("REDIS_MAX_RETRIES", "`redis.breaker.failures`, at least 1"),
+    ("REDIS_CONNECTION_TIMEOUT", "ms; `redis.connect_timeout`"),
+    (
+        "UPSTASH_REDIS_REST_URL, KV_REST_API_URL",
+        "refused as not built yet, unless `REDIS_URL`, `REDIS_HOST` or `REDISHOST` is set or `REDIS_ENABLED=false`; their tokens mean nothing alone",
     ),
     (
         "DATABASE_URL, SUPABASE_*, TWILIO_*, ADMIN_PHONE_NUMBER",
@@ -38,48 +53,45 @@ pub(in crate::config) const ENVIRONMENT_NAMES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Names that ask for Redis.
-const REDIS: [&str; 5] =
-    ["REDIS_URL", "REDIS_HOST", "REDISHOST", "UPSTASH_REDIS_REST_URL", "KV_REST_API_URL"];
-
 /// What a class's name of its own begins with.
 const TTL: &str = "CACHE_TTL_";
 
 /// Longest time that one of these names may give, in seconds: a year.
 const SECONDS_MAX: u64 = 365 * 86_400;
 
-/// Puts what these names say into `tree`; answers what `CACHE_ENABLED` says, which is no field of the file.
+/// Puts what these names say into `tree`; answers what they switch.
 pub(super) fn apply(
     tree: &mut Table,
     environment: &BTreeMap<String, String>,
+    says_of_redis: bool,
     problems: &mut Vec<Problem>,
     warnings: &mut Vec<Problem>,
-) -> Option<bool> {
+) -> Switches {
     let mut hosts = Hosts { tree, environment, problems };
     hosts.server();
     hosts.classes(warnings);
     hosts.sources();
-    hosts.not_built();
-    hosts.flag("CACHE_ENABLED")
+    let redis = hosts.redis(says_of_redis);
+    Switches { cache: hosts.flag("CACHE_ENABLED"), redis }
 }
 
-struct Hosts<'a> {
-    tree: &'a mut Table,
+pub(super) struct Hosts<'a> {
+    pub(super) tree: &'a mut Table,
     environment: &'a BTreeMap<String, String>,
-    problems: &'a mut Vec<Problem>,
+    pub(super) problems: &'a mut Vec<Problem>,
 }
 
 impl Hosts<'_> {
     /// The value of a name; an empty one is none.
-    fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    fn refuse(&mut self, name: &str, message: &str, remedy: &str) {
+    pub(super) fn refuse(&mut self, name: &str, message: &str, remedy: &str) {
         self.problems.push(Problem::new(&Origin::environment(name), "", message, remedy));
     }
 
-    fn flag(&mut self, name: &str) -> Option<bool> {
+    pub(super) fn flag(&mut self, name: &str) -> Option<bool> {
         let read = boolean(self.get(name)?);
         if read.is_none() {
             self.refuse(name, "is neither true nor false", "Set it to true or false.");
@@ -87,7 +99,7 @@ impl Hosts<'_> {
         read
     }
 
-    fn whole(&mut self, name: &str, what: &str, max: u64) -> Option<u64> {
+    pub(super) fn whole(&mut self, name: &str, what: &str, max: u64) -> Option<u64> {
         let read = whole(self.get(name)?, max);
         if read.is_none() {
             let message = format!("is not {what}, at most {max}");
@@ -96,7 +108,7 @@ impl Hosts<'_> {
         read
     }
 
-    fn set(&mut self, path: &[&str], value: &str, name: &str) {
+    pub(super) fn set(&mut self, path: &[&str], value: &str, name: &str) {
         self.tree.overlay(path, value, &Origin::environment(name));
     }
 
@@ -172,26 +184,6 @@ impl Hosts<'_> {
             }
             if let Some(reset) = reset {
                 self.set(&path("reset_max"), &format!("{reset}ms"), "CACHE_CIRCUIT_RESET_TIMEOUT");
-            }
-        }
-    }
-
-    fn not_built(&mut self) {
-        let redis = self.flag("REDIS_ENABLED");
-        let mut refuse = |name: &str, remedy: &str| {
-            self.problems.push(Problem::not_built(&Origin::environment(name), "", remedy));
-        };
-        if redis == Some(true) {
-            refuse("REDIS_ENABLED", "Set REDIS_ENABLED=false: Alacena then works in memory, on one machine.");
-        }
-        if redis.is_none() {
-            for name in
-                REDIS.into_iter().filter(|name| self.environment.get(*name).is_some_and(|v| !v.is_empty()))
-            {
-                refuse(
-                    name,
-                    "Remove it, or set REDIS_ENABLED=false: Alacena then works in memory, on one machine.",
-                );
             }
         }
     }

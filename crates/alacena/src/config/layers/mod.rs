@@ -5,6 +5,7 @@
 //! somebody wrote for this one.
 
 mod hosts;
+mod redis;
 
 use std::collections::BTreeMap;
 
@@ -20,18 +21,34 @@ use super::{
 
 pub(super) use hosts::ENVIRONMENT_NAMES;
 
+/// What the environment switches, which is no field of the file.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Switches {
+    /// What `CACHE_ENABLED` says, if anything.
+    pub(super) cache: Option<bool>,
+    /// What `REDIS_ENABLED` says, if anything.
+    pub(super) redis: Option<bool>,
+}
+
+impl Switches {
+    /// Each with the path by which it is explained and the name that sets it.
+    pub(super) fn named(self) -> [(&'static str, &'static str, Option<bool>); 2] {
+        [("cache_enabled", "CACHE_ENABLED", self.cache), ("redis_enabled", "REDIS_ENABLED", self.redis)]
+    }
+}
+
 /// What names of our own in the environment begin with.
 const PREFIX: &str = "ALACENA__";
 
-/// Puts everything above the file into `tree`, lowest layer first; answers what `CACHE_ENABLED` says, if anything.
+/// Puts everything above the file into `tree`, lowest layer first; answers what the environment switches.
 pub(super) fn apply(
     tree: &mut Table,
     environment: &BTreeMap<String, String>,
     flags: &[(String, String)],
     problems: &mut Vec<Problem>,
     warnings: &mut Vec<Problem>,
-) -> Option<bool> {
-    let cache_enabled = hosts::apply(tree, environment, problems, warnings);
+) -> Switches {
+    let switches = hosts::apply(tree, environment, says_of_redis(environment, flags), problems, warnings);
     for (name, value) in environment.iter().filter(|(_, value)| !value.is_empty()) {
         let prefix = name.get(..PREFIX.len()).filter(|prefix| prefix.eq_ignore_ascii_case(PREFIX));
         if prefix.is_some() {
@@ -43,7 +60,17 @@ pub(super) fn apply(
         let segments: Vec<&str> = path.split('.').collect();
         place(tree, &segments, value, &Origin::flag(path), problems);
     }
-    cache_enabled
+    redis::settle(tree, switches.redis, warnings);
+    switches
+}
+
+/// Whether a name of our own or a flag says something of `[redis]`.
+fn says_of_redis(environment: &BTreeMap<String, String>, flags: &[(String, String)]) -> bool {
+    let is_of = |text: &str, section: &str| {
+        text.get(..section.len()).is_some_and(|start| start.eq_ignore_ascii_case(section))
+    };
+    let mut names = environment.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name);
+    names.any(|name| is_of(name, "ALACENA__REDIS__")) || flags.iter().any(|(path, _)| is_of(path, "redis."))
 }
 
 /// Puts `value` where `segments` lead, whatever their case.

@@ -3,6 +3,8 @@
 
 mod server;
 mod embedded;
+mod redis;
+mod tiers;
 mod sources;
 mod parameters;
 mod holes;
@@ -22,7 +24,7 @@ use std::{collections::BTreeMap, path::Path};
 use alacena_core::{class::Policy, declared::nearest, memory::QuickMemory};
 
 use super::{
-    Config, Origin, check::shown, model::MemoryConfig, problem::Problem, setting::Settings,
+    Config, Origin, check::shown, layers::Switches, model::MemoryConfig, problem::Problem, setting::Settings,
     units::shown_bytes,
 };
 
@@ -31,10 +33,11 @@ pub(super) fn of(
     root: &Settings,
     file: Option<&Path>,
     origins: BTreeMap<String, Origin>,
+    switches: Switches,
     warnings: Vec<Problem>,
     problems: &mut Vec<Problem>,
 ) -> Config {
-    let mut meaning = Meaning { root, problems, warnings };
+    let mut meaning = Meaning { root, switches, problems, warnings };
     let tokens = meaning.tokens();
     let reads = meaning.reads();
     meaning.indexes(&reads);
@@ -44,12 +47,13 @@ pub(super) fn of(
         server: meaning.server(!tokens.is_empty()),
         memory: memory(root.table("memory")),
         embedded: meaning.embedded(),
+        redis: meaning.redis(),
         tokens,
         sources: meaning.sources(),
         classes: meaning.classes(),
         writes: meaning.writes(&reads),
         reads,
-        cache_enabled: true,
+        cache_enabled: switches.cache.unwrap_or(true),
         origins,
         warnings: meaning.warnings,
     }
@@ -61,6 +65,7 @@ fn memory(settings: &Settings) -> MemoryConfig {
 
 struct Meaning<'a> {
     root: &'a Settings,
+    switches: Switches,
     problems: &'a mut Vec<Problem>,
     warnings: Vec<Problem>,
 }
@@ -98,9 +103,11 @@ impl Meaning<'_> {
             let remedy = "Give a read `class`, or remove it.";
             self.warnings.push(Problem::new(&settings.origin, &settings.path, message, remedy));
         }
+        let undeclared =
+            Policy { readable_key_names: self.has_readable_key_names(None), ..Policy::default() };
         for name in reads.iter().zip(used).filter(|((read, _), class)| read == class).map(|(_, class)| class)
         {
-            classes.entry(name).or_default();
+            classes.entry(name).or_insert_with(|| undeclared.clone());
         }
         classes
     }
@@ -136,8 +143,9 @@ impl Meaning<'_> {
             soft_timeout,
             hard_timeout,
             item_bytes_max: settings.size("item_max"),
-            // The rest is for applications that put values in themselves: a declared read never does.
-            ..Policy::default()
+            // For applications that put values in themselves: a declared read never does.
+            unordered: false,
+            ..self.tiers(settings)
         }
     }
 

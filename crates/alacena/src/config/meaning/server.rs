@@ -39,6 +39,7 @@ impl Meaning<'_> {
                 Some("json") => LogFormat::Json,
                 _ => LogFormat::Text,
             },
+            replicas: server.integer_maybe("replicas").and_then(|number| number.try_into().ok()),
         }
     }
 

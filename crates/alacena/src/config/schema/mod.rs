@@ -3,6 +3,8 @@
 //! The same tables drive the check of a file, of environment names and of flags, and write the reference page.
 
 mod sections;
+mod redis;
+mod classes;
 mod declarations;
 
 pub(super) use sections::ROOT;
@@ -121,6 +123,10 @@ pub(super) enum Format {
     Template,
     /// The same, known before the source is asked.
     Tag,
+    /// A number for a day.
+    Quota,
+    /// The name of a table.
+    Identifier,
 }
 
 /// Longest text of every other form, in bytes.

@@ -1,16 +1,18 @@
-//! Every section and every field, with unit, default, limits and what zero means; those of reads and writes are in
-//! [`super::declarations`].
+//! Every section and every field, with unit, default, limits and what zero means; those of classes, of Redis and of
+//! reads and writes are in files of their own.
 
 use super::{
     Field, Format, Kind, Names,
-    declarations::{READS, UNORDERED, WRITES},
+    classes::CLASSES,
+    declarations::{READS, WRITES},
+    redis::REDIS,
 };
 
-const fn duration(min: &'static str, max: &'static str) -> Kind {
+pub(super) const fn duration(min: &'static str, max: &'static str) -> Kind {
     Kind::Duration { min, max }
 }
 
-const fn bytes(min: &'static str, max: &'static str) -> Kind {
+pub(super) const fn bytes(min: &'static str, max: &'static str) -> Kind {
     Kind::Bytes { min, max }
 }
 
@@ -33,7 +35,12 @@ pub(in crate::config) const ROOT: &[Field] = &[
     Field::new(
         "embedded",
         Kind::Table(EMBEDDED),
-        "The store on local disk: invalidations and declared writes in flight. Entries are not kept there.",
+        "The store on local disk: invalidations and declared writes in flight, and entries where `entries_max` says so.",
+    ),
+    Field::new(
+        "redis",
+        Kind::Table(REDIS),
+        "A Redis (6.2 or newer) or Valkey that several nodes share: their second tier, and what tells each of them what the others invalidate. Without this section there is one node.",
     ),
     Field::new(
         "tokens",
@@ -60,7 +67,6 @@ pub(in crate::config) const ROOT: &[Field] = &[
         Kind::Named { names: Names::Section, fields: WRITES, max: 1000 },
         "Named changes, passed through to their source; what they change is invalidated.",
     ),
-    Field::later("redis"),
     Field::later("events"),
     Field::later("queues"),
     Field::later("topics"),
@@ -134,6 +140,11 @@ const SERVER: &[Field] = &[
     .default("info"),
     Field::new("log_format", choice(&["text", "json"]), "Log lines for people, or one JSON object a line.")
         .default("text"),
+    Field::new(
+        "replicas",
+        integer(1, 10_000),
+        "How many nodes share the namespace. `1`: nobody else could invalidate what this one holds, so that it keeps its time while Redis cannot be reached. Without it: it may be several.",
+    ),
     Field::later("aliases"),
 ];
 
@@ -159,6 +170,13 @@ const EMBEDDED: &[Field] = &[
         "Its folder, relative to the configuration file. One process owns it.",
     )
     .default(".alacena"),
+    Field::new(
+        "entries_max",
+        bytes("0B", "1024GiB"),
+        "Most bytes of entries that are kept there as a second tier; then the least useful are evicted. With a `[redis]` section, that is the second tier, and this means nothing.",
+    )
+    .default("0B")
+    .zero("no entries are kept there"),
     Field::new(
         "key",
         Kind::Secret { min: 43 },
@@ -256,92 +274,4 @@ const BREAKER: &[Field] = &[
         "The longest pause before the source is tried again; the first one is 1 s, then they double.",
     )
     .default("60s"),
-];
-
-const CLASSES: &[Field] = &[
-    Field::new("ttl", duration("0s", "365d"), "How long a value is fresh.").default("5m").zero("nothing is kept"),
-    Field::new(
-        "jitter",
-        Kind::Ratio { max: 0.5 },
-        "How far the TTL of one entry may lie from `ttl`, as a share of it, so that entries stored together do not end together.",
-    )
-    .default("0.1")
-    .zero("exactly `ttl`"),
-    Field::new("negative_ttl", duration("0s", "365d"), "How long \"there is no such thing\" is fresh.")
-        .default("30s")
-        .zero("not kept"),
-    Field::new(
-        "stale_while_revalidate",
-        duration("0s", "365d"),
-        "How long after the TTL a value is still answered at once, labelled stale, while it is refreshed. Never applies to an invalidated entry.",
-    )
-    .default("0s")
-    .zero("off"),
-    Field::new(
-        "stale_if_error",
-        duration("0s", "365d"),
-        "How long after the TTL a value is still answered, labelled stale, when its source fails.",
-    )
-    .default("24h")
-    .zero("off"),
-    Field::new(
-        "refresh_ahead",
-        Kind::Boolean,
-        "Whether a fresh value is refreshed shortly before its end where it is likely to be asked for again, so that nobody waits for the source. How early follows from how long the load takes.",
-    )
-    .default("true"),
-    Field::new(
-        "sliding_max",
-        duration("1s", "365d"),
-        "The age up to which each hit begins the `ttl` anew; at least `ttl`. Without it, hits extend nothing. Not for data that its source changes without an invalidation.",
-    ),
-    Field::new(
-        "ttl_from_headers",
-        Kind::Boolean,
-        "Whether an HTTP source may say how long its answer holds: `s-maxage`, else `max-age`, else `Expires` minus `Date`; without `Age` and the time that the answer took. `no-cache` and `max-age=0`: never fresh, kept only to be asked about again and, unless forbidden, to stand in. `stale-while-revalidate`, `stale-if-error`, `must-revalidate` and `proxy-revalidate` can shorten what the class allows. An answer that says nothing has the class's `ttl`.",
-    )
-    .default("false"),
-    Field::new(
-        "ttl_from_value",
-        Kind::Text(Format::Pointer),
-        "Where an answer says itself how long it holds, as a JSON pointer into what is kept of it: `/expires_in`. A number of seconds; or a time, as RFC 3339 writes it or in seconds or milliseconds since 1970, which is compared with the clock of this machine. Anything else has the class's `ttl`, and is logged once. With `ttl_from_headers`, the shorter one counts.",
-    ),
-    Field::new(
-        "ttl_max",
-        duration("1s", "365d"),
-        "The longest TTL that headers or the answer can set. Without it `ttl`: they can shorten it and not lengthen it.",
-    ),
-    Field::new(
-        "soft_timeout",
-        duration("1ms", "10m"),
-        "How long a caller waits for the source before it gets the expired value at hand; the load goes on and is stored. At most `hard_timeout`, to which the default gives way.",
-    )
-    .default("2s"),
-    Field::new("hard_timeout", duration("1ms", "10m"), "How long a load may take. Waiting for a place at the source, at most its `queue_wait`, comes on top.").default("10s"),
-    Field::new(
-        "compression",
-        choice(&["none", "lz4", "gzip"]),
-        "How answers of 1 KiB or more are kept in memory, so that more of them fit. `lz4`: about a third of JSON, decompressed for every answer. `gzip`: about a fifth, sent as it is to callers who take gzip and decompressed, which takes longer, for others. `none`: as they are; for callers who take gzip, that is made once and kept beside them, so that no answer costs anything.",
-    )
-    .default("none"),
-    Field::new("item_max", bytes("1B", "256MiB"), "The largest value kept; a larger one is answered and not kept. Refused where `memory.max` has no room for one: 64MiB has room for 2MiB.")
-        .default("512KiB"),
-    Field::new(
-        "index",
-        list(&Kind::Text(Format::Name), 4),
-        "Parameters in the keys of its reads whose values a pattern may name: with `index = [\"job_id\"]`, `activities:list:*:42:*` can be invalidated. Each of them that is not at its default is one more thing that an entry depends on.",
-    ),
-    Field::new(
-        "conditional",
-        Kind::Boolean,
-        "Whether an HTTP source that is asked again is shown the version that is held (`If-None-Match`, `If-Modified-Since`), so that it may answer that nothing has changed. A read with a `parent` shows none: what is held may be the answer to another question.",
-    )
-    .default("true"),
-    Field::later("l1_ttl"),
-    Field::later("l2_ttl"),
-    Field::later("tiers"),
-    Field::later("without_l2"),
-    Field::later("encryption"),
-    Field::later("replicas"),
-    UNORDERED,
 ];

@@ -1,0 +1,51 @@
+//! The second tier: where Redis is, and which classes use it.
+
+use super::{Meaning, Settings};
+use crate::config::model::{BreakerConfig, JournalConfig, PushConfig, RedisConfig};
+
+impl Meaning<'_> {
+    /// What `[redis]` says; none: there is no such section, or it does not say where Redis is.
+    pub(super) fn redis(&mut self) -> Option<RedisConfig> {
+        let settings = self.root.table_maybe("redis")?;
+        let breaker = settings.table("breaker");
+        let journal = settings.table_maybe("journal").and_then(|journal| self.journal(journal));
+        let keys = self.seal_keys(settings);
+        let url = settings.secret_maybe("url")?.clone();
+        Some(RedisConfig {
+            url,
+            username: settings.text_maybe("username").map(str::to_owned),
+            password: settings.secret_maybe("password").cloned(),
+            db: settings.integer_maybe("db").and_then(|db| db.try_into().ok()),
+            tls: settings.boolean_maybe("tls").unwrap_or(false),
+            ca: settings.path_maybe("ca").cloned(),
+            connect_timeout: settings.duration_maybe("connect_timeout"),
+            timeout: settings.duration("timeout"),
+            in_flight_max: settings.integer("in_flight_max"),
+            lease: settings.duration("lease"),
+            push: match settings.text_maybe("push") {
+                Some("tracking") => PushConfig::Tracking,
+                Some("publish") => PushConfig::Publish,
+                Some("none") => PushConfig::None,
+                _ => PushConfig::Auto,
+            },
+            replicas_min: settings.integer("replicas_min"),
+            commands_per_day: settings.integer_maybe("metered").and_then(|number| number.try_into().ok()),
+            keys,
+            journal,
+            breaker: BreakerConfig {
+                failures: breaker.integer("failures"),
+                window: breaker.duration("window"),
+                reset_max: breaker.duration("reset_max"),
+            },
+        })
+    }
+
+    fn journal(&mut self, settings: &Settings) -> Option<JournalConfig> {
+        let (source, found) = self.named_by(settings, "source", "sources", "source")?;
+        if found.text_maybe("kind").is_some_and(|kind| kind != "sqlite") {
+            let message = "names a source that is no SQLite file";
+            self.refuse(settings, "source", message, "Name one of kind \"sqlite\", or remove `journal`.");
+        }
+        Some(JournalConfig { source, table: settings.text("table") })
+    }
+}

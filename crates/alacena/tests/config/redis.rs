@@ -1,0 +1,167 @@
+//! `[redis]`, and what a class says of the second tier.
+
+use std::{path::Path, time::Duration};
+
+use alacena::{
+    Alacena, SystemRuntime,
+    class::{EraPolicy, Policy, ReadMode, WithoutL2},
+    config::{Config, PushConfig, RedisConfig},
+    error::catalogue,
+};
+
+use crate::{only, parse, parse_with};
+
+fn redis(fields: &str) -> RedisConfig {
+    let config = parse(&format!("[redis]\nurl = \"redis://cache.example\"\n{fields}"));
+    config.expect("it is accepted").redis.expect("there is a section")
+}
+
+/// The only problem of a section with these fields, without its place; and its remedy.
+fn refused(fields: &str) -> (String, String) {
+    let (problem, remedy) = only(&format!("[redis]\n{fields}"));
+    (problem.splitn(4, ':').nth(3).expect("a place stands before it").trim().to_owned(), remedy)
+}
+
+fn class(text: &str) -> Policy {
+    let config = parse(&format!(
+        "{text}\n[reads.r]\nsource = \"a\"\nhttp = \"GET /\"\nclass = \"kpis\"\n[sources.a]\nkind = \"http\"\nbase_url = \"https://a.example\"\n"
+    ));
+    config.expect("it is accepted").classes["kpis"].clone()
+}
+
+#[test]
+fn an_address_is_all_that_it_takes() {
+    let redis = redis("");
+    assert_eq!(redis.url.reveal(), "redis://cache.example");
+    assert_eq!((redis.username, redis.password, redis.db, redis.tls), (None, None, None, false));
+    assert_eq!((redis.connect_timeout, redis.timeout), (None, Duration::from_millis(50)));
+    assert_eq!((redis.in_flight_max, redis.lease), (4096, Duration::from_secs(3)));
+    assert_eq!((redis.push, redis.replicas_min), (PushConfig::Auto, 0));
+    assert_eq!((redis.commands_per_day, redis.keys.is_none(), redis.journal), (None, true, None));
+    assert_eq!((redis.breaker.failures, redis.breaker.reset_max), (5, Duration::from_secs(60)));
+    assert!(parse("").unwrap().redis.is_none(), "without a section there is none");
+    assert!(refused("timeout = \"1s\"\n").0.ends_with("redis.url: missing"));
+}
+
+#[test]
+fn every_field_says_what_it_says() {
+    let redis = redis(
+        "username = \"app\"\npassword = \"p\"\ndb = 2\ntls = true\nca = \"ca.pem\"\nconnect_timeout = \"2s\"\n\
+         timeout = \"20ms\"\nin_flight_max = 64\nlease = \"5s\"\npush = \"publish\"\nreplicas_min = 1\n\
+         metered = \"10000/day\"\nbreaker = { failures = 7, window = \"1m\", reset_max = \"30s\" }\n",
+    );
+    assert_eq!((redis.username.as_deref(), redis.db, redis.tls), (Some("app"), Some(2), true));
+    assert_eq!(redis.password.unwrap().reveal(), "p");
+    assert_eq!(redis.ca.as_deref(), Some(Path::new("ca.pem")));
+    assert_eq!(redis.connect_timeout, Some(Duration::from_secs(2)));
+    assert_eq!((redis.timeout, redis.in_flight_max), (Duration::from_millis(20), 64));
+    assert_eq!((redis.lease, redis.push), (Duration::from_secs(5), PushConfig::Publish));
+    assert_eq!((redis.replicas_min, redis.commands_per_day), (1, Some(10_000)));
+    assert_eq!((redis.breaker.failures, redis.breaker.window), (7, Duration::from_secs(60)));
+}
+
+#[test]
+fn limits_and_words_hold() {
+    let url = "url = \"redis://cache.example\"\n";
+    for (field, message) in [
+        ("timeout = \"0s\"", "is outside its limits, 1ms to 10s"),
+        ("lease = \"500ms\"", "is outside its limits, 1s to 1m"),
+        ("in_flight_max = 0", "is outside its limits"),
+        ("db = -1", "is outside its limits"),
+        ("push = \"tracing\"", "did you mean \"tracking\"?"),
+        ("metered = \"10000\"", "is no number for a day"),
+        ("metered = \"0/day\"", "is outside its limits"),
+        ("urll = \"x\"", "unknown key; did you mean `url`?"),
+    ] {
+        let (problem, _) = refused(&format!("{url}{field}\n"));
+        assert!(problem.contains(message), "{field}: {problem}");
+    }
+}
+
+#[test]
+fn a_journal_is_a_table_of_an_sqlite_source() {
+    let with = |journal: &str| {
+        format!(
+            "[redis]\nurl = \"redis://a\"\njournal = {journal}\n[sources.db]\nkind = \"sqlite\"\npath = \"a.db\"\n\
+             [sources.crm]\nkind = \"http\"\nbase_url = \"https://a.example\"\n"
+        )
+    };
+    let journal = parse(&with("{ source = \"db\" }")).unwrap().redis.unwrap().journal.unwrap();
+    assert_eq!((journal.source.as_str(), journal.table.as_str()), ("db", "alacena_outbox"));
+    let named = parse(&with("{ source = \"db\", table = \"own\" }")).unwrap().redis.unwrap();
+    assert_eq!(named.journal.unwrap().table, "own");
+    assert!(only(&with("{ source = \"crm\" }")).0.ends_with("names a source that is no SQLite file"));
+    assert!(only(&with("{ source = \"d\" }")).0.ends_with("names no source; did you mean `db`?"));
+    assert!(only(&with("{ source = \"db\", table = \"a b\" }")).0.ends_with("is no name of a table"));
+    assert!(only(&with("{}")).0.ends_with("redis.journal.source: missing"));
+}
+
+#[test]
+fn a_class_has_neutral_rules_of_the_second_tier() {
+    let neutral = class("[classes.kpis]");
+    assert_eq!(neutral, Policy::default());
+    let policy = class(
+        "[redis]\nurl = \"redis://a\"\n[classes.kpis]\nread_mode = \"strict\"\nera = \"strict\"\nwithout_l2 = \"bypass\"\n\
+         l1_ttl = \"2s\"\nl2_ttl = \"1m\"\nkey_names = \"readable\"\n",
+    );
+    assert_eq!((policy.read_mode, policy.era), (ReadMode::Strict, EraPolicy::Strict));
+    assert_eq!(policy.without_l2, WithoutL2::Bypass);
+    assert_eq!((policy.l1_ttl, policy.l2_ttl), (Some(Duration::from_secs(2)), Some(Duration::from_secs(60))));
+    assert!(policy.readable_key_names && policy.l2);
+    assert_eq!(class("[classes.kpis]\nera = \"trust\"").era, EraPolicy::Trust);
+}
+
+#[test]
+fn names_of_keys_are_of_the_class_or_else_of_all() {
+    let config = |fields: &str| {
+        parse(&format!(
+            "[redis]\nurl = \"redis://a\"\n{fields}[classes.kpis]\nkey_names = \"hashed\"\n[reads.r]\nsource = \"a\"\n\
+             http = \"GET /\"\n[reads.k]\nsource = \"a\"\nhttp = \"GET /\"\nclass = \"kpis\"\n[sources.a]\nkind = \"http\"\n\
+             base_url = \"https://a.example\"\n"
+        ))
+        .unwrap()
+    };
+    let names = |config: &Config| ["r", "kpis"].map(|class| config.classes[class].readable_key_names);
+    assert_eq!(names(&config("")), [false, false]);
+    assert_eq!(names(&config("key_names = \"readable\"\n")), [true, false]);
+}
+
+#[test]
+fn a_class_is_in_the_second_tier_that_there_is_or_in_none() {
+    let l2 = |text: &str| parse(text).map(|config| config.classes["kpis"].l2);
+    let with = |above: &str, l2: &str| format!("{above}[classes.kpis]\nl2 = \"{l2}\"\n");
+    let (redis, disk) = ("[redis]\nurl = \"redis://a\"\n", "[embedded]\nentries_max = \"1GiB\"\n");
+    assert_eq!(l2(&with(redis, "redis")), Ok(true));
+    assert_eq!(l2(&with(redis, "none")), Ok(false));
+    assert_eq!(l2(&with(disk, "embedded")), Ok(true));
+    assert!(only(&with("", "redis")).0.ends_with("is Redis, and there is no `[redis]` section"));
+    assert!(only(&with("", "embedded")).0.ends_with("is the embedded store, which has no room for entries"));
+    let both = only(&with(&format!("{redis}{disk}"), "embedded"));
+    assert!(both.0.contains("the second tier is Redis") && both.1.contains("\"none\""), "{both:?}");
+
+    // What is said of Redis may stay where it is switched off.
+    let off = parse_with(&with(redis, "redis"), &[("REDIS_ENABLED", "false")]).unwrap();
+    assert!(off.redis.is_none() && !off.classes["kpis"].l2);
+}
+
+#[test]
+fn how_many_nodes_there_are_is_said_or_not_known() {
+    assert_eq!(parse("").unwrap().server.replicas, None);
+    assert_eq!(parse("[server]\nreplicas = 1\n").unwrap().server.replicas, Some(1));
+    assert!(only("[server]\nreplicas = 0\n").0.contains("is outside its limits, 1 to 10000"));
+}
+
+#[tokio::test]
+async fn what_is_not_there_yet_is_refused_when_it_is_opened() {
+    for (text, path) in [
+        ("[redis]\nurl = \"redis://canary\"\n", "redis:"),
+        ("[embedded]\nentries_max = \"1MiB\"\n", "embedded.entries_max:"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = parse(text).unwrap();
+        config.embedded.path = folder.path().join("store");
+        let refused = Alacena::open(&config, SystemRuntime::shared()).await.unwrap_err();
+        assert_eq!(refused.code(), &catalogue::NOT_BUILT_YET);
+        assert!(refused.detail().starts_with(path) && !refused.detail().contains("canary"), "{refused}");
+    }
+}
