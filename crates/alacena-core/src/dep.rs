@@ -27,6 +27,8 @@ pub enum DepKind {
     Tag,
     /// One key in every caller's partition: what a key names when the callers' credentials are part of it.
     Key,
+    /// Every entry of this bucket of a second tier: how copies in memory hear of an invalidation by key.
+    Bucket,
 }
 
 impl DepKind {
@@ -41,6 +43,7 @@ impl DepKind {
             DepKind::Index => "index",
             DepKind::Tag => "tag",
             DepKind::Key => "key",
+            DepKind::Bucket => "bucket",
         }
     }
 
@@ -106,6 +109,12 @@ impl Dep {
     #[must_use]
     pub fn key(namespace: &str, text: &str) -> Self {
         Self { kind: DepKind::Key, namespace: namespace.into(), text: text.into() }
+    }
+
+    /// Every entry of this bucket of a second tier.
+    #[must_use]
+    pub(crate) fn bucket(number: u16) -> Self {
+        Self { kind: DepKind::Bucket, namespace: "".into(), text: format!("{number:03x}").into() }
     }
 
     /// Every entry that carries `tag`.

@@ -1,45 +1,79 @@
 //! The state of one dep.
 
-use super::protocol::Mark;
+use std::sync::OnceLock;
+
+use super::{
+    doubt::{Doubts, State},
+    protocol::Mark,
+};
 use crate::{
     dep::Dep,
-    sync::atomic::{AtomicBool, AtomicU8, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    tier::{MarkerId, Nonce},
 };
 
-const ALIVE: u8 = 0;
-const INVALIDATED: u8 = 1;
-const PUSHED_OUT: u8 = 2;
-
-/// The state of one dep: alive until it ends.
+/// The state of one dep: alive until it ends, and where other nodes can end it, in doubt now and then.
 pub(super) struct Cell {
-    state: AtomicU8,
+    /// A [`State`]: the mark in two bits, the doubts above.
+    state: AtomicU32,
     /// Set when the cell is used, cleared when the hand of the clock passes over it.
     used: AtomicBool,
     pub(super) dep: Dep,
+    /// The marker on the second tier that it is the copy of; `None`: this process alone decides.
+    pub(super) marker: Option<Marker>,
+}
+
+/// What a cell is the copy of.
+pub(super) struct Marker {
+    pub(super) id: MarkerId,
+    /// What the marker held when it was first read for this cell. One that holds something else has another cell.
+    pub(super) nonce: OnceLock<Nonce>,
 }
 
 impl Cell {
-    pub(super) fn new(dep: Dep) -> Self {
-        Self { state: AtomicU8::new(ALIVE), used: AtomicBool::new(false), dep }
+    /// A cell that this process alone decides about.
+    pub(super) fn own(dep: Dep) -> Self {
+        Self { state: pack(State::ALIVE).into(), used: AtomicBool::new(false), dep, marker: None }
+    }
+
+    /// The copy of a marker that has not been read yet.
+    pub(super) fn shared(dep: Dep, id: MarkerId) -> Self {
+        let marker = Some(Marker { id, nonce: OnceLock::new() });
+        Self { state: pack(State::UNPROVED).into(), used: AtomicBool::new(false), dep, marker }
     }
 
     pub(super) fn mark(&self) -> Mark {
         // Acquire pairs with the release of whoever ends the cell: who learned that an invalidation has returned sees
         // it here.
-        match self.state.load(Ordering::Acquire) {
-            ALIVE => Mark::Alive,
-            INVALIDATED => Mark::Invalidated,
-            _ => Mark::PushedOut,
+        self.state().mark
+    }
+
+    pub(super) fn doubts(&self) -> Doubts {
+        self.state().doubts
+    }
+
+    pub(super) fn state(&self) -> State {
+        unpack(self.state.load(Ordering::Acquire))
+    }
+
+    /// Changes the state, if that changes anything. What it was, and what it is.
+    pub(super) fn change(&self, next: impl Fn(State) -> State) -> (State, State) {
+        let mut before = self.state.load(Ordering::Acquire);
+        loop {
+            let after = pack(next(unpack(before)));
+            if after == before {
+                return (unpack(before), unpack(before));
+            }
+            match self.state.compare_exchange_weak(before, after, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return (unpack(before), unpack(after)),
+                Err(other) => before = other,
+            }
         }
     }
 
-    pub(super) fn end(&self, mark: Mark) {
-        let state = match mark {
-            Mark::Alive => return,
-            Mark::Invalidated => INVALIDATED,
-            Mark::PushedOut => PUSHED_OUT,
-        };
-        self.state.store(state, Ordering::Release);
+    /// Whether it has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.mark(), Mark::Invalidated | Mark::PushedOut)
     }
 
     /// Whether it is alive; whoever asks uses it.
@@ -60,4 +94,24 @@ impl Cell {
     pub(super) fn take_used(&self) -> bool {
         self.used.swap(false, Ordering::Relaxed)
     }
+}
+
+fn pack(State { mark, doubts }: State) -> u32 {
+    let mark = match mark {
+        Mark::Alive => 0,
+        Mark::InDoubt => 1,
+        Mark::Invalidated => 2,
+        Mark::PushedOut => 3,
+    };
+    doubts.0 << 2 | mark
+}
+
+fn unpack(packed: u32) -> State {
+    let mark = match packed & 3 {
+        0 => Mark::Alive,
+        1 => Mark::InDoubt,
+        2 => Mark::Invalidated,
+        _ => Mark::PushedOut,
+    };
+    State { mark, doubts: Doubts(packed >> 2) }
 }

@@ -26,15 +26,22 @@
 //! invalidation depends on a dead cell. The authority is the cell, never a clock. The table is bounded, and it fails
 //! closed: a cell that has to leave is killed, which can only cause misses.
 //!
-//! What each step decides stands in [`protocol`], pure and generic over where cells live, so that the model checker
+//! Where nodes share a second tier, a cell is the copy of a *marker* there ([`crate::tier`]), which other nodes can remove:
+//! then it may be in doubt, too ([`doubt`]). All else is the same.
+//!
+//! What each step decides stands in [`protocol`] and [`doubt`], pure and generic over where cells live, so that the model checker
 //! explores the very functions that [`Markers`] runs.
 
 pub mod protocol;
+pub mod doubt;
 mod cell;
 mod token;
 mod table;
+mod shared;
+mod markers;
 mod trail;
 
-pub use table::Markers;
+pub use markers::Markers;
+pub(crate) use shared::Asked;
 pub use token::{Break, Token, Validity};
 pub use trail::Trail;

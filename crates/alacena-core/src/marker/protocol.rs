@@ -1,11 +1,13 @@
 //! The steps of the marker protocol, free of locks and atomics.
 
-/// What a cell says of its dep. It begins alive, ends once, and never comes back: the next load of the dep finds no
-/// cell and makes another.
+/// What a cell says of its dep. It ends once, and never comes back: the next load of the dep finds no cell and makes
+/// another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mark {
     /// Nothing that was captured from this cell has been invalidated.
     Alive,
+    /// Something may have been: only those who share the marker know. See [`doubt`](super::doubt).
+    InDoubt,
     /// The dep was invalidated.
     Invalidated,
     /// The cell had to leave the table for want of space, so that nobody knows any more.

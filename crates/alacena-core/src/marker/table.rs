@@ -1,15 +1,15 @@
-//! The cells of this process: a bounded, sharded table.
+//! A table of cells: bounded, sharded.
 
 use std::{
     collections::{HashMap, VecDeque},
-    fmt,
     hash::BuildHasher,
     sync::Arc,
 };
 
 use super::{
     cell::Cell,
-    protocol::{self, Cells, Ending, Kills, LockedCell, Mark},
+    protocol::{self, Cells, Ending, LockedCell, Mark},
+    shared::Directory,
     token::Token,
 };
 use crate::{
@@ -20,29 +20,16 @@ use crate::{
     },
 };
 
-/// Shards of the table: enough that loads on different tags rarely meet.
+/// Shards of a table: enough that loads on different tags rarely meet.
 pub(super) const SHARDS: usize = 16;
 
-/// The cells of this process.
-///
-/// ```
-/// use alacena_core::{dep::Dep, marker::{Break, Markers}};
-///
-/// let markers = Markers::new(1024);
-/// let company = Dep::tag("shop", "company:42")?;
-/// let token = markers.capture([&company]);
-/// assert!(markers.stand_by(&token));
-/// markers.invalidate(&company);
-/// assert_eq!(token.broken_by(), Some(Break::Invalidated(&company)));
-/// assert!(markers.stand_by(&markers.capture([&company])));
-/// # Ok::<(), alacena_core::error::Error>(())
-/// ```
-pub struct Markers {
+/// The cells of this process, or those that are copies of markers on a second tier.
+pub(super) struct Table {
     hasher: RandomState,
     /// Each guards its part of the table; held for one look-up, never across an await.
     pub(super) shards: Box<[Mutex<Shard>]>,
-    /// How many cells have ended. Raised under the lock of the cell's shard, read without one.
-    kills: AtomicU64,
+    /// Where the cells are found by the names of their markers; `None`: they have none.
+    pub(super) directory: Option<Directory>,
 }
 
 pub(super) struct Shard {
@@ -62,37 +49,25 @@ struct Slot {
     list: Token,
 }
 
-impl Markers {
-    /// A table of at most about `capacity` cells for tags and keys. The structural ones (classes, prefixes), which
-    /// the configuration bounds, are not counted and never leave on their own.
-    #[must_use]
-    pub fn new(capacity: usize) -> Self {
+impl Table {
+    /// A table of at most about `capacity` cells for what data, and not configuration, makes.
+    pub(super) fn new(capacity: usize, directory: Option<Directory>) -> Self {
         let capacity = capacity.div_ceil(SHARDS).max(1);
         let shard = || Mutex::new(Shard { slots: HashMap::new(), queue: VecDeque::new(), held: 0, capacity });
-        Self {
-            hasher: RandomState::default(),
-            shards: (0..SHARDS).map(|_| shard()).collect(),
-            kills: AtomicU64::new(0),
-        }
+        Self { hasher: RandomState::default(), shards: (0..SHARDS).map(|_| shard()).collect(), directory }
     }
 
-    /// What each dep holds now. To be called before the source is asked.
-    #[must_use]
-    pub fn capture<'d>(&self, deps: impl IntoIterator<Item = &'d Dep>) -> Token {
-        self.capture_with_hard(deps, [])
-    }
-
-    /// What each dep holds now; once one of `hard` is broken, the entry must not be seen again.
-    #[must_use]
-    pub fn capture_with_hard<'d>(
+    /// What each dep holds now.
+    pub(super) fn capture<'d>(
         &self,
+        kills: &AtomicU64,
         soft: impl IntoIterator<Item = &'d Dep>,
         hard: impl IntoIterator<Item = &'d Dep>,
     ) -> Token {
-        let mut table = Table(self);
-        let mut cells = protocol::capture(&mut table, soft);
+        let mut open = Open { table: self, kills };
+        let mut cells = protocol::capture(&mut open, soft);
         let hard_from = cells.len();
-        cells.extend(protocol::capture(&mut table, hard));
+        cells.extend(protocol::capture(&mut open, hard));
         self.list(&cells, hard_from)
     }
 
@@ -112,19 +87,10 @@ impl Markers {
         }
     }
 
-    /// Whether nothing that `token` depends on has been invalidated since it was captured. Nearly always one comparison:
-    /// see [`protocol::Known`].
-    #[must_use]
-    pub fn stand_by(&self, token: &Token) -> bool {
-        // Acquire pairs with the release of the one who counts: who reads a count sees every cell ended that it counts.
-        token.stands(Kills(self.kills.load(Ordering::Acquire)))
-    }
-
-    /// Invalidates everything that depends on `dep`, whatever the number of entries. When it returns, no entry that
-    /// was loading or loaded before is current any more. Whether anything could have depended on it.
-    pub fn invalidate(&self, dep: &Dep) -> bool {
+    /// Ends the cell of `dep`. Whether there was one.
+    pub(super) fn invalidate(&self, kills: &AtomicU64, dep: &Dep) -> bool {
         let mut shard = self.shard(dep).lock();
-        let mut place = Place { kills: &self.kills, shard: &mut shard, dep };
+        let mut place = Place { kills, shard: &mut shard, directory: self.directory.as_ref(), dep };
         let ending = protocol::invalidate(&mut place);
         let any = ending.is_some();
         // Under the lock to its last step, see `Ending`.
@@ -134,16 +100,21 @@ impl Markers {
         any
     }
 
-    /// Cells held.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().slots.len()).sum()
+    /// Ends this very cell, if it has not ended.
+    pub(super) fn invalidate_cell(&self, kills: &AtomicU64, cell: &Arc<Cell>) {
+        let mut shard = self.shard(&cell.dep).lock();
+        if shard.slots.get(&cell.dep).is_some_and(|slot| Arc::ptr_eq(&slot.cell, cell)) {
+            let mut place =
+                Place { kills, shard: &mut shard, directory: self.directory.as_ref(), dep: &cell.dep };
+            if let Some(ending) = protocol::invalidate(&mut place) {
+                ending.finish(&mut place);
+            }
+        }
     }
 
-    /// Whether no cell is held.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// Cells held.
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().slots.len()).sum()
     }
 
     fn shard(&self, dep: &Dep) -> &Mutex<Shard> {
@@ -153,22 +124,29 @@ impl Markers {
 }
 
 /// The table as a load sees it: one dep at a time is locked.
-struct Table<'a>(&'a Markers);
+struct Open<'a> {
+    table: &'a Table,
+    kills: &'a AtomicU64,
+}
 
-impl Cells for Table<'_> {
+impl Cells for Open<'_> {
     type Dep = Dep;
     type Cell = Arc<Cell>;
 
     fn open(&mut self, dep: &Dep) -> Arc<Cell> {
-        let mut shard = self.0.shard(dep).lock();
+        let Self { table, kills } = self;
+        let mut shard = table.shard(dep).lock();
         if let Some(Slot { cell, .. }) = shard.slots.get(dep) {
             cell.touch();
             return Arc::clone(cell);
         }
-        let cell = Arc::new(Cell::new(dep.clone()));
+        let cell = match &table.directory {
+            None => Arc::new(Cell::own(dep.clone())),
+            Some(directory) => directory.enter(dep),
+        };
         if !dep.kind().is_structural() {
             // Before it stands in the queue: a table full of used cells must not push out the one that is asked for.
-            shard.make_room(&self.0.kills);
+            shard.make_room(kills, table.directory.as_ref());
             shard.held += 1;
             shard.queue.push_back(Arc::clone(&cell));
         }
@@ -181,6 +159,7 @@ impl Cells for Table<'_> {
 struct Place<'a> {
     kills: &'a AtomicU64,
     shard: &'a mut Shard,
+    directory: Option<&'a Directory>,
     dep: &'a Dep,
 }
 
@@ -192,11 +171,14 @@ impl LockedCell for Place<'_> {
         if !self.dep.kind().is_structural() {
             self.shard.held -= 1;
         }
+        if let Some(directory) = self.directory {
+            directory.leave(&cell);
+        }
         Some(cell)
     }
 
     fn end(&mut self, cell: &Arc<Cell>, mark: Mark) {
-        cell.end(mark);
+        cell.change(|state| state.ended(mark));
     }
 
     fn count_kill(&mut self) {
@@ -212,31 +194,25 @@ impl Shard {
     /// A read that is answered without a look at the marks uses no cell. But whenever the hand has passed, a cell has
     /// left and was counted, so that the next read of every entry looks, and uses its cells again: a cell is marked
     /// used if anything was answered by it since the hand last passed, as if every read had looked.
-    fn make_room(&mut self, kills: &AtomicU64) {
+    fn make_room(&mut self, kills: &AtomicU64, directory: Option<&Directory>) {
         while self.held >= self.capacity {
             let Some(cell) = self.queue.pop_front() else { return };
-            if cell.mark() != Mark::Alive {
+            if cell.has_ended() {
                 continue;
             }
             if cell.take_used() {
                 self.queue.push_back(cell);
                 continue;
             }
-            let mut place = Place { kills, shard: self, dep: &cell.dep };
+            let mut place = Place { kills, shard: self, directory, dep: &cell.dep };
             if let Some(cell) = place.take() {
                 Ending::Taken(cell, Mark::PushedOut).finish(&mut place);
             }
         }
         // One tag that is invalidated and loaded over and over leaves dead cells behind.
         if self.queue.len() > 2 * self.capacity {
-            self.queue.retain(|cell| cell.mark() == Mark::Alive);
+            self.queue.retain(|cell| !cell.has_ended());
         }
-    }
-}
-
-impl fmt::Debug for Markers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Markers({} cells)", self.len())
     }
 }
 

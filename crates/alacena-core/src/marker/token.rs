@@ -18,6 +18,8 @@ use crate::{
 pub enum Validity {
     /// All of it.
     Current,
+    /// Nothing has ended that is known of, but something is in doubt.
+    InDoubt,
     /// Not all of it; the entry may stand in for a source that fails.
     Broken,
     /// Not all of it, and the entry must not be seen again.
@@ -64,7 +66,7 @@ impl Token {
             && self.cells().iter().zip(cells).all(|(mine, other)| Arc::ptr_eq(mine, other))
     }
 
-    fn cells(&self) -> &[Arc<Cell>] {
+    pub(super) fn cells(&self) -> &[Arc<Cell>] {
         self.0.as_ref().map_or(&[], |list| &list.slice)
     }
 
@@ -93,6 +95,18 @@ impl Token {
         self.cells().iter().all(|cell| cell.is_current())
     }
 
+    /// Whether something that it depends on has ended. What is in doubt has not.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.cells().iter().any(|cell| cell.has_ended())
+    }
+
+    /// Whether it depends on markers that other nodes can remove.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.cells().first().is_some_and(|cell| cell.marker.is_some())
+    }
+
     /// Whether what it depends on still stands. Looks at every mark.
     #[must_use]
     pub fn validity(&self) -> Validity {
@@ -100,17 +114,22 @@ impl Token {
         let Some(first) = cells.iter().position(|cell| !cell.is_current()) else {
             return Validity::Current;
         };
-        let for_good = |cell: &Cell| cell.dep.kind() == DepKind::Key;
-        let hard = cells[first.max(self.hard_from())..].iter().any(|cell| !cell.is_current());
-        let named = cells[first..].iter().any(|cell| for_good(cell) && !cell.is_current());
-        if hard || named { Validity::BrokenForGood } else { Validity::Broken }
+        let ended = |(at, cell): (usize, &Arc<Cell>)| {
+            let for_good = at >= self.hard_from() || cell.dep.kind() == DepKind::Key;
+            cell.has_ended().then_some(for_good)
+        };
+        match cells.iter().enumerate().skip(first).filter_map(ended).max() {
+            None => Validity::InDoubt,
+            Some(false) => Validity::Broken,
+            Some(true) => Validity::BrokenForGood,
+        }
     }
 
     /// The first dep that no longer stands, and why.
     #[must_use]
     pub fn broken_by(&self) -> Option<Break<'_>> {
         self.cells().iter().find_map(|cell| match cell.mark() {
-            Mark::Alive => None,
+            Mark::Alive | Mark::InDoubt => None,
             Mark::Invalidated => Some(Break::Invalidated(&cell.dep)),
             Mark::PushedOut => Some(Break::PushedOut(&cell.dep)),
         })

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::{dep::Dep, key::Key};
+use crate::{
+    dep::{Dep, DepKind},
+    key::Key,
+};
 
 /// Groups of entries that share one marker for invalidations by key.
 pub const BUCKETS: u16 = 4096;
@@ -158,6 +161,10 @@ impl HashKey {
     /// The marker of a dep.
     #[must_use]
     pub fn marker(&self, dep: &Dep) -> MarkerId {
+        if dep.kind() == DepKind::Bucket {
+            let number = u16::from_str_radix(dep.text(), 16).expect("a bucket is named by its number");
+            return MarkerId::Bucket(number);
+        }
         let parts = [dep.kind().as_str(), dep.of_namespace(), dep.text()];
         MarkerId::Dep(self.hash(b'm', parts.map(str::as_bytes)))
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::marker::{Break, Validity};
+use crate::marker::{Break, Markers, Validity};
 
 fn tag(text: &str) -> Dep {
     Dep::tag("n", text).unwrap()
@@ -77,7 +77,7 @@ fn invalidating_one_tag_over_and_over_pushes_nobody_out() {
     }
     assert!(bystanders.is_current());
     assert_eq!(markers.len(), others.len());
-    assert!(markers.shards.iter().all(|shard| shard.lock().queue.len() <= 17));
+    assert!(markers.own.shards.iter().all(|shard| shard.lock().queue.len() <= 17));
 }
 
 #[test]

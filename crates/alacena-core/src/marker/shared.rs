@@ -1,0 +1,282 @@
+//! Copies of the markers that nodes share: found by their names, doubted, and proved again.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{cell::Cell, doubt::Doubts, protocol::Mark, table::Table, token::Token};
+use crate::{
+    dep::Dep,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    tier::{HashKey, MarkerId, Nonce},
+};
+
+/// Shards of a directory.
+const SHARDS: u128 = 16;
+
+/// Copies of shared markers.
+pub(crate) struct Shared {
+    pub(super) table: Table,
+}
+
+/// Where the copy of a marker is found by its name. Each part is locked within the lock of a table's shard, never the
+/// other way round.
+pub(super) struct Directory {
+    names: HashKey,
+    parts: Box<[Mutex<HashMap<MarkerId, Arc<Cell>>>]>,
+}
+
+/// What is asked of a tier about one cell of a token.
+#[derive(Clone)]
+pub(crate) struct Asked {
+    cell: Arc<Cell>,
+    /// The marker to read.
+    pub(crate) marker: MarkerId,
+    /// How often it had been in doubt when it was asked.
+    doubts: Doubts,
+}
+
+impl Shared {
+    pub(super) fn new(table: Table) -> Self {
+        Self { table }
+    }
+
+    /// This marker has changed in some way.
+    pub(crate) fn doubt(&self, kills: &AtomicU64, marker: MarkerId) {
+        let cell = self.directory().part(marker).lock().get(&marker).map(Arc::clone);
+        if let Some(cell) = cell {
+            doubt(kills, &cell);
+        }
+    }
+
+    /// Any of these markers may have changed.
+    pub(crate) fn doubt_all(&self, kills: &AtomicU64, of: impl Fn(MarkerId) -> bool) {
+        for part in &self.directory().parts {
+            // Under the lock: a cell that is entered later is asked about later.
+            for cell in part.lock().iter().filter(|(marker, _)| of(**marker)).map(|(_, cell)| cell) {
+                doubt(kills, cell);
+            }
+        }
+    }
+
+    /// Takes in what a tier answered: this cell's marker held `nonce`, or there was none. To be called with whatever the
+    /// answer was, in any order, and however late. Whether the cell is the copy of just that: only then may a value that
+    /// was valid by the answer be kept under the cell.
+    ///
+    /// ```text
+    ///   read A                        tier                read B
+    ///   asks for m, and the entry
+    ///                                 m: n1, entry: old
+    ///                                 m is removed, minted: n2
+    ///                                                     asks: n2; its cell is the copy of n2, and alive
+    ///   the answer arrives, late: old is valid by n1      (kept under the cell of n2: stale for ever)
+    /// ```
+    pub(crate) fn answer(&self, kills: &AtomicU64, asked: &Asked, nonce: Option<Nonce>) -> bool {
+        let Asked { cell, doubts, .. } = asked;
+        let marker = cell.marker.as_ref().expect("only copies of markers are asked about");
+        let holds = match nonce {
+            // What is read for the first time is what the cell is the copy of.
+            Some(nonce) => *marker.nonce.get_or_init(|| nonce) == nonce,
+            // There was none, and nobody has relied on one: it is still to be minted.
+            None if marker.nonce.get().is_none() => return false,
+            None => false,
+        };
+        if holds {
+            cell.change(|state| state.answered(*doubts, true));
+        } else if cell.state().answered(*doubts, false).mark == Mark::Invalidated {
+            // Through the table, which it leaves in the same step. Doubted meanwhile, it ends all the same: too much.
+            self.table.invalidate_cell(kills, cell);
+        }
+        holds
+    }
+
+    fn directory(&self) -> &Directory {
+        self.table.directory.as_ref().expect("shared cells are copies of markers")
+    }
+
+    /// The marker of a dep.
+    pub(crate) fn names(&self) -> &HashKey {
+        &self.directory().names
+    }
+}
+
+/// Puts a cell in doubt: first the cell, then the count, so that whoever reads the count finds the cell in doubt (the
+/// order of [`Ending`](super::protocol::Ending)).
+fn doubt(kills: &AtomicU64, cell: &Cell) {
+    let (before, after) = cell.change(|state| state.doubted());
+    if before.mark == Mark::Alive && after.mark != Mark::Alive {
+        kills.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl Directory {
+    pub(super) fn new(names: HashKey) -> Self {
+        Self { names, parts: (0..SHARDS).map(|_| Mutex::new(HashMap::new())).collect() }
+    }
+
+    /// A new cell for the marker of `dep`: from here on it hears what is pushed.
+    pub(super) fn enter(&self, dep: &Dep) -> Arc<Cell> {
+        let marker = self.names.marker(dep);
+        let cell = Arc::new(Cell::shared(dep.clone(), marker));
+        self.part(marker).lock().insert(marker, Arc::clone(&cell));
+        cell
+    }
+
+    /// The cell leaves its table.
+    pub(super) fn leave(&self, cell: &Arc<Cell>) {
+        if let Some(marker) = &cell.marker {
+            self.part(marker.id).lock().remove(&marker.id);
+        }
+    }
+
+    fn part(&self, marker: MarkerId) -> &Mutex<HashMap<MarkerId, Arc<Cell>>> {
+        let number = match marker {
+            MarkerId::Dep(hash) => hash % SHARDS,
+            MarkerId::Bucket(bucket) => u128::from(bucket) % SHARDS,
+        };
+        &self.parts[usize::try_from(number).expect("less than the number of parts")]
+    }
+}
+
+impl Token {
+    /// Every cell that is in doubt, as it is to be asked about. Whoever gets this asks after this, not before.
+    pub(crate) fn in_doubt(&self) -> Vec<Asked> {
+        self.ask_about(|cell| cell.mark() == Mark::InDoubt)
+    }
+
+    /// Every shared cell, in the order of the deps.
+    pub(crate) fn all_shared(&self) -> Vec<Asked> {
+        self.ask_about(|_| true)
+    }
+
+    fn ask_about(&self, which: impl Fn(&Cell) -> bool) -> Vec<Asked> {
+        let cells = self.cells().iter().filter(|cell| which(cell));
+        cells
+            .filter_map(|cell| {
+                let marker = cell.marker.as_ref()?.id;
+                Some(Asked { cell: Arc::clone(cell), marker, doubts: cell.doubts() })
+            })
+            .collect()
+    }
+}
+
+impl Asked {
+    /// The dep of its marker.
+    pub(crate) fn dep(&self) -> &Dep {
+        &self.cell.dep
+    }
+
+    /// What its cell is the copy of, if that has been read.
+    pub(crate) fn nonce(&self) -> Option<Nonce> {
+        self.cell.marker.as_ref()?.nonce.get().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        marker::{Markers, Validity},
+        runtime::Moment,
+        tier::Era,
+    };
+
+    fn nonce(random: u64) -> Option<Nonce> {
+        Some(Nonce { era: Era(1), random })
+    }
+
+    fn shared() -> Markers {
+        let markers = Markers::new(64);
+        markers.share(HashKey::derive(b"test"));
+        markers
+    }
+
+    fn tag(markers: &Markers, text: &str) -> Token {
+        markers.capture_shared([&Dep::tag("n", text).unwrap()], []).unwrap()
+    }
+
+    fn answer(markers: &Markers, asked: &[Asked], nonce: Option<Nonce>) -> bool {
+        let (shared, kills) = markers.shared().unwrap();
+        asked.iter().all(|asked| shared.answer(kills, asked, nonce))
+    }
+
+    fn push(markers: &Markers, asked: &[Asked]) {
+        let (shared, kills) = markers.shared().unwrap();
+        asked.iter().for_each(|asked| shared.doubt(kills, asked.marker));
+    }
+
+    #[test]
+    fn a_copy_is_believed_once_it_was_read_until_it_is_doubted_and_again_once_it_was_read_again() {
+        let markers = shared();
+        let token = tag(&markers, "t");
+        assert_eq!(token.validity(), Validity::InDoubt);
+        assert!(!markers.stand_by(&token) && !token.is_broken());
+        let asked = token.in_doubt();
+        assert!(answer(&markers, &asked, nonce(1)) && markers.stand_by(&token));
+        push(&markers, &asked);
+        assert!(!markers.stand_by(&token), "known to stand, and doubted: looked at again");
+        assert!(answer(&markers, &token.in_doubt(), nonce(1)) && markers.stand_by(&token));
+        push(&markers, &asked);
+        assert!(!answer(&markers, &token.in_doubt(), nonce(2)));
+        assert_eq!(token.validity(), Validity::Broken);
+        assert_eq!(tag(&markers, "t").validity(), Validity::InDoubt, "the next load has another cell");
+    }
+
+    #[test]
+    fn an_answer_that_is_older_than_a_push_proves_nothing() {
+        let markers = shared();
+        let token = tag(&markers, "t");
+        let early = token.in_doubt();
+        push(&markers, &early);
+        answer(&markers, &early, nonce(1));
+        assert_eq!(token.validity(), Validity::InDoubt);
+    }
+
+    #[test]
+    fn what_an_old_answer_says_is_not_kept_under_the_cell_of_a_newer_one() {
+        let markers = shared();
+        let token = tag(&markers, "t");
+        let early = token.in_doubt();
+        push(&markers, &early);
+        assert!(answer(&markers, &token.in_doubt(), nonce(2)));
+        assert!(!answer(&markers, &early, nonce(1)), "it says another thing");
+        assert!(markers.stand_by(&token), "and changes nothing");
+    }
+
+    #[test]
+    fn a_marker_that_is_missing_ends_a_copy_that_was_relied_on_and_no_other() {
+        let markers = shared();
+        let token = tag(&markers, "t");
+        assert!(!answer(&markers, &token.in_doubt(), None));
+        assert_eq!(token.validity(), Validity::InDoubt, "it is still to be minted");
+        assert!(answer(&markers, &token.in_doubt(), nonce(1)));
+        push(&markers, &token.all_shared());
+        answer(&markers, &token.in_doubt(), None);
+        assert_eq!(token.validity(), Validity::Broken);
+    }
+
+    #[test]
+    fn what_this_node_invalidates_ends_at_once_and_is_not_doubted_back() {
+        let markers = shared();
+        let token = tag(&markers, "t");
+        let asked = token.in_doubt();
+        assert!(markers.invalidate(&Dep::tag("n", "t").unwrap()));
+        answer(&markers, &asked, nonce(1));
+        push(&markers, &asked);
+        assert!(token.is_broken());
+    }
+
+    #[test]
+    fn silence_proves_something_for_a_while_only() {
+        let (markers, now) = (shared(), Moment::from_nanos(100));
+        let token = tag(&markers, "t");
+        answer(&markers, &token.in_doubt(), nonce(1));
+        assert!(!markers.stand_by_at(&token, now), "nothing was heard yet");
+        markers.prove(Moment::from_nanos(101));
+        assert!(markers.stand_by_at(&token, now) && !markers.stand_by_at(&token, Moment::from_nanos(101)));
+        let (shared, kills) = markers.shared().unwrap();
+        shared.doubt_all(kills, |_| true);
+        assert!(!markers.stand_by_at(&token, now));
+    }
+}
