@@ -146,6 +146,7 @@ fn each_way_in_which_an_envelope_cannot_be_opened_is_told_apart() {
         Unreadable::OtherVersion(9),
         Unreadable::OtherSubject,
         Unreadable::OtherForm,
+        Unreadable::NotSealed,
         Unreadable::Damaged,
     ];
     let told: Vec<String> = reasons.iter().map(ToString::to_string).collect();

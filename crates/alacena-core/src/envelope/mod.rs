@@ -41,7 +41,9 @@ pub enum Unreadable {
     OtherForm,
     /// It is sealed with a key that is not at hand.
     OtherKey(KeyId),
-    /// Its seal is broken: it was changed since it was sealed.
+    /// It is not sealed, and everything here is.
+    NotSealed,
+    /// It was changed since it was written: its seal is broken, or its check is wrong.
     Damaged,
 }
 
@@ -50,12 +52,13 @@ impl fmt::Display for Unreadable {
         match self {
             Unreadable::NotAnEnvelope => f.write_str("it is no envelope"),
             Unreadable::OtherVersion(version) => {
-                write!(f, "its envelope is of version {version}, this one knows {VERSION}")
+                write!(f, "its envelope is of version {version}, which is not known here")
             }
             Unreadable::OtherSubject => f.write_str("it is the value of something else"),
             Unreadable::OtherForm => f.write_str("its content has another form"),
             Unreadable::OtherKey(id) => write!(f, "it is sealed with the key {id}, which is not at hand"),
-            Unreadable::Damaged => f.write_str("its seal is broken"),
+            Unreadable::NotSealed => f.write_str("it is not sealed, and has to be"),
+            Unreadable::Damaged => f.write_str("it was changed since it was written"),
         }
     }
 }

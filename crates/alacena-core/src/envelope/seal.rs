@@ -24,6 +24,20 @@ const KEY_BYTES: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyId(pub(super) [u8; 8]);
 
+impl KeyId {
+    /// The name that these bytes are.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The name as bytes.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 8] {
+        self.0
+    }
+}
+
 impl fmt::Display for KeyId {
     /// Its sixteen hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -138,9 +152,7 @@ impl SealKeys {
     pub fn seal(&self, subject: &Subject, content: &[u8], nonce: [u8; NONCE_BYTES]) -> Vec<u8> {
         let header = Header { key: self.current.id, subject: *subject, nonce };
         let head = header.to_bytes();
-        let payload = Payload { msg: content, aad: &head };
-        let sealed = self.current.cipher.encrypt(&nonce.into(), payload);
-        [head.as_slice(), &sealed.expect("no content in memory has the 256 GiB that are too many")].concat()
+        [head.as_slice(), &self.seal_beside(&head, content, nonce)].concat()
     }
 
     /// The content of `envelope`, if it is the value of `subject` and has not been changed.
@@ -155,9 +167,26 @@ impl SealKeys {
         if header.subject.fingerprint != subject.fingerprint {
             return Err(Unreadable::OtherForm);
         }
-        let key = self.key(header.key).ok_or(Unreadable::OtherKey(header.key))?;
-        let payload = Payload { msg: sealed, aad: &envelope[..HEADER_BYTES] };
-        key.cipher.decrypt(&header.nonce.into(), payload).map_err(|_| Unreadable::Damaged)
+        self.open_beside(header.key, &envelope[..HEADER_BYTES], sealed, header.nonce)
+    }
+
+    /// `content` sealed with the current key, beside what stands in the clear and cannot be changed unnoticed either.
+    pub(crate) fn seal_beside(&self, clear: &[u8], content: &[u8], nonce: [u8; NONCE_BYTES]) -> Vec<u8> {
+        let sealed = self.current.cipher.encrypt(&nonce.into(), Payload { msg: content, aad: clear });
+        sealed.expect("no content in memory has the 256 GiB that are too many")
+    }
+
+    /// What was sealed with that key beside that.
+    pub(crate) fn open_beside(
+        &self,
+        key: KeyId,
+        clear: &[u8],
+        sealed: &[u8],
+        nonce: [u8; NONCE_BYTES],
+    ) -> Result<Vec<u8>, Unreadable> {
+        let cipher = &self.key(key).ok_or(Unreadable::OtherKey(key))?.cipher;
+        let payload = Payload { msg: sealed, aad: clear };
+        cipher.decrypt(&nonce.into(), payload).map_err(|_| Unreadable::Damaged)
     }
 
     fn key(&self, id: KeyId) -> Option<&SealKey> {

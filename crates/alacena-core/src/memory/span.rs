@@ -5,9 +5,9 @@ use std::time::Duration;
 /// A duration in four bytes: whole microseconds up to two minutes, beyond that one part in 67 million, up to five
 /// hundred years. Always rounded down, so that nothing is kept for longer than was said.
 ///
-/// An entry holds five of them. The order of the numbers is the order of the durations.
+/// An entry holds five of them, and a record of one seven. The order of the numbers is the order of the durations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Span(pub(super) u32);
+pub(crate) struct Span(pub(crate) u32);
 
 /// The same in two bytes: whole microseconds up to two milliseconds, beyond that one part in a thousand, up to fifty days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl Span {
         unpack(self.0, MANTISSA_BITS)
     }
 
-    pub(super) const fn duration(self) -> Duration {
+    pub(crate) const fn duration(self) -> Duration {
         Duration::from_nanos(self.nanos())
     }
 }

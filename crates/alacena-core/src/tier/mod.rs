@@ -33,7 +33,10 @@ mod name;
 mod failure;
 mod shard;
 mod heartbeat;
+mod codec;
+pub mod record;
 
+pub use codec::Codec;
 pub use failure::Failure;
 pub use heartbeat::{HEARTBEAT_EVERY, HORIZON, Heartbeat};
 pub use name::{BUCKETS, EntryId, Era, Fill, HashKey, MarkerId, Nonce};
