@@ -26,14 +26,14 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use alacena_core::{
     engine::Work,
-    envelope::SealKeys,
+    envelope::{KeyId, SealKeys},
     error::{Error, catalogue},
     memory::QuickMemory,
 };
 use tokio::sync::OwnedMutexGuard;
 
 use crate::{
-    config::{Config, EmbeddedConfig, MemoryConfig, ServerConfig},
+    config::{Config, EmbeddedConfig, MemoryConfig, RedisConfig, ServerConfig},
     handle::Alacena,
     prepared::{Prepared, PreparedRead},
     preparing::prepare,
@@ -77,6 +77,7 @@ pub(crate) struct Opened {
     server: ServerConfig,
     memory: MemoryConfig,
     embedded: EmbeddedConfig,
+    redis: Option<RedisConfig>,
     cache_enabled: bool,
 }
 
@@ -230,6 +231,7 @@ impl Opened {
             server: config.server.clone(),
             memory: config.memory.clone(),
             embedded: config.embedded.clone(),
+            redis: config.redis.clone(),
             cache_enabled: config.cache_enabled,
         }
     }
@@ -263,7 +265,6 @@ impl Opened {
         let MemoryConfig { bytes_max: _, markers_max } = &self.memory;
         let EmbeddedConfig { path, entries_bytes_max, keys } = &self.embedded;
         let (server, memory, embedded) = (&config.server, &config.memory, &config.embedded);
-        let key_of = |keys: Option<&SealKeys>| keys.map(SealKeys::current);
         let settings = [
             ("server.listen", *listen != server.listen),
             ("server.request_bytes_max", *request_bytes_max != server.request_bytes_max),
@@ -283,6 +284,73 @@ impl Opened {
             ("embedded.key", key_of(keys.as_ref()) != key_of(embedded.keys.as_ref())),
             ("CACHE_ENABLED", self.cache_enabled != config.cache_enabled),
         ];
-        settings.into_iter().filter(|(_, differs)| *differs).map(|(path, _)| path).collect()
+        let of_redis = redis_otherwise(self.redis.as_ref(), config.redis.as_ref());
+        settings.into_iter().chain(of_redis).filter(|(_, differs)| *differs).map(|(path, _)| path).collect()
+    }
+}
+
+/// Each setting of `[redis]` and whether it differs; the section as a whole where only one of them has it.
+fn redis_otherwise(one: Option<&RedisConfig>, other: Option<&RedisConfig>) -> Vec<(&'static str, bool)> {
+    let (one, other) = match (one, other) {
+        (Some(one), Some(other)) => (one, other),
+        (one, other) => return vec![("redis", one.is_some() != other.is_some())],
+    };
+    let RedisConfig {
+        url,
+        username,
+        password,
+        db,
+        tls,
+        ca,
+        connect_timeout,
+        timeout,
+        in_flight_max,
+        lease,
+        push,
+        replicas_min,
+        commands_per_day,
+        keys,
+        journal,
+        breaker,
+    } = one;
+    vec![
+        ("redis.url", *url != other.url),
+        ("redis.username", *username != other.username),
+        ("redis.password", *password != other.password),
+        ("redis.db", *db != other.db),
+        ("redis.tls", *tls != other.tls),
+        ("redis.ca", *ca != other.ca),
+        ("redis.connect_timeout", *connect_timeout != other.connect_timeout),
+        ("redis.timeout", *timeout != other.timeout),
+        ("redis.in_flight_max", *in_flight_max != other.in_flight_max),
+        ("redis.lease", *lease != other.lease),
+        ("redis.push", *push != other.push),
+        ("redis.replicas_min", *replicas_min != other.replicas_min),
+        ("redis.metered", *commands_per_day != other.commands_per_day),
+        ("redis.key", key_of(keys.as_ref()) != key_of(other.keys.as_ref())),
+        ("redis.journal", *journal != other.journal),
+        ("redis.breaker", *breaker != other.breaker),
+    ]
+}
+
+fn key_of(keys: Option<&SealKeys>) -> Option<KeyId> {
+    keys.map(SealKeys::current)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Layers;
+
+    #[test]
+    fn what_is_said_of_redis_is_for_the_next_start() {
+        let config = |text: &str| Config::parse(text, "alacena.toml", &Layers::default()).unwrap();
+        let redis = |fields: &str| config(&format!("[redis]\nurl = \"redis://a\"\n{fields}"));
+        let opened = Opened::with(&redis(""));
+        assert!(opened.otherwise_in(&redis("")).is_empty());
+        let other = redis("timeout = \"1s\"\nmetered = \"10/day\"\nbreaker = { failures = 2 }\n");
+        assert_eq!(opened.otherwise_in(&other), ["redis.timeout", "redis.metered", "redis.breaker"]);
+        assert_eq!(opened.otherwise_in(&config("")), ["redis"]);
+        assert_eq!(Opened::with(&config("")).otherwise_in(&redis("")), ["redis"]);
     }
 }

@@ -155,6 +155,11 @@ fn names_say_how_it_is_reached() {
     let not = over("[redis]\nurl = \"rediss://a\"\n", &[("REDIS_TLS_ENABLED", "false")]).unwrap();
     assert!(!not.tls, "the address goes on saying it");
     assert_eq!(over(FILE, &[("REDIS_MAX_RETRIES", "0")]).unwrap().breaker.failures, 1);
+    let circuit = [("CACHE_CIRCUIT_FAILURE_THRESHOLD", "9"), ("CACHE_CIRCUIT_RESET_TIMEOUT", "30000")];
+    let breaker = over(FILE, &circuit).unwrap().breaker;
+    assert_eq!((breaker.failures, breaker.reset_max), (9, Duration::from_secs(30)));
+    let both = over(FILE, &[circuit[0], ("REDIS_MAX_RETRIES", "3")]).unwrap();
+    assert_eq!(both.breaker.failures, 3, "the name that speaks of Redis wins");
     let wrong = told(parse_with(FILE, &[("REDIS_CONNECTION_TIMEOUT", "1s")]));
     assert!(
         wrong[0].contains("REDIS_CONNECTION_TIMEOUT: is not a whole number of milliseconds"),

@@ -25,8 +25,8 @@ pub(in crate::config) const ENVIRONMENT_NAMES: &[(&str, &str)] = &[
     ),
     ("CACHE_MAX_ITEM_SIZE_KB", "KiB; `item_max` of every class"),
     ("CACHE_COMPRESSION_ENABLED", "`compression` of every class: `true` is `lz4`, `false` is `none`"),
-    ("CACHE_CIRCUIT_FAILURE_THRESHOLD", "`breaker.failures` of every source"),
-    ("CACHE_CIRCUIT_RESET_TIMEOUT", "ms; `breaker.reset_max` of every source"),
+    ("CACHE_CIRCUIT_FAILURE_THRESHOLD", "`breaker.failures` of every source and of Redis"),
+    ("CACHE_CIRCUIT_RESET_TIMEOUT", "ms; `breaker.reset_max` of every source and of Redis"),
     (
         "REDIS_ENABLED",
         "`false`: neither `[redis]` nor the names below mean anything; `true`, and nothing says where Redis is: a warning",
@@ -41,7 +41,10 @@ pub(in crate::config) const ENVIRONMENT_NAMES: &[(&str, &str)] = &[
         "the same where those are not set; `REDISUSER` is `redis.username`",
     ),
     ("REDIS_TLS_ENABLED", "`true`: `redis.tls`; `false` says nothing"),
-    ("REDIS_MAX_RETRIES", "`redis.breaker.failures`, at least 1"),
+    (
+        "REDIS_MAX_RETRIES",
+        "`redis.breaker.failures`, at least 1: how often connecting is tried before Redis is left alone",
+    ),
     ("REDIS_CONNECTION_TIMEOUT", "ms; `redis.connect_timeout`"),
     (
         "UPSTASH_REDIS_REST_URL, KV_REST_API_URL",
@@ -174,17 +177,20 @@ impl Hosts<'_> {
     fn sources(&mut self) {
         let sources: Vec<String> =
             self.tree.table("sources").into_iter().flat_map(Table::keys).map(str::to_owned).collect();
-        let failures = self.whole("CACHE_CIRCUIT_FAILURE_THRESHOLD", "a whole number of failures", 10_000);
-        let reset = self.whole("CACHE_CIRCUIT_RESET_TIMEOUT", "a whole number of milliseconds", 3_600_000);
         for source in &sources {
-            let path = |field| ["sources", source.as_str(), "breaker", field];
-            if let Some(failures) = failures {
-                let name = "CACHE_CIRCUIT_FAILURE_THRESHOLD";
-                self.set(&path("failures"), &failures.to_string(), name);
-            }
-            if let Some(reset) = reset {
-                self.set(&path("reset_max"), &format!("{reset}ms"), "CACHE_CIRCUIT_RESET_TIMEOUT");
-            }
+            self.breaker(&["sources", source]);
+        }
+    }
+
+    /// When what stands at `path` is left alone.
+    pub(super) fn breaker(&mut self, path: &[&str]) {
+        let name = "CACHE_CIRCUIT_FAILURE_THRESHOLD";
+        if let Some(failures) = self.whole(name, "a whole number of failures", 10_000) {
+            self.set(&[path, &["breaker", "failures"]].concat(), &failures.to_string(), name);
+        }
+        let name = "CACHE_CIRCUIT_RESET_TIMEOUT";
+        if let Some(reset) = self.whole(name, "a whole number of milliseconds", 3_600_000) {
+            self.set(&[path, &["breaker", "reset_max"]].concat(), &format!("{reset}ms"), name);
         }
     }
 }

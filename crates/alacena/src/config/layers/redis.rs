@@ -74,13 +74,14 @@ impl Hosts<'_> {
         if self.flag("REDIS_TLS_ENABLED") == Some(true) {
             self.set(&["redis", "tls"], "true", "REDIS_TLS_ENABLED");
         }
-        if let Some(retries) = self.whole("REDIS_MAX_RETRIES", "a whole number of attempts", 10_000) {
-            let failures = retries.max(1).to_string();
-            self.set(&["redis", "breaker", "failures"], &failures, "REDIS_MAX_RETRIES");
-        }
         let name = "REDIS_CONNECTION_TIMEOUT";
         if let Some(timeout) = self.whole(name, "a whole number of milliseconds", 60_000) {
             self.set(&["redis", "connect_timeout"], &format!("{timeout}ms"), name);
+        }
+        self.breaker(&["redis"]);
+        if let Some(retries) = self.whole("REDIS_MAX_RETRIES", "a whole number of attempts", 10_000) {
+            let failures = retries.max(1).to_string();
+            self.set(&["redis", "breaker", "failures"], &failures, "REDIS_MAX_RETRIES");
         }
     }
 
