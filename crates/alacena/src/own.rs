@@ -11,7 +11,6 @@ use alacena_core::{
     dep::Dep,
     engine::Rules,
     error::{Error, catalogue},
-    figures::Counters,
     guard::{Guard, GuardSettings},
     key::{Key, KeySpace},
     runtime::SharedRuntime,
@@ -153,7 +152,7 @@ impl Alacena {
             None => None,
         };
         let policy = settings.policy.clone();
-        let rules = Arc::new(Rules { space, policy, guard, counters: Counters::default() });
+        let rules = Arc::new(Rules { guard, ..Rules::new(space, policy) });
         let class = OwnClass { rules: Arc::clone(&rules), settings, values, is_partitioned };
         known.classes.insert(name.to_owned(), Arc::new(class));
         Ok(rules)

@@ -9,7 +9,6 @@ use alacena_core::{
     class::Policy,
     engine::Rules,
     error::{Error, catalogue},
-    figures::Counters,
     guard::{BreakerSettings, BulkheadSettings, Guard, GuardSettings},
     runtime::SharedRuntime,
     value::Compression,
@@ -181,10 +180,8 @@ impl<'a> Preparing<'a> {
         let rules = match same_rules {
             Some(known) => Arc::clone(&known.rules),
             None => Arc::new(Rules {
-                space: keys.space().clone(),
-                policy: policy.clone(),
                 guard: Some(open.guard.clone()),
-                counters: Counters::default(),
+                ..Rules::new(keys.space().clone(), policy.clone())
             }),
         };
         let fetch = open.source.read(&read.question).map_err(|error| error.with("read", &read.name))?;

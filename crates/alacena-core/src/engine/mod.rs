@@ -24,7 +24,7 @@ pub use invalidate::{Change, Listener};
 pub use load::{Learned, Loaded};
 pub use many::BATCH_MAX;
 pub use put::{Put, PutRefusal};
-pub use question::{Mode, Question, Rules};
+pub use question::{Mode, Question, Rules, SharedForm};
 pub use reach::Reach;
 pub use warm::Warmed;
 

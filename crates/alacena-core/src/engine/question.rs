@@ -10,6 +10,7 @@ use crate::{
     guard::Guard,
     key::{Key, KeySpace},
     marker::{Markers, Token},
+    tier::Codec,
 };
 
 /// Whether the cache may answer.
@@ -34,13 +35,27 @@ pub struct Rules {
     pub guard: Option<Guard>,
     /// What is counted of them.
     pub counters: Counters,
+    /// How their values are kept in a second tier; `None`: they stay on this node.
+    pub shared: Option<SharedForm>,
+}
+
+/// How values are kept where other nodes read them.
+#[derive(Clone)]
+pub struct SharedForm {
+    /// Turns them into bytes and back.
+    pub codec: Arc<dyn Codec>,
+    /// What an entry means: the declaration that it is loaded by, and the form of its bytes. Equal on all nodes that
+    /// declare the same, another one wherever anything is declared otherwise.
+    pub fingerprint: [u8; 8],
+    /// Whether large ones are compressed.
+    pub compressed: bool,
 }
 
 impl Rules {
     /// Rules without a guard, with nothing counted yet.
     #[must_use]
     pub fn new(space: KeySpace, policy: Policy) -> Self {
-        Self { space, policy, guard: None, counters: Counters::default() }
+        Self { space, policy, guard: None, counters: Counters::default(), shared: None }
     }
 }
 
