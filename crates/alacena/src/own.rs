@@ -313,6 +313,7 @@ fn differences(one: &Policy, other: &Policy) -> Vec<&'static str> {
         l2,
         l1_ttl,
         l2_ttl,
+        l2_compressed,
         readable_key_names,
     } = one;
     let rules = [
@@ -333,6 +334,7 @@ fn differences(one: &Policy, other: &Policy) -> Vec<&'static str> {
         ("l2", *l2 != other.l2),
         ("l1_ttl", *l1_ttl != other.l1_ttl),
         ("l2_ttl", *l2_ttl != other.l2_ttl),
+        ("l2_compressed", *l2_compressed != other.l2_compressed),
         ("readable_key_names", *readable_key_names != other.readable_key_names),
     ];
     rules.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()

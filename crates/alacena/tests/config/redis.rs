@@ -102,12 +102,12 @@ fn a_class_has_neutral_rules_of_the_second_tier() {
     assert_eq!(neutral, Policy::default());
     let policy = class(
         "[redis]\nurl = \"redis://a\"\n[classes.kpis]\nread_mode = \"strict\"\nera = \"strict\"\nwithout_l2 = \"bypass\"\n\
-         l1_ttl = \"2s\"\nl2_ttl = \"1m\"\nkey_names = \"readable\"\n",
+         l1_ttl = \"2s\"\nl2_ttl = \"1m\"\nl2_compression = \"none\"\nkey_names = \"readable\"\n",
     );
     assert_eq!((policy.read_mode, policy.era), (ReadMode::Strict, EraPolicy::Strict));
     assert_eq!(policy.without_l2, WithoutL2::Bypass);
     assert_eq!((policy.l1_ttl, policy.l2_ttl), (Some(Duration::from_secs(2)), Some(Duration::from_secs(60))));
-    assert!(policy.readable_key_names && policy.l2);
+    assert!(policy.readable_key_names && policy.l2 && !policy.l2_compressed);
     assert_eq!(class("[classes.kpis]\nera = \"trust\"").era, EraPolicy::Trust);
 }
 
@@ -163,5 +163,21 @@ async fn what_is_not_there_yet_is_refused_when_it_is_opened() {
         let refused = Alacena::open(&config, SystemRuntime::shared()).await.unwrap_err();
         assert_eq!(refused.code(), &catalogue::NOT_BUILT_YET);
         assert!(refused.detail().starts_with(path) && !refused.detail().contains("canary"), "{refused}");
+    }
+}
+
+#[test]
+fn the_examples_of_the_guide_are_accepted() {
+    let guide = include_str!("../../../../docs/guide/redis.md");
+    let examples: Vec<String> = guide
+        .split("```toml\n")
+        .skip(1)
+        .map(|after| after.split("```").next().unwrap_or_default().replace("\n  ", "\n"))
+        .collect();
+    assert_eq!(examples.len(), 8);
+    let names = [("REDIS_URL", "redis://cache.example"), ("ALACENA_KEY", &"A".repeat(43))];
+    for example in examples {
+        let config = parse_with(&example, &names).unwrap_or_else(|problems| panic!("{example}: {problems}"));
+        assert!(config.redis.is_some() || !config.classes.is_empty());
     }
 }

@@ -24,7 +24,10 @@ pub(in crate::config) const ENVIRONMENT_NAMES: &[(&str, &str)] = &[
         "s; `CACHE_TTL_JOBS` sets the `ttl` of `jobs` and of every `jobs_*` class without a name of its own; one that no class goes by is warned of",
     ),
     ("CACHE_MAX_ITEM_SIZE_KB", "KiB; `item_max` of every class"),
-    ("CACHE_COMPRESSION_ENABLED", "`compression` of every class: `true` is `lz4`, `false` is `none`"),
+    (
+        "CACHE_COMPRESSION_ENABLED",
+        "`compression` and `l2_compression` of every class: `true` is `lz4`, `false` is `none`",
+    ),
     ("CACHE_CIRCUIT_FAILURE_THRESHOLD", "`breaker.failures` of every source and of Redis"),
     ("CACHE_CIRCUIT_RESET_TIMEOUT", "ms; `breaker.reset_max` of every source and of Redis"),
     (
@@ -169,7 +172,9 @@ impl Hosts<'_> {
         if let Some(compresses) = self.flag("CACHE_COMPRESSION_ENABLED") {
             let compression = if compresses { "lz4" } else { "none" };
             for class in &classes {
-                self.set(&["classes", class, "compression"], compression, "CACHE_COMPRESSION_ENABLED");
+                for tier in ["compression", "l2_compression"] {
+                    self.set(&["classes", class, tier], compression, "CACHE_COMPRESSION_ENABLED");
+                }
             }
         }
     }

@@ -103,6 +103,12 @@ pub(super) const CLASSES: &[Field] = &[
     )
     .zero("not kept there"),
     Field::new(
+        "l2_compression",
+        choice(&["lz4", "none"]),
+        "How values of 1 KiB or more are kept in the second tier. `none`: as they are, for values that mix a secret with what an attacker may choose, since their length would tell of it.",
+    )
+    .default("lz4"),
+    Field::new(
         "read_mode",
         choice(&["bounded", "strict"]),
         "How sure a read is of what other nodes have invalidated. `bounded`: not older than 0.9 s, without a question to Redis for what is in memory. `strict`: each read asks Redis, and never gets what was loaded before an invalidation that had been acknowledged. What this node has invalidated itself is gone at once in both. Without Redis there is no difference.",
