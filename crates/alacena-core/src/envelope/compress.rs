@@ -8,6 +8,11 @@ use std::fmt;
 /// Below this many bytes compression does not pay.
 pub const BYTES_MIN: usize = 1024;
 
+/// Most bytes that anything is decompressed to.
+pub const LENGTH_MAX: usize = 256 * 1024 * 1024;
+/// Most times as many bytes as compressed ones: who says that there are more lies, or wants memory.
+const RATIO_MAX: usize = 100;
+
 /// Compressed bytes are not what the length that is known of them says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Corrupt;
@@ -34,6 +39,13 @@ pub fn compress(bytes: &[u8]) -> Option<Vec<u8>> {
 #[must_use]
 pub fn is_worth_it(compressed: usize, bytes: usize) -> bool {
     compressed <= bytes - bytes / 8
+}
+
+/// Whether `compressed` bytes that came from outside can be taken to stand for `length` ones: at most [`LENGTH_MAX`], and
+/// at most a hundred times as many.
+#[must_use]
+pub fn is_likely(length: usize, compressed: usize) -> bool {
+    length <= LENGTH_MAX && length <= RATIO_MAX.saturating_mul(compressed)
 }
 
 /// The `length` bytes that were compressed. Never holds more than these, whatever it is given.

@@ -39,7 +39,7 @@ use crate::{
     dep::DEPS_MAX,
     envelope::{
         KeyId, SealKeys, Unreadable,
-        compress::{compress, decompress},
+        compress::{LENGTH_MAX, compress, decompress, is_likely},
     },
     freshness::Lifetime,
     runtime::Moment,
@@ -60,9 +60,7 @@ pub const RECORD_BYTES: usize = HEAD_BYTES + FIXED_BYTES + CHECK_BYTES;
 /// Most bytes of a key that a record carries; the rest of a longer one is cut off.
 pub const KEY_TEXT_BYTES_MAX: usize = 1024;
 /// Most bytes of a value, before it is compressed.
-pub const VALUE_BYTES_MAX: usize = 256 * 1024 * 1024;
-/// A value that is compressed is at most so many times as long; who says more lies, or wants memory.
-const RATIO_MAX: usize = 100;
+pub const VALUE_BYTES_MAX: usize = LENGTH_MAX;
 
 /// An entry as the second tier holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,7 +172,7 @@ impl Record {
             return None;
         }
         let squeezed = compressed.then(|| compress(value)).flatten();
-        let squeezed = squeezed.filter(|squeezed| value.len() <= RATIO_MAX * squeezed.len());
+        let squeezed = squeezed.filter(|squeezed| is_likely(value.len(), squeezed.len()));
         let flags = [
             (ABSENT, self.value.is_none()),
             (COMPRESSED, squeezed.is_some()),
@@ -308,7 +306,7 @@ fn value(head: &Head, mut rest: Bytes) -> Option<Option<Bytes>> {
     }
     if head.has(COMPRESSED) {
         let length = usize::try_from(rest.try_get_u32().ok()?).ok()?;
-        let is_likely = length <= VALUE_BYTES_MAX && length <= RATIO_MAX.saturating_mul(rest.len());
+        let is_likely = is_likely(length, rest.len());
         return is_likely.then(|| decompress(&rest, length).ok()).flatten().map(Bytes::from).map(Some);
     }
     (rest.len() <= VALUE_BYTES_MAX).then_some(Some(rest))

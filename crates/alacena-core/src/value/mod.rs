@@ -4,8 +4,10 @@ mod body;
 mod etag;
 mod packed;
 mod gzip;
+mod codec;
 
 pub use body::{Body, Encoding};
+pub use codec::BodyCodec;
 pub use etag::if_none_match;
 #[doc(hidden)]
 pub use gzip::gunzip;

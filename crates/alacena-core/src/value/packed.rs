@@ -30,14 +30,14 @@ pub enum Compression {
 
 /// A compressed body.
 #[derive(Clone)]
-struct Packed {
-    bytes: Bytes,
-    is_gzip: bool,
+pub(super) struct Packed {
+    pub(super) bytes: Bytes,
+    pub(super) is_gzip: bool,
     /// Bytes of it when it is decompressed.
-    length: usize,
-    content_type: &'static str,
-    etag: [u8; 16],
-    validator: Option<Arc<Validator>>,
+    pub(super) length: usize,
+    pub(super) content_type: &'static str,
+    pub(super) etag: [u8; 16],
+    pub(super) validator: Option<Arc<Validator>>,
 }
 
 impl Body {
@@ -149,7 +149,7 @@ impl<'a> Kept<'a> {
 }
 
 impl Packed {
-    fn open(&self, takes_gzip: bool) -> Result<Body, Corrupt> {
+    pub(super) fn open(&self, takes_gzip: bool) -> Result<Body, Corrupt> {
         let (bytes, encoding) = match (self.is_gzip, takes_gzip) {
             (true, true) => (self.bytes.clone(), Encoding::Gzip),
             (true, false) => (gunzip(&self.bytes, self.length)?.into(), Encoding::Identity),
