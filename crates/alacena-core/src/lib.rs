@@ -18,6 +18,7 @@ pub mod source;
 pub mod guard;
 pub mod ledger;
 pub mod tier;
+pub mod journal;
 pub mod marker;
 pub mod freshness;
 pub mod memory;

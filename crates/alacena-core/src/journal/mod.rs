@@ -1,0 +1,45 @@
+//! The journal: the durable list of invalidations that a shard could not be told of yet.
+//!
+//! # States
+//!
+//! ```text
+//!   an invalidation failed, or took too long
+//!          │
+//!          ▼        append: on disk             a batch of it is sent         acknowledged
+//!      appending ───────────────────▶ waiting ───────────────────▶ sent ───────────────────▶ applied, removed
+//!          │                            ▲  ▲                        │
+//!          │ the append failed          │  └────────────────────────┘ failed, or in doubt
+//!          └────────────────────────────┘ in memory only: `deferred-volatile`
+//! ```
+//!
+//! # Authority
+//! Until a shard has acknowledged a removal the journal is the only one who knows of it. So
+//!
+//! * who invalidates hears [`Deferred`] only after the record is on disk, or hears that it is not;
+//! * a record is removed only after its shard has acknowledged all of it;
+//! * while anything is waiting for a shard, this node reads nothing that lies there ([`Drain::is_open`]), and from its
+//!   start on until what an earlier process left has been read and applied;
+//! * what comes in while a batch is under way is sent as well before the shard is read again.
+//!
+//! In which order removals reach the shard does not matter: they commute, among one another and with minting. A marker
+//! that is removed once too often costs misses, and a removal whose answer was lost may be done twice, or late. For the
+//! same reason a node may apply what another one wrote down.
+//!
+//! # Limits
+//! A journal that is full gives up telling its records apart: they become one that removes the marker of the whole
+//! namespace. Too much is invalidated then; nothing is forgotten.
+//!
+//! What an applied removal is worth after the shard has lost it again, in a failover, is the business of the
+//! [`Era`](crate::tier::Era); what other nodes may serve while only this one is cut off, nobody's: they cannot know, and
+//! that is why the caller is told, and [`DrainFigures::oldest_at`] is counted.
+
+mod record;
+mod protocol;
+mod store;
+mod drain;
+mod rounds;
+
+pub use drain::{Drain, DrainFigures, DrainSettings};
+pub use protocol::{Backlog, Batch, Deferral, Deferred, Limits, Ticket};
+pub use record::{Record, RecordId, Removal, ShardName};
+pub use store::{Journal, VolatileJournal};

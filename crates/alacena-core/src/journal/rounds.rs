@@ -1,0 +1,194 @@
+//! The rounds of a drain: read what was left, send a batch, take out of the journal what has been applied.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::{join, select};
+
+use super::{drain::Inner, protocol::Batch};
+use crate::{error::Error, runtime::unit_interval, sync::atomic::Ordering, tier::Failure};
+
+/// The first pause after a failure.
+const PAUSE_FIRST: Duration = Duration::from_millis(50);
+/// The longest pause after failures.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// What has become of the rounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    New,
+    Running,
+    Closing,
+    Ended,
+}
+
+/// How one round ended.
+enum Round {
+    /// There may be more to do.
+    Progress,
+    /// Nothing is owed.
+    Idle,
+    /// The shard failed, or only the journal did and nothing else is to be done.
+    Failed,
+}
+
+pub(super) fn start(inner: &Arc<Inner>) {
+    let begins = inner.phase.send_if_modified(|phase| {
+        let begins = *phase == Phase::New;
+        if begins {
+            *phase = Phase::Running;
+        }
+        begins
+    });
+    if begins {
+        let rounds = Rounds(Arc::clone(inner));
+        inner.runtime.spawn(Box::pin(async move { rounds.run().await }));
+    }
+}
+
+pub(super) async fn close(inner: &Inner) {
+    inner.phase.send_modify(|phase| {
+        *phase = match phase {
+            Phase::New | Phase::Ended => Phase::Ended,
+            Phase::Running | Phase::Closing => Phase::Closing,
+        }
+    });
+    inner.back.notify_one();
+    // An error means that the sender is gone, which `inner` holds.
+    let _ = inner.phase.subscribe().wait_for(|phase| *phase == Phase::Ended).await;
+}
+
+/// The rounds under way; dropping them ends them.
+struct Rounds(Arc<Inner>);
+
+impl Drop for Rounds {
+    fn drop(&mut self) {
+        self.0.phase.send_replace(Phase::Ended);
+    }
+}
+
+impl Rounds {
+    async fn run(&self) {
+        let inner = &*self.0;
+        let (mut is_found, mut failures) = (false, 0_u32);
+        while *inner.phase.borrow() == Phase::Running {
+            match inner.round(&mut is_found).await {
+                Round::Progress => failures = 0,
+                Round::Idle => {
+                    let (more, back) = (inner.more.notified(), inner.back.notified());
+                    select(std::pin::pin!(more), std::pin::pin!(back)).await;
+                }
+                Round::Failed => {
+                    let pause = inner.runtime.sleep(pause(failures, inner.runtime.random()));
+                    failures = failures.saturating_add(1);
+                    select(std::pin::pin!(inner.back.notified()), pause).await;
+                }
+            }
+        }
+    }
+}
+
+impl Inner {
+    async fn round(&self, is_found: &mut bool) -> Round {
+        if !*is_found {
+            *is_found = self.find().await.map_err(|error| self.complain(&error)).is_ok();
+        }
+        // The shard is told what is owed, whether or not the journal can be read.
+        let sent = self.send().await;
+        let cleared = self.clear().await;
+        match (sent, cleared) {
+            (Err(_), _) => Round::Failed,
+            (Ok(true), _) | (_, Ok(true)) => Round::Progress,
+            (Ok(false), Ok(false)) if *is_found => Round::Idle,
+            (Ok(false), _) => Round::Failed,
+        }
+    }
+
+    /// Reads what earlier processes left.
+    async fn find(&self) -> Result<(), Error> {
+        let remaining = self.journal.remaining(&self.settings.shard).await?;
+        if !remaining.is_empty() {
+            let shard = &self.settings.shard;
+            tracing::info!(%shard, records = remaining.len(), "invalidations of an earlier process are owed");
+        }
+        let records = remaining.into_iter().map(|(id, record)| (id, record.removals, record.at));
+        self.step(|backlog| backlog.found(records));
+        Ok(())
+    }
+
+    /// Sends one batch, and waits for its answer; whether there was one.
+    async fn send(&self) -> Result<bool, Failure> {
+        let Some(batch) = self.step(|backlog| backlog.send()) else { return Ok(false) };
+        let sending = Sending { inner: self, is_acknowledged: false };
+        sending.carry_out(batch).await.map(|()| true)
+    }
+
+    /// Takes out of the journal what has been applied; whether there was anything.
+    async fn clear(&self) -> Result<bool, Error> {
+        let records = self.step(|backlog| backlog.removable());
+        if records.is_empty() {
+            return Ok(false);
+        }
+        // Who fails here does not matter to readers: at worst they are applied once more.
+        let removed = self.journal.remove(&self.settings.shard, records.clone()).await;
+        removed.inspect_err(|error| self.complain(error))?;
+        self.step(|backlog| backlog.removed(&records));
+        Ok(true)
+    }
+
+    fn complain(&self, error: &Error) {
+        let shard = &self.settings.shard;
+        tracing::warn!(%shard, ?error, "the journal of invalidations cannot be used");
+    }
+}
+
+/// A batch under way; dropped without an answer, it is sent again.
+struct Sending<'a> {
+    inner: &'a Inner,
+    is_acknowledged: bool,
+}
+
+impl Sending<'_> {
+    async fn carry_out(mut self, batch: Batch) -> Result<(), Failure> {
+        let (shard, count) = (&self.inner.shard, batch.markers.len() + batch.entries.len());
+        let markers = if batch.whole { &self.inner.settings.whole } else { &batch.markers };
+        let markers = async { if markers.is_empty() { Ok(()) } else { shard.invalidate(markers).await } };
+        let entries = async {
+            if batch.entries.is_empty() { Ok(()) } else { shard.invalidate_entries(&batch.entries).await }
+        };
+        let (markers, entries) = join(markers, entries).await;
+        markers.and(entries)?;
+        self.is_acknowledged = true;
+        let applied = count.max(usize::from(batch.whole)) as u64;
+        self.inner.applied.fetch_add(applied, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        if self.is_acknowledged {
+            self.inner.step(|backlog| backlog.acknowledged());
+        } else {
+            self.inner.failures.fetch_add(1, Ordering::Relaxed);
+            self.inner.step(|backlog| backlog.failed());
+        }
+    }
+}
+
+/// The pause after so many failures in a row, and one more.
+fn pause(failures: u32, random: u64) -> Duration {
+    let doubled = PAUSE_FIRST.saturating_mul(1 << failures.min(16)).min(PAUSE_MAX);
+    doubled.mul_f64(0.5 + 0.5 * unit_interval(random))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_five_seconds_and_are_spread() {
+        let pauses: Vec<_> = (0..9).map(|failures| pause(failures, u64::MAX).as_millis()).collect();
+        assert_eq!(pauses, [50, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+        assert_eq!(pause(u32::MAX, 0).as_millis(), 2_500);
+    }
+}
