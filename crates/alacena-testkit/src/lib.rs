@@ -6,6 +6,7 @@ mod runtime;
 mod source;
 
 pub mod servers;
+pub mod tier;
 
 pub use runtime::{FakeRuntime, settle};
 pub use source::{PendingCall, ScriptedSource};
