@@ -13,8 +13,8 @@ use super::{
     plan::Request,
     question::Method,
     settings::{HttpSettings, wrong},
-    tls,
 };
+use crate::tls;
 
 /// Redirects followed for one request.
 const REDIRECTS_MAX: usize = 5;
@@ -37,8 +37,10 @@ const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// What it does repeat by itself, writes included, is a request that certainly reached nobody: one whose kept
 /// connection turned out to be closed before the first byte, or that HTTP/2 gave back as not processed.
 pub(super) fn connect(settings: &HttpSettings) -> Result<Client, Error> {
+    let mut tls = tls::configure(settings.ca_file.as_deref()).map_err(wrong)?;
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Client::builder()
-        .tls_backend_preconfigured(tls::configure(settings.ca_file.as_deref())?)
+        .tls_backend_preconfigured(tls)
         .no_proxy()
         .redirect(redirect::Policy::none())
         .referer(false)

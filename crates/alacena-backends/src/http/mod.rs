@@ -27,7 +27,6 @@ mod question;
 mod retry_after;
 mod settings;
 mod source;
-mod tls;
 
 pub use question::{HttpQuestion, Method};
 pub use settings::HttpSettings;

@@ -149,6 +149,30 @@ catalogue! {
     /// The store is sealed with a key that is not at hand.
     STORE_SEALED = "store-sealed", Invalid, "store sealed with another key",
         "Set key of [embedded] to the key that the store was sealed with, or key_previous if key is a new one; without that key, move the folder away and start anew.";
+    /// The server of the second tier cannot be reached, or the connection to it was lost.
+    TIER_UNREACHABLE = "tier-unreachable", Unavailable, "second tier unreachable",
+        "Check that Redis is running and that its URL in alacena.toml is right; Alacena goes on without it and comes back by itself.";
+    /// The server of the second tier took longer than its limit.
+    TIER_TIMEOUT = "tier-timeout", Timeout, "second tier too slow",
+        "Look at the load and the slow log of Redis, and at the network in between.";
+    /// Too much is on its way to the second tier.
+    TIER_OVERLOADED = "tier-overloaded", Overloaded, "too much on its way to the second tier",
+        "Try again shortly; if it stays so, look at the load of Redis and at how much is stored at once.";
+    /// The server of the second tier refused a command.
+    TIER_REFUSED = "tier-refused", Unavailable, "second tier refused",
+        "Look at what Redis answered: it loads its data, is a replica, its cluster is not whole, or it takes no writes for now.";
+    /// The server of the second tier has no memory for what was to be written.
+    TIER_FULL = "tier-full", Unavailable, "second tier full",
+        "Raise maxmemory of Redis, or have it evict: maxmemory-policy allkeys-lru.";
+    /// The server of the second tier wants other credentials, or its user lacks a right.
+    TIER_DENIED = "tier-denied", Denied, "second tier denied access",
+        "Check user and password in the URL of Redis, and with ACL LIST the rights of that user.";
+    /// The server of the second tier lacks something that is needed.
+    TIER_UNSUITABLE = "tier-unsuitable", Invalid, "second tier not suitable",
+        "Use Redis 6.2 or newer, or Valkey, without a proxy that leaves out parts of the protocol.";
+    /// What came from the second tier is not what it sends.
+    TIER_GARBLED = "tier-garbled", Corrupt, "answer of the second tier garbled",
+        "Look at what stands between Alacena and Redis: what came is not the protocol, or answers nothing that was asked.";
     /// No server answers where one is expected.
     SERVER_ABSENT = "server-absent", Unavailable, "no server running",
         "Start one with `alacena serve`, or name it with --server.";

@@ -1,11 +1,10 @@
-//! Whom a source's certificate may be signed by.
+//! Whom the certificate of a source or a server may be signed by.
 //!
 //! The public authorities are compiled in, so that every machine trusts the same ones; `ca` adds to them. The
 //! cryptography is handed to each connection's configuration: a library must not install one for the whole process.
 
 use std::{path::Path, sync::Arc};
 
-use alacena_core::error::Error;
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::ring,
@@ -15,25 +14,22 @@ use rustls::{
     },
 };
 
-use super::settings::wrong;
-
-/// TLS 1.2 and 1.3 by rustls, trusting the public authorities and those in `ca_file`.
-pub(super) fn configure(ca_file: Option<&Path>) -> Result<ClientConfig, Error> {
+/// TLS 1.2 and 1.3 by rustls, trusting the public authorities and those in `ca_file`; or what is wrong with that file.
+pub(crate) fn configure(ca_file: Option<&Path>) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = ca_file {
         add(path, &mut roots)?;
     }
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring has the cipher suites of both versions")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
 
-fn add(path: &Path, roots: &mut RootCertStore) -> Result<(), Error> {
-    let refuse = |reason: &str| wrong(format!("`ca` file {} {reason}", path.display()));
+fn add(path: &Path, roots: &mut RootCertStore) -> Result<(), String> {
+    let refuse = |reason: &str| format!("`ca` file {} {reason}", path.display());
     let certificates = CertificateDer::pem_file_iter(path).map_err(|error| match error {
         pem::Error::Io(error) => refuse(&format!("cannot be read: {}", error.kind())),
         _ => refuse("is not a PEM file"),
@@ -60,7 +56,7 @@ mod tests {
     fn a_ca_file_that_cannot_be_used_is_named_with_the_reason() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
-        let refused = || configure(Some(&path)).unwrap_err().detail().to_owned();
+        let refused = || configure(Some(&path)).unwrap_err();
         assert!(refused().ends_with("ca.pem cannot be read: entity not found"), "{}", refused());
         fs::write(&path, "hello").unwrap();
         assert!(refused().contains("holds no certificate"), "{}", refused());

@@ -1,0 +1,122 @@
+//! What the answers of a server mean, and which of them are none.
+//!
+//! An answer belongs to its question by its place alone. So each is looked at: one of another form, or about another
+//! entry, means that places have shifted somewhere, and then no answer on that connection can be trusted.
+
+use std::time::Duration;
+
+use alacena_core::tier::{EntryId, Era, Looked, Nonce, record::Record};
+use bytes::Bytes;
+
+use super::{super::resp::Frame, said::Replication};
+
+/// An answer that is none to the question; what was expected instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unexpected(pub(super) &'static str);
+
+type Read<T> = Result<T, Unexpected>;
+
+/// What a load is told.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    Hit(Bytes),
+    Lead,
+    Wait(Duration),
+    Alone,
+}
+
+/// What `count` markers hold.
+pub(super) fn nonces(answer: Frame, count: usize) -> Read<Vec<Option<Nonce>>> {
+    const EXPECTED: Unexpected = Unexpected("what each marker holds");
+    let items = answer.into_items().filter(|items| items.len() == count).ok_or(EXPECTED)?;
+    items.iter().map(|item| value(item).map(|value| value.and_then(|value| Nonce::from_bytes(value)))).collect()
+}
+
+/// What `count` markers hold, each of them something of this era.
+pub(super) fn minted(answer: Frame, count: usize, era: Era) -> Read<Vec<Nonce>> {
+    let minted: Option<Vec<_>> = nonces(answer, count)?.into_iter().collect();
+    let of_era = |minted: &Vec<Nonce>| minted.iter().all(|nonce| nonce.era == era);
+    minted.filter(of_era).ok_or(Unexpected("a nonce of the era for each marker"))
+}
+
+/// What the marker of a bucket and an entry of it hold, beside what `markers` hold.
+pub(super) fn looked(entry: EntryId, markers: Vec<Option<Nonce>>, answer: Frame) -> Read<Looked> {
+    const EXPECTED: Unexpected = Unexpected("the marker of a bucket and an entry");
+    let mut items = answer.into_items().filter(|items| items.len() == 2).ok_or(EXPECTED)?;
+    let envelope = items.pop().ok_or(EXPECTED)?;
+    let bucket = value(items.first().ok_or(EXPECTED)?)?.and_then(|value| Nonce::from_bytes(value));
+    let envelope = match envelope {
+        Frame::Null => None,
+        Frame::Bulk(envelope) => Some(of(entry, envelope)?),
+        _ => return Err(EXPECTED),
+    };
+    Ok(Looked { markers, bucket, entry: envelope })
+}
+
+/// What the server says of itself, if it may be asked, and what `count` markers hold.
+pub(super) fn checked(answer: Frame, count: usize) -> Read<(Option<Replication>, Vec<Option<Nonce>>)> {
+    const EXPECTED: Unexpected = Unexpected("what the server says of replication, and what each marker holds");
+    let items: Option<[Frame; 2]> = answer.into_items().and_then(|items| items.try_into().ok());
+    let [info, markers] = items.ok_or(EXPECTED)?;
+    let replication = match &info {
+        Frame::Null => None,
+        info => Some(info.text().and_then(Replication::read).ok_or(EXPECTED)?),
+    };
+    Ok((replication, nonces(markers, count)?))
+}
+
+/// What a load is told.
+pub(super) fn begun(entry: EntryId, answer: Frame) -> Read<Start> {
+    Ok(match answer {
+        Frame::Bulk(envelope) => Start::Hit(of(entry, envelope)?),
+        Frame::Integer(millis @ 1..) => Start::Wait(Duration::from_millis(millis.unsigned_abs())),
+        Frame::Simple(word) if word == "LEAD" => Start::Lead,
+        Frame::Simple(word) if word == "ALONE" => Start::Alone,
+        _ => return Err(Unexpected("an entry, a lease, or how long to wait")),
+    })
+}
+
+/// Yes or no.
+pub(super) fn flag(answer: &Frame) -> Read<bool> {
+    match answer {
+        Frame::Integer(0) => Ok(false),
+        Frame::Integer(1) => Ok(true),
+        _ => Err(Unexpected("whether the lease was held")),
+    }
+}
+
+/// How many of at most `most` there were.
+pub(super) fn count(answer: &Frame, most: usize) -> Read<u32> {
+    match answer {
+        Frame::Integer(count) => u32::try_from(*count).ok().filter(|count| *count as usize <= most),
+        _ => None,
+    }
+    .ok_or(Unexpected("how many there were"))
+}
+
+/// How long it is since 1970.
+pub(super) fn time(answer: &Frame) -> Read<Duration> {
+    let part = |frame: &Frame| u64::try_from(frame.integer()?).ok();
+    let time = match answer.items() {
+        Some([seconds, micros]) => part(seconds).zip(part(micros).filter(|micros| *micros < 1_000_000)),
+        _ => None,
+    };
+    let (seconds, micros) = time.ok_or(Unexpected("seconds and microseconds"))?;
+    Ok(Duration::from_secs(seconds) + Duration::from_micros(micros))
+}
+
+fn value(item: &Frame) -> Read<Option<&Bytes>> {
+    match item {
+        Frame::Null => Ok(None),
+        Frame::Bulk(bytes) => Ok(Some(bytes)),
+        _ => Err(Unexpected("bytes or nothing")),
+    }
+}
+
+/// The envelope, unless it says that it is that of another entry.
+fn of(entry: EntryId, envelope: Bytes) -> Read<Bytes> {
+    match Record::entry_of(&envelope) {
+        Some(other) if other != entry => Err(Unexpected("the entry that was asked for")),
+        _ => Ok(envelope),
+    }
+}

@@ -1,0 +1,234 @@
+//! One primary of a second tier at a Redis or a Valkey.
+//!
+//! ```text
+//!   RedisShard ── data ─────  look, check, mint, store, renew, release, invalidate, touch: in the order of the calls
+//!              ── waits ────  begin, tracked by the server (OPTIN): what a load waits for wakes it
+//!              ── markers ──  the link: the server tells of every change of a marker (BCAST), and answers pings
+//!              ── replicas ─  WAIT, which blocks its connection: one for each call under way, opened when needed
+//! ```
+//!
+//! Each of the first three is a [`Line`], kept up by itself. Why three: a server takes either kind of tracking on one
+//! connection, not both; and a reader of pushes must not wait behind large entries.
+//!
+//! # Who is there
+//! The data connection asks the server for its run id, its role and its replication id before anybody may use it: a
+//! replica is refused, and the rest is the [`Era`]. From then on every step that writes names the replication id, and the
+//! server compares (`scripts/era.lua`); `check` and each ping bring it along. Whoever hears of another one, or of a
+//! replica, has all three connections made anew: there is one way to learn an era, at the start of a connection. The link
+//! counts only while it leads to the server that the data connection leads to.
+//!
+//! # What is refused
+//! Every answer is looked at ([`answers`]): one of another form than its question asks for, or about another entry, ends
+//! the connection, since somewhere answers have lost their places. The step fails with [`Failure::Garbled`].
+//!
+//! # In a cluster
+//! A shard is one primary there, too. All keys of `begin`, `store`, `renew` and `release` share a slot; `look`, `check`,
+//! `mint` and the removals take markers of any slot, and there have to be split into one command for each.
+
+mod said;
+mod clock;
+mod answers;
+mod shared;
+mod greet;
+mod data;
+mod waiters;
+mod waits;
+mod link;
+mod replicas;
+mod settings;
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use alacena_core::{
+    error::{Error, catalogue},
+    runtime::{BoxFuture, SharedRuntime},
+    tier::{
+        Answer, Begin, Begun, Capabilities, Checked, EntryId, Era, Failure, Looked, MarkerId, Minted, Nonce, Shard,
+        Store, Stored, Watcher,
+    },
+};
+
+use self::{
+    answers::Unexpected, data::DataAttendant, link::Link, replicas::Replicas, said::Identity, shared::Shared,
+    waiters::Waiters, waits::WaitsAttendant,
+};
+use super::{Cause, Line, RefusalReason, Server, State, connection, scripts::Scripts};
+
+pub use settings::ShardSettings;
+
+/// A [`Shard`] at a Redis or a Valkey.
+///
+/// A step is sent when its future is first polled.
+pub struct RedisShard {
+    data: Arc<Line>,
+    waits: Line,
+    /// Opened once somebody watches.
+    markers: OnceLock<(Line, Arc<Link>)>,
+    replicas: Replicas,
+    waiters: Waiters,
+    shared: Arc<Shared>,
+    scripts: Arc<Scripts>,
+    server: Server,
+    settings: ShardSettings,
+    runtime: SharedRuntime,
+}
+
+impl RedisShard {
+    /// A shard at this server, which it begins to connect to.
+    #[must_use]
+    pub fn open(server: Server, settings: ShardSettings, runtime: SharedRuntime) -> Self {
+        let (shared, scripts) = (Arc::new(Shared::new()), Arc::new(Scripts::new()));
+        let waiters = Waiters::default();
+        let line = |attendant| Line::open(server.clone(), settings.line, Arc::clone(&runtime), attendant);
+        let data = line(Arc::new(DataAttendant::new(&shared, &scripts, &runtime, &settings)));
+        let waits = line(Arc::new(WaitsAttendant::new(&shared, &scripts, &waiters, &settings)));
+        Self {
+            data: Arc::new(data),
+            waits,
+            markers: OnceLock::new(),
+            replicas: Replicas::default(),
+            waiters,
+            shared,
+            scripts,
+            server,
+            settings,
+            runtime,
+        }
+    }
+
+    /// Who the server is, or why nobody is there.
+    fn identity(&self) -> Result<Identity, Failure> {
+        match self.data.state() {
+            State::Up { .. } => {}
+            State::Closed => return Err(self.failed(connection::Failure::Closed, None)),
+            State::Connecting(cause) => return Err(self.failed(connection::Failure::Down(cause), None)),
+        }
+        self.shared.identity().ok_or_else(|| self.failed(connection::Failure::Down(None), None))
+    }
+
+    /// The failure, as the tier tells failures apart. Where the server is not the one that was `meant`, all connections
+    /// are made anew, unless they have been since.
+    fn failed(&self, failure: connection::Failure, meant: Option<&Identity>) -> Failure {
+        if let connection::Failure::Refused(refusal) = &failure
+            && (refusal.reason == RefusalReason::ReadOnly || refusal.code() == OTHER_ERA)
+        {
+            self.start_over(meant);
+            return Failure::OtherEra;
+        }
+        failure.of_tier(self.server.address())
+    }
+
+    /// The failure where an answer on `line` is none.
+    fn garbled(&self, line: &Line, unexpected: Unexpected) -> Failure {
+        line.restart(Cause::Unasked);
+        let detail = format!("the answer is not {}", unexpected.0);
+        Failure::Garbled(Error::new(&catalogue::TIER_GARBLED, detail).with("redis", self.server.address()))
+    }
+
+    /// Has all connections made anew, so that each finds out who is there. Not if that has happened since somebody took
+    /// the server for `meant`.
+    fn start_over(&self, meant: Option<&Identity>) {
+        if meant.is_some() && self.shared.identity().as_ref() != meant {
+            return;
+        }
+        for line in [&*self.data, &self.waits].into_iter().chain(self.markers.get().map(|(line, _)| line)) {
+            line.restart(Cause::Unsuitable("it is of another era, or a replica, since it was last asked".into()));
+        }
+        self.replicas.clear();
+    }
+}
+
+/// What a script says to whoever takes the server for one of another era.
+const OTHER_ERA: &str = "OTHERERA";
+
+impl Shard for RedisShard {
+    fn capabilities(&self) -> Capabilities {
+        self.shared.capabilities()
+    }
+
+    fn era(&self) -> Option<Era> {
+        self.shared.era()
+    }
+
+    /// Before the server has ever been reached: the wall clock of this node.
+    fn server_millis(&self) -> u64 {
+        self.shared.millis(self.runtime.now()).unwrap_or_else(|| self.runtime.unix_millis())
+    }
+
+    fn look(&self, entry: EntryId, markers: &[MarkerId]) -> Answer<'_, Looked> {
+        self.look_up(entry, markers)
+    }
+
+    fn check(&self, markers: &[MarkerId]) -> Answer<'_, Checked> {
+        self.check_markers(markers)
+    }
+
+    fn mint(&self, era: Era, markers: &[(MarkerId, Nonce)], keep: Duration) -> Answer<'_, Minted> {
+        self.mint_markers(era, markers, keep)
+    }
+
+    fn begin(&self, load: Begin) -> Answer<'_, Begun> {
+        Box::pin(self.begin_load(load))
+    }
+
+    fn renew(&self, entry: EntryId, attempt: Nonce, lease: Duration) -> Answer<'_, bool> {
+        Box::pin(self.renew_lease(entry, attempt, lease))
+    }
+
+    fn store(&self, store: Store) -> Answer<'_, Stored> {
+        Box::pin(self.store_entry(store))
+    }
+
+    fn release(&self, entry: EntryId, attempt: Nonce, alone: Option<Duration>) -> Answer<'_, ()> {
+        Box::pin(self.release_lease(entry, attempt, alone))
+    }
+
+    fn invalidate(&self, markers: &[MarkerId]) -> Answer<'_, ()> {
+        self.remove(markers.iter().map(|marker| marker.name()).collect())
+    }
+
+    fn invalidate_entries(&self, entries: &[EntryId]) -> Answer<'_, ()> {
+        let names = |entry: &EntryId| [entry.name(), entry.lease_name(), entry.bucket_marker().name()];
+        self.remove(entries.iter().flat_map(names).collect())
+    }
+
+    fn replicate(&self, replicas: u32, within: Duration) -> Answer<'_, u32> {
+        Box::pin(self.wait_for_replicas(replicas, within))
+    }
+
+    fn touch(&self, markers: &[MarkerId]) -> Answer<'_, ()> {
+        self.use_markers(markers)
+    }
+
+    fn ping(&self) -> Answer<'_, ()> {
+        Box::pin(self.ping_link())
+    }
+
+    fn watch(&self, watcher: Arc<dyn Watcher>) {
+        self.open_link(watcher);
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.data.close();
+        self.waits.close();
+        if let Some((line, _)) = self.markers.get() {
+            line.close();
+        }
+        self.replicas.clear();
+        Box::pin(async {})
+    }
+}
+
+impl fmt::Debug for RedisShard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisShard")
+            .field("data", &self.data)
+            .field("waits", &self.waits)
+            .field("markers", &self.markers.get().map(|(line, _)| line))
+            .finish_non_exhaustive()
+    }
+}

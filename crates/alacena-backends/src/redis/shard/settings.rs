@@ -1,0 +1,36 @@
+//! What a shard may take.
+
+use std::time::Duration;
+
+use super::super::LineSettings;
+
+/// How long the steps of a shard may take, and how much it bears.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ShardSettings {
+    /// How long a step may take that is none of the others here; 50 ms by default.
+    pub step_within: Duration,
+    /// How long a removal may take, which is tried twice; 250 ms by default.
+    pub remove_within: Duration,
+    /// How long a ping may take; 1 s by default.
+    pub ping_within: Duration,
+    /// How long finding out about a new connection may take; 1 s by default.
+    pub prepare_within: Duration,
+    /// Loads that may wait for somebody else's at once; the next one is refused. 65,536 by default.
+    pub waiters_max: usize,
+    /// How each connection is made and kept up.
+    pub line: LineSettings,
+}
+
+impl Default for ShardSettings {
+    fn default() -> Self {
+        Self {
+            step_within: Duration::from_millis(50),
+            remove_within: Duration::from_millis(250),
+            ping_within: Duration::from_secs(1),
+            prepare_within: Duration::from_secs(1),
+            waiters_max: 65_536,
+            line: LineSettings::default(),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What the connections of a shard have found out about its server.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use alacena_core::{
+    runtime::Moment,
+    tier::{Capabilities, Era},
+};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::{clock::ServerClock, said::Identity};
+
+/// What is known of the server; each part is written by the connection that finds it out.
+pub(super) struct Shared {
+    /// Who the data connection leads to, or last led to.
+    identity: watch::Sender<Option<Identity>>,
+    /// Whether it leads there now.
+    is_up: AtomicBool,
+    /// Guards a few words, for a few instructions.
+    clock: Mutex<ServerClock>,
+    evicts: AtomicBool,
+    /// Whether the server tells of changes, as far as is known: until it has shown that it does not.
+    tells: AtomicBool,
+    /// The same of what loads wait for.
+    wakes: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn new() -> Self {
+        Self {
+            identity: watch::Sender::new(None),
+            is_up: AtomicBool::new(false),
+            clock: Mutex::default(),
+            evicts: AtomicBool::new(true),
+            tells: AtomicBool::new(true),
+            wakes: AtomicBool::new(true),
+        }
+    }
+
+    pub(super) fn identity(&self) -> Option<Identity> {
+        self.identity.borrow().clone()
+    }
+
+    /// The identity, once there is one.
+    pub(super) async fn identified(&self) -> Identity {
+        let mut identities = self.identity.subscribe();
+        let known = identities.wait_for(Option::is_some).await.expect("the sender is a field of this");
+        known.clone().expect("it has been waited for")
+    }
+
+    pub(super) fn learn(&self, identity: Identity, evicts: bool) {
+        self.evicts.store(evicts, Ordering::Relaxed);
+        self.identity.send_replace(Some(identity));
+    }
+
+    pub(super) fn set_up(&self, is_up: bool) {
+        self.is_up.store(is_up, Ordering::Release);
+    }
+
+    pub(super) fn era(&self) -> Option<Era> {
+        let era = self.identity.borrow().as_ref().map(|identity| identity.era);
+        era.filter(|_| self.is_up.load(Ordering::Acquire))
+    }
+
+    pub(super) fn hear_time(&self, said: std::time::Duration, asked: Moment, answered: Moment) {
+        self.clock.lock().hears(said, asked, answered);
+    }
+
+    pub(super) fn millis(&self, now: Moment) -> Option<u64> {
+        self.clock.lock().millis(now)
+    }
+
+    pub(super) fn set_tells(&self, tells: bool) {
+        self.tells.store(tells, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_wakes(&self, wakes: bool) {
+        self.wakes.store(wakes, Ordering::Relaxed);
+    }
+
+    /// Whether those who wait hear what they wait for. A server, or a proxy before it, that keeps to itself which markers
+    /// change does not tell of entries either.
+    pub(super) fn wakes(&self) -> bool {
+        self.wakes.load(Ordering::Relaxed) && self.tells.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            push: self.tells.load(Ordering::Relaxed),
+            era: self.identity.borrow().as_ref().is_none_or(Identity::is_known),
+            evicts: self.evicts.load(Ordering::Relaxed),
+        }
+    }
+}
