@@ -13,6 +13,7 @@ mod key;
 mod mcp;
 mod origin;
 mod parameters;
+mod record;
 mod request;
 mod sql;
 mod template;
@@ -26,6 +27,7 @@ pub use envelope::envelope;
 pub use key::key;
 pub use mcp::mcp;
 pub use parameters::parameters;
+pub use record::record;
 pub use request::request;
 pub use sql::sql;
 pub use template::template;
@@ -44,6 +46,7 @@ pub const TARGETS: &[Target] = &[
     ("key", key),
     ("mcp", mcp),
     ("parameters", parameters),
+    ("record", record),
     ("request", request),
     ("sql", sql),
     ("template", template),

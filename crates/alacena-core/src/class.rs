@@ -59,9 +59,9 @@ pub struct Policy {
     /// How long an entry is kept fresh in the second tier, never past its end; `None`: as long as it is fresh at all.
     /// Zero: not kept there. Default `None`.
     pub l2_ttl: Option<Duration>,
-    /// Whether values of 1 KiB or more are compressed in the second tier. Default true. Not for values that mix a secret
-    /// with what an attacker may choose: their length would tell of it.
-    pub l2_compressed: bool,
+    /// Whether values of 1 KiB or more are compressed in the second tier; `None`: unless they are sealed there. Default
+    /// `None`. Not for values that mix a secret with what an attacker may choose: their length would tell of it.
+    pub l2_compressed: Option<bool>,
     /// Whether the names of keys in the second tier hold the key as it is written instead of its hash alone, for people
     /// who look at it with other tools. Default false.
     pub readable_key_names: bool,
@@ -122,7 +122,7 @@ impl Default for Policy {
             l2: true,
             l1_ttl: None,
             l2_ttl: None,
-            l2_compressed: true,
+            l2_compressed: None,
             readable_key_names: false,
         }
     }

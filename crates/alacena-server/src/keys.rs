@@ -66,6 +66,7 @@ fn explained(alacena: &Alacena, known: &KeyExplanation) -> Value {
         "class": known.class,
         "source": known.source,
         "circuitState": breaker.map(|figures| figures.breaker.state),
+        "shared": known.shared,
         "key": known.text,
         "entries": known.entries.iter().map(entry).collect::<Vec<_>>(),
     })

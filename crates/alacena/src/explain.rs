@@ -19,6 +19,8 @@ pub struct KeyExplanation {
     pub class: String,
     /// Its source; `None` for a class that no guard stands before.
     pub source: Option<String>,
+    /// Whether its entries go to the second tier where there is one, for other nodes to find; else they stay on this node.
+    pub shared: bool,
     /// The key, as people write it.
     pub text: String,
     /// One element an entry: several where callers' credentials are part of the key, none where nothing is held.
@@ -42,11 +44,12 @@ impl Alacena {
                 self.partitions_of(&key)
             };
             let Read { name, class, source, .. } = &*read.read;
-            let (read, source) = (Some(name.clone()), Some(source.clone()));
+            let (name, source) = (Some(name.clone()), Some(source.clone()));
             explanations.push(KeyExplanation {
-                read,
+                read: name,
                 class: class.clone(),
                 source,
+                shared: read.rules.shared.is_some(),
                 text: key.text(),
                 entries,
             });
@@ -61,7 +64,8 @@ impl Alacena {
                 self.inner.engine.explain(&key).into_iter().collect()
             };
             let (name, source) = (class.name().to_owned(), class.source().map(str::to_owned));
-            explanations.push(KeyExplanation { read: None, class: name, source, text: key.text(), entries });
+            let (shared, text) = (class.rules.shared.is_some(), key.text());
+            explanations.push(KeyExplanation { read: None, class: name, source, shared, text, entries });
         }
         if explanations.is_empty() {
             let declared = prepared.declared_reads.iter().map(|read| read.key.clone());

@@ -130,7 +130,9 @@
 
 mod builder;
 mod calendar;
+mod codec;
 pub mod config;
+mod declaration;
 mod declared_reads;
 mod encoding;
 mod explain;

@@ -4,7 +4,12 @@
 //! it the second time must be what was said the first time: a policy that is silently not in force would be a mistake
 //! that nobody sees. A layer is asked for once, and then cloned.
 
-use std::{any::TypeId, collections::BTreeMap, sync::Arc};
+use std::{
+    any::{TypeId, type_name},
+    collections::BTreeMap,
+    mem::discriminant,
+    sync::Arc,
+};
 
 use alacena_core::{
     class::Policy,
@@ -14,10 +19,11 @@ use alacena_core::{
     guard::{Guard, GuardSettings},
     key::{Key, KeySpace},
     runtime::SharedRuntime,
+    tier::Codec,
 };
 use parking_lot::Mutex;
 
-use crate::{handle::Alacena, prepared::Prepared, targets::Step};
+use crate::{declaration::Meaning, handle::Alacena, prepared::Prepared, targets::Step};
 
 /// Most classes of one application: each has markers that are never pushed out.
 const CLASSES_MAX: usize = 1024;
@@ -63,13 +69,15 @@ pub struct ClassSettings {
     policy: Policy,
     /// The source that is asked by the loads, and its limits.
     guarded: Option<(String, GuardSettings)>,
+    /// What its values mean besides their type.
+    form: String,
 }
 
 impl ClassSettings {
     /// A class that lives by `policy`, and whose loads nothing holds back.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        Self { policy, guarded: None }
+        Self { policy, ..Self::default() }
     }
 
     /// Puts a circuit breaker and a bulkhead before the loads: the guard of the source of this name, 1 to 128 bytes
@@ -82,6 +90,21 @@ impl ClassSettings {
     #[must_use]
     pub fn guarded(self, source: impl Into<String>, limits: GuardSettings) -> Self {
         Self { guarded: Some((source.into(), limits)), ..self }
+    }
+
+    /// Says what values mean besides their type, where nodes [share](Alacena::shared_class) them: another word whenever a
+    /// field gets another meaning under its old name, so that two versions of a program never take one for the other.
+    /// Default none.
+    ///
+    /// ```
+    /// use alacena::{ClassSettings, class::Policy};
+    ///
+    /// let settings = ClassSettings::new(Policy::default()).form("amounts in cents");
+    /// assert_ne!(settings, ClassSettings::new(Policy::default()));
+    /// ```
+    #[must_use]
+    pub fn form(self, form: impl Into<String>) -> Self {
+        Self { form: form.into(), ..self }
     }
 
     fn source(&self) -> Option<&str> {
@@ -112,8 +135,17 @@ pub(crate) struct OwnClass {
     settings: ClassSettings,
     /// What its values are, so that two types never meet in one class: their keys could be the same.
     values: TypeId,
-    /// Whether callers' credentials can be part of its keys.
-    is_partitioned: bool,
+    kind: OwnKind,
+}
+
+/// What a class of the application's own is.
+pub(crate) enum OwnKind {
+    /// Of typed values that stay on this node.
+    Typed,
+    /// Of typed values that nodes share.
+    Shared(Arc<dyn Codec>),
+    /// Of a layer. Callers' credentials can be part of its keys.
+    Layer,
 }
 
 impl Alacena {
@@ -122,7 +154,7 @@ impl Alacena {
         &self,
         name: &str,
         settings: ClassSettings,
-        is_partitioned: bool,
+        kind: OwnKind,
     ) -> Result<Arc<Rules>, Error> {
         let prepared = self.prepared_full();
         let space = KeySpace::new(&prepared.namespace, name, &[name])?;
@@ -133,11 +165,11 @@ impl Alacena {
         let values = TypeId::of::<V>();
         let mut known = self.inner.own.0.lock();
         if let Some(there) = known.classes.get(name) {
-            if there.values == values && is_partitioned {
+            if there.values == values && matches!(kind, OwnKind::Layer) {
                 // Its keys are made of requests alone: the services below two of them could answer the same otherwise.
                 return Err(refuse(format!("`{name}` is a layer already; clone that, or take another name")));
             }
-            return match there.unlike(values, &settings) {
+            return match there.unlike(values, &settings, &kind) {
                 Some(why) => Err(refuse(why)),
                 None => Ok(Arc::clone(&there.rules)),
             };
@@ -152,8 +184,15 @@ impl Alacena {
             None => None,
         };
         let policy = settings.policy.clone();
-        let rules = Arc::new(Rules { guard, ..Rules::new(space, policy) });
-        let class = OwnClass { rules: Arc::clone(&rules), settings, values, is_partitioned };
+        let shared = match &kind {
+            OwnKind::Typed | OwnKind::Layer => None,
+            OwnKind::Shared(codec) => {
+                let meaning = Meaning::of_class(name, type_name::<V>(), &settings.form, &policy);
+                meaning.shared_form(Arc::clone(codec), &policy, prepared.is_sealed)
+            }
+        };
+        let rules = Arc::new(Rules { guard, shared, ..Rules::new(space, policy) });
+        let class = OwnClass { rules: Arc::clone(&rules), settings, values, kind };
         known.classes.insert(name.to_owned(), Arc::new(class));
         Ok(rules)
     }
@@ -227,7 +266,7 @@ impl OwnClass {
 
     /// Whether callers' credentials can be part of its keys.
     pub(crate) fn is_partitioned(&self) -> bool {
-        self.is_partitioned
+        matches!(self.kind, OwnKind::Layer)
     }
 
     /// The key of these segments, the first of which is its name; `None` where it can have no such key.
@@ -247,7 +286,7 @@ impl OwnClass {
     pub(crate) fn key_steps(&self, segments: &[String]) -> Result<Vec<Step>, Error> {
         let Some(key) = self.key(segments)? else { return Ok(Vec::new()) };
         let mut steps = self.steps(key);
-        if let (true, [name, host, address]) = (self.is_partitioned, segments) {
+        if let (true, [name, host, address]) = (self.is_partitioned(), segments) {
             // What is too long for a key is nobody's.
             let spelled = spelled_otherwise(host, address);
             let keys =
@@ -258,15 +297,20 @@ impl OwnClass {
     }
 
     fn steps(&self, key: Key) -> Vec<Step> {
-        let by_name = self.is_partitioned.then(|| Dep::key(self.rules.space.namespace(), &key.text()));
+        let by_name = self.is_partitioned().then(|| Dep::key(self.rules.space.namespace(), &key.text()));
         by_name.map(Step::Dep).into_iter().chain([Step::Key(key)]).collect()
     }
 
     /// Why whoever means these cannot have it; `None` where they are its own.
-    fn unlike(&self, values: TypeId, settings: &ClassSettings) -> Option<String> {
+    fn unlike(&self, values: TypeId, settings: &ClassSettings, kind: &OwnKind) -> Option<String> {
         let name = self.name();
         if self.values != values {
             return Some(format!("the values of `{name}` are of another type"));
+        }
+        if discriminant(&self.kind) != discriminant(kind) {
+            return Some(format!(
+                "`{name}` is there already, and its values are shared in one place and not in the other"
+            ));
         }
         if self.settings == *settings {
             return None;
@@ -274,6 +318,9 @@ impl OwnClass {
         let mut differ = differences(&self.settings.policy, &settings.policy);
         if self.settings.guarded != settings.guarded {
             differ.push("guarded");
+        }
+        if self.settings.form != settings.form {
+            differ.push("form");
         }
         Some(format!(
             "`{name}` is there already, with other settings ({}); share the handle, or say the same of it everywhere",

@@ -17,6 +17,7 @@ use alacena_core::{
 
 use crate::{
     config::{ReadConfig, SourceConfig, WriteConfig},
+    declaration::Meaning,
     declared_reads::{Read, Write},
     keys::Keys,
     parents::Parent,
@@ -40,6 +41,8 @@ pub(crate) struct Prepared {
     pub(crate) declared_writes: Arc<[Arc<Write>]>,
     /// The generation of keys that was given away last.
     pub(crate) newest_generation: u32,
+    /// Whether entries are sealed in the second tier.
+    pub(crate) is_sealed: bool,
 }
 
 /// A source with what stands before it.
@@ -53,6 +56,7 @@ pub(crate) struct PreparedRead {
     pub(crate) read: Arc<Read>,
     /// As the configuration has it.
     pub(crate) declaration: ReadConfig,
+    pub(crate) meaning: Meaning,
     pub(crate) source: Arc<OpenSource>,
     pub(crate) keys: Keys,
     pub(crate) tags: Vec<Template>,
@@ -81,6 +85,7 @@ impl Prepared {
         mut reads: Vec<Arc<PreparedRead>>,
         mut writes: Vec<Arc<PreparedWrite>>,
         newest_generation: u32,
+        is_sealed: bool,
     ) -> Self {
         reads.sort_by(|a, b| a.read.name.cmp(&b.read.name));
         writes.sort_by(|a, b| a.write.name.cmp(&b.write.name));
@@ -95,12 +100,13 @@ impl Prepared {
             declared_reads,
             declared_writes,
             newest_generation,
+            is_sealed,
         }
     }
 
     /// Nothing declared.
     pub(crate) fn nothing(namespace: &str) -> Self {
-        Self::new(namespace.to_owned(), BTreeSet::new(), BTreeMap::new(), Vec::new(), Vec::new(), 0)
+        Self::new(namespace.to_owned(), BTreeSet::new(), BTreeMap::new(), Vec::new(), Vec::new(), 0, false)
     }
 
     /// The generations that keys of the reads are of.

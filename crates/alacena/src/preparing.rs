@@ -6,16 +6,16 @@ use std::{
 };
 
 use alacena_core::{
-    class::Policy,
     engine::Rules,
     error::{Error, catalogue},
     guard::{BreakerSettings, BulkheadSettings, Guard, GuardSettings},
     runtime::SharedRuntime,
-    value::Compression,
+    value::BodyCodec,
 };
 
 use crate::{
     config::{Config, GuardConfig, ParentConfig, ReadConfig, SourceConfig, TargetTemplate, WriteConfig},
+    declaration::Meaning,
     declared_reads::{Read, Write},
     keys::Keys,
     parents::Parent,
@@ -50,6 +50,7 @@ pub(crate) fn prepare(
         namespace,
         secret: store.principal_secret(config),
         sources: &sources,
+        is_sealed: before.map_or_else(|| is_sealed(config), |before| before.is_sealed),
         before,
         reads: BTreeMap::new(),
         newest,
@@ -61,9 +62,15 @@ pub(crate) fn prepare(
         preparing.write(write, known)
     });
     let writes = writes.collect::<Result<Vec<_>, _>>()?;
-    let newest_generation = preparing.newest;
+    let (newest_generation, is_sealed) = (preparing.newest, preparing.is_sealed);
     let classes = config.classes.keys().cloned().collect::<BTreeSet<_>>();
-    Ok(Prepared::new(namespace.clone(), classes, sources, reads, writes, newest_generation))
+    Ok(Prepared::new(namespace.clone(), classes, sources, reads, writes, newest_generation, is_sealed))
+}
+
+/// Whether entries are sealed in the second tier: that of Redis where there is one, else on disk.
+fn is_sealed(config: &Config) -> bool {
+    let keys = config.redis.as_ref().map_or(&config.embedded.keys, |redis| &redis.keys);
+    keys.is_some()
 }
 
 /// Refuses a second tier, which a configuration can declare and this version does not have.
@@ -112,6 +119,8 @@ struct Preparing<'a> {
     config: &'a Config,
     namespace: &'a str,
     secret: [u8; 32],
+    /// Whether entries are sealed in the second tier.
+    is_sealed: bool,
     sources: &'a BTreeMap<String, Arc<OpenSource>>,
     /// What was declared before.
     before: Option<&'a Prepared>,
@@ -149,20 +158,14 @@ impl<'a> Preparing<'a> {
     ) -> Result<Arc<PreparedRead>, Error> {
         let open = &self.sources[read.source.as_str()];
         let policy = &self.config.classes[&read.class];
-        let generation = |read: &PreparedRead| read.rules.space.generation();
-        let parents_generation = parent.as_ref().map(|(parent, _)| generation(parent));
+        let parents = parent.as_ref().map(|(parent, _)| parent.meaning);
+        let meaning = Meaning::of_read(&self.secret, read, &open.config.kind, policy, parents);
         let has_same_parent = |known: &PreparedRead| match (&known.parent, &parent) {
             (Some(known), Some((parent, _))) => Arc::ptr_eq(&known.read, parent),
             (known, parent) => known.is_none() && parent.is_none(),
         };
         // Whether what the known one has loaded is an answer to this one.
-        let heir = known.filter(|known| {
-            known.source.config.kind == open.config.kind
-                && *known.keys.secret() == self.secret
-                && answers_alike(&known.declaration, read)
-                && lives_alike(&known.rules.policy, policy)
-                && known.parent.as_ref().map(|known| generation(&known.read)) == parents_generation
-        });
+        let heir = known.filter(|known| known.meaning == meaning);
         let same_rules =
             heir.filter(|known| Arc::ptr_eq(&known.source, open) && known.rules.policy == *policy);
         if let Some(known) = same_rules.filter(|known| known.declaration == *read && has_same_parent(known)) {
@@ -181,6 +184,7 @@ impl<'a> Preparing<'a> {
             Some(known) => Arc::clone(&known.rules),
             None => Arc::new(Rules {
                 guard: Some(open.guard.clone()),
+                shared: meaning.shared_form(Arc::new(BodyCodec), policy, self.is_sealed),
                 ..Rules::new(keys.space().clone(), policy.clone())
             }),
         };
@@ -202,6 +206,7 @@ impl<'a> Preparing<'a> {
                 ttl: policy.ttl,
             }),
             declaration: read.clone(),
+            meaning,
             source: Arc::clone(open),
             rules,
             keys,
@@ -257,24 +262,6 @@ fn with_those_of(parent: Option<&(Arc<PreparedRead>, &ParentConfig)>, own: &[Str
         }
     }
     credentials
-}
-
-/// Whether two declarations are one question with one answer: they differ at most in what is said about them.
-fn answers_alike(a: &ReadConfig, b: &ReadConfig) -> bool {
-    let silent = |read: &ReadConfig| {
-        let mut read = read.clone();
-        (read.title, read.description) = (String::new(), String::new());
-        (read.public, read.warm, read.compression) = (false, None, Compression::default());
-        read.parameters.iter_mut().for_each(|parameter| parameter.description.clear());
-        read
-    };
-    silent(a) == silent(b)
-}
-
-/// Whether entries have the same lives by two policies: these differ at most in how loads are made.
-fn lives_alike(a: &Policy, b: &Policy) -> bool {
-    let Policy { refresh_ahead, soft_timeout, hard_timeout, item_bytes_max, .. } = *b;
-    Policy { refresh_ahead, soft_timeout, hard_timeout, item_bytes_max, ..a.clone() } == *b
 }
 
 fn guard_settings(guard: &GuardConfig) -> GuardSettings {

@@ -10,12 +10,12 @@ use alacena_core::{
     outcome::Outcome,
     value::Value,
 };
-use serde::Serialize;
-use xxhash_rust::xxh3::xxh3_64;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
+    codec::{self, Named},
     handle::{Alacena, Invalidated, Mode},
-    own::ClassSettings,
+    own::{ClassSettings, OwnKind},
     targets::Step,
 };
 
@@ -67,7 +67,39 @@ impl Alacena {
         name: &str,
         settings: impl Into<ClassSettings>,
     ) -> Result<Class<V>, Error> {
-        let rules = self.own_class::<V>(name, settings.into(), false)?;
+        let rules = self.own_class::<V>(name, settings.into(), OwnKind::Typed)?;
+        Ok(Class { alacena: self.clone(), rules, version: None })
+    }
+
+    /// The same, of values that nodes share: where there is a second tier, what one node has loaded serves all of them. It needs to read values, too, not only to write them. Those of
+    /// [`class`](Alacena::class) stay on their node; invalidations reach every node in either case.
+    ///
+    /// ```
+    /// use alacena::{Alacena, Class, class::Policy};
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct Kpis { revenue: u64 }
+    ///
+    /// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+    /// let alacena = Alacena::builder().build();
+    /// let kpis: Class<Kpis> = alacena.shared_class("kpis", Policy::default())?;
+    /// # kpis.get_or_fetch(["42"], &[], || async { Ok(Some(Kpis { revenue: 7 })) }).await?;
+    /// # Ok::<(), alacena::error::Error>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// Nodes meet where name, type, [form](ClassSettings::form) and the times of the policy are the same. Values go by the
+    /// names of their fields, and are at most 128 levels deep; one that this node cannot read is a miss.
+    ///
+    /// # Errors
+    /// As [`class`](Alacena::class), and where the class is there already and is not shared.
+    pub fn shared_class<V: Serialize + DeserializeOwned + Send + Sync + 'static>(
+        &self,
+        name: &str,
+        settings: impl Into<ClassSettings>,
+    ) -> Result<Class<V>, Error> {
+        let rules =
+            self.own_class::<V>(name, settings.into(), OwnKind::Shared(Arc::new(Named::<V>::new())))?;
         Ok(Class { alacena: self.clone(), rules, version: None })
     }
 }
@@ -331,17 +363,13 @@ fn loaded<V: Serialize + Send + Sync + 'static>(
     })
 }
 
-/// Weighs and digests a value by its encoding. That happens once a load, never on a hit.
+/// The value with its weight, and its version where it has one.
 fn weighed<V: Serialize + Send + Sync + 'static>(
     value: V,
     version: Option<fn(&V) -> u64>,
 ) -> Result<Value, Error> {
-    let encoded = rmp_serde::to_vec_named(&value).map_err(|error| {
-        Error::new(&catalogue::INTERNAL, "the value cannot be encoded, so it cannot be weighed")
-            .caused_by(error)
-    })?;
     let version = version.map(|version| version(&value));
-    let weighed = Value::new(value, encoded.len(), xxh3_64(&encoded));
+    let weighed = codec::weighed(value)?;
     Ok(match version {
         Some(version) => weighed.with_version(version),
         None => weighed,

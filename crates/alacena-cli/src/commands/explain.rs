@@ -29,6 +29,9 @@ pub(super) async fn run(arguments: Explain) -> Result<(), Failure> {
 fn in_words(known: &Json, paint: Paint) -> String {
     let mut words = paint.strong(text(known, "key"));
     words.push_str(&paint.faint(&format!("  read {}, class {}", text(known, "read"), text(known, "class"))));
+    if known["shared"] == false {
+        words.push_str(&paint.faint(", whose values stay on their node"));
+    }
     let entries = known["entries"].as_array().map(Vec::as_slice).unwrap_or_default();
     let source = Source { name: text(known, "source"), is_off: known["circuitState"] == "OPEN" };
     if entries.is_empty() {

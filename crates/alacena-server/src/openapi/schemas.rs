@@ -293,6 +293,7 @@ fn explanations() -> Json {
         "class": text(),
         "source": text_or_null(),
         "circuitState": text_or_null(),
+        "shared": { "type": "boolean" },
         "key": text(),
         "entries": entries(),
     }));

@@ -40,7 +40,7 @@ use tower::{Layer, Service};
 
 use crate::{
     handle::{Alacena, Mode},
-    own::ClassSettings,
+    own::{ClassSettings, OwnKind},
 };
 use answer::{Answer, Failed, answered, failed, with_error};
 
@@ -112,7 +112,7 @@ impl Alacena {
     /// values or of another layer, when its source is a declared one or is guarded with other limits, and beyond 1,024
     /// classes.
     pub fn cache_layer(&self, name: &str, settings: impl Into<ClassSettings>) -> Result<CacheLayer, Error> {
-        let rules = self.own_class::<CacheLayer>(name, settings.into(), true)?;
+        let rules = self.own_class::<CacheLayer>(name, settings.into(), OwnKind::Layer)?;
         Ok(CacheLayer { alacena: self.clone(), rules, tags: None, keyed_by: Arc::default() })
     }
 }

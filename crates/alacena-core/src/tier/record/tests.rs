@@ -1,7 +1,7 @@
 use proptest::{collection::vec, option, prelude::*};
 
 use super::*;
-use crate::envelope::SealKey;
+use crate::envelope::{SealKey, Unreadable};
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -62,10 +62,12 @@ fn what_an_entry_costs_beside_its_key_and_value() {
 }
 
 #[test]
-fn the_fill_stands_where_a_script_looks_for_it() {
+fn the_fill_stands_where_a_script_looks_for_it_and_whose_it_is_is_no_secret() {
     for bytes in [record().encode(false, None).unwrap(), sealed(&record(), 1)] {
         assert_eq!(bytes[4..12], [1, 2, 3, 4, 5, 6, 7, 8]);
         assert_eq!(Record::fill_of(&bytes), Some(record().fill));
+        assert_eq!(Record::entry_of(&bytes), Some(record().entry));
+        assert_eq!(Record::entry_of(&bytes[..30]), None);
     }
     assert_eq!(Record::fill_of(&[0; 11]), None);
 }
@@ -154,6 +156,20 @@ fn a_record_has_its_limits() {
     assert_eq!(Record::decode(&many.encode(false, None).unwrap(), &expected(), None), Ok(many.clone()));
     let too_many = Record { soft: vec![dep; 11], ..many };
     assert_eq!(too_many.encode(false, None), None);
+
+    // Nor is one read that goes beyond them.
+    let at = HEAD_BYTES + FIXED_BYTES - 4;
+    let bytes = record().encode(false, None).unwrap();
+    assert_eq!(bytes[at..at + 4], [2, 1, 0, 7]);
+    for counts in [[200, 1, 0, 7], [16, 1, 0, 0], [2, 1, 0xff, 0xff]] {
+        let mut long = [&bytes[..], &[0; 70_000]].concat();
+        long[at..at + 4].copy_from_slice(&counts);
+        assert_eq!(
+            Record::decode(&rechecked(long), &expected(), None),
+            Err(Unreadable::Damaged),
+            "{counts:?}"
+        );
+    }
 
     for (key, carried) in
         [("x".repeat(1025), 1024), ("é".repeat(600), 1024), (format!("x{}", "é".repeat(600)), 1023)]

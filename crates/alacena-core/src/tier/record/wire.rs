@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
 
-use super::{EntryId, Era, Fill, MAGIC, Nonce, Record, Statistics, StoredDep, VERSION};
+use super::{EntryId, Era, Fill, KEY_TEXT_BYTES_MAX, MAGIC, Nonce, Record, Statistics, StoredDep, VERSION};
 use crate::{dep::DEPS_MAX, envelope::Unreadable, memory::Span};
 
 /// Bytes in the clear before what can be sealed.
@@ -109,8 +109,8 @@ impl Record {
             Statistics { loads, unchanged, changed, observed, same_for, asked_every, load_took, digest };
         let (soft, hard) = (content.try_get_u8().ok()?.into(), content.try_get_u8().ok()?.into());
         let text_bytes = content.try_get_u16().ok()?.into();
-        let has_room = soft + hard <= DEPS_MAX && (soft + hard) * DEP_BYTES + text_bytes <= content.len();
-        if !has_room {
+        let is_within = soft + hard <= DEPS_MAX && text_bytes <= KEY_TEXT_BYTES_MAX;
+        if !is_within || (soft + hard) * DEP_BYTES + text_bytes > content.len() {
             return None;
         }
         let (soft, hard) = (deps(content, soft)?, deps(content, hard)?);
@@ -142,7 +142,9 @@ fn put_span(to: &mut Vec<u8>, span: Duration) {
 }
 
 fn span(content: &mut Bytes) -> Option<Duration> {
-    content.try_get_u32().ok().map(|packed| Span(packed).duration())
+    let span = Span(content.try_get_u32().ok()?).duration();
+    // One that is longer than any that is written is the longest of these.
+    Some(Span::from(span).duration())
 }
 
 fn deps(content: &mut Bytes, count: usize) -> Option<Vec<StoredDep>> {

@@ -24,7 +24,7 @@ impl Meaning<'_> {
             l2: self.uses_l2(settings),
             l1_ttl: settings.duration_maybe("l1_ttl"),
             l2_ttl: settings.duration_maybe("l2_ttl"),
-            l2_compressed: settings.text_maybe("l2_compression") != Some("none"),
+            l2_compressed: settings.text_maybe("l2_compression").map(|compression| compression == "lz4"),
             readable_key_names: self.has_readable_key_names(settings.text_maybe("key_names")),
             ..Policy::default()
         }

@@ -105,9 +105,8 @@ pub(super) const CLASSES: &[Field] = &[
     Field::new(
         "l2_compression",
         choice(&["lz4", "none"]),
-        "How values of 1 KiB or more are kept in the second tier. `none`: as they are, for values that mix a secret with what an attacker may choose, since their length would tell of it.",
-    )
-    .default("lz4"),
+        "How values of 1 KiB or more are kept in the second tier. `none`: as they are, for values that mix a secret with what an attacker may choose, since their length would tell of it. Without it: `lz4`, and `none` where they are sealed (`redis.key`, `embedded.key`).",
+    ),
     Field::new(
         "read_mode",
         choice(&["bounded", "strict"]),
