@@ -25,6 +25,8 @@ mod address;
 pub mod resp;
 pub mod connection;
 mod script;
+mod scripts;
+pub mod shard;
 
 pub use address::{Address, Credentials, Place};
 pub use connection::{
@@ -32,3 +34,4 @@ pub use connection::{
     Server, Settings, State,
 };
 pub use script::Script;
+pub use shard::{RedisShard, ShardSettings};

@@ -74,6 +74,8 @@ pub enum MarkerId {
 /// What the name of every marker begins with: by it a server is asked to tell of changes.
 const MARKERS: &str = "alc:m:";
 const BUCKET: &str = "alc:m:k:";
+const ENTRIES: &str = "alc:e:";
+const LEASES: &str = "alc:l:";
 
 impl MarkerId {
     /// Its name on the shard: `alc:m:` and 22 letters, or `alc:m:k:{` and three digits for a bucket, which shares a hash
@@ -131,13 +133,23 @@ impl EntryId {
     /// The name of the entry on the shard. Entry, lease and the marker of the bucket share a hash slot.
     #[must_use]
     pub fn name(self) -> String {
-        format!("alc:e:{{{:03x}}}{}", self.bucket(), Letters(self.0))
+        format!("{ENTRIES}{{{:03x}}}{}", self.bucket(), Letters(self.0))
     }
 
     /// The name of its lease.
     #[must_use]
     pub fn lease_name(self) -> String {
-        format!("alc:l:{{{:03x}}}{}", self.bucket(), Letters(self.0))
+        format!("{LEASES}{{{:03x}}}{}", self.bucket(), Letters(self.0))
+    }
+
+    /// The entry of this name, or the one whose lease has it; `None` where neither is of any.
+    #[must_use]
+    pub fn from_name(name: &[u8]) -> Option<Self> {
+        let name = std::str::from_utf8(name).ok()?;
+        let rest = name.strip_prefix(ENTRIES).or_else(|| name.strip_prefix(LEASES))?;
+        let (bucket, letters) = rest.strip_prefix('{')?.split_once('}')?;
+        let entry = Self(Letters::read(letters)?.0);
+        (bucket == format!("{:03x}", entry.bucket())).then_some(entry)
     }
 }
 
@@ -265,6 +277,18 @@ mod tests {
         fn a_name_names_its_marker(hash: u128, bucket in 0..BUCKETS) {
             for marker in [MarkerId::Dep(hash), MarkerId::Bucket(bucket)] {
                 prop_assert_eq!(MarkerId::from_name(marker.name().as_bytes()), Some(marker));
+            }
+        }
+
+        #[test]
+        fn a_name_names_its_entry_and_so_does_that_of_its_lease(id: u128, other in "(alc:[el]:)?.{0,30}") {
+            let entry = EntryId(id);
+            for name in [entry.name(), entry.lease_name()] {
+                prop_assert_eq!(EntryId::from_name(name.as_bytes()), Some(entry));
+            }
+            prop_assert_eq!(EntryId::from_name(entry.bucket_marker().name().as_bytes()), None);
+            if let Some(entry) = EntryId::from_name(other.as_bytes()) {
+                prop_assert!([entry.name(), entry.lease_name()].contains(&other));
             }
         }
 

@@ -195,6 +195,17 @@ impl Line {
         self.0.server()
     }
 
+    /// Gives up the connection that is up, as if it had been lost for this reason, so that another one is made.
+    ///
+    /// For whoever finds out that it cannot be trusted, or does not lead where it should.
+    pub fn restart(&self, cause: &Cause) {
+        self.0.with(|connection| {
+            if let Ok(connection) = connection {
+                connection.end(cause);
+            }
+        });
+    }
+
     /// Ends the connection, and makes no other one. Whoever waits gets [`Failure::Closed`].
     pub fn close(&self) {
         self.0.close();

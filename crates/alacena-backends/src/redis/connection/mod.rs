@@ -152,8 +152,14 @@ impl Connection {
 
     /// Ends the connection; whoever waits gets [`Failure::Closed`].
     pub fn close(&self) {
+        self.end(&Cause::Closed);
+    }
+
+    /// Ends the connection as if it had been lost for this reason. No answer is handed out any more, not even one that has
+    /// arrived.
+    pub fn end(&self, cause: &Cause) {
         let mut queue = self.queue.lock();
-        queue.end(Failure::Closed);
+        queue.end(Failure::of_end(cause));
         let task = queue.rouse();
         drop(queue);
         if let Some(task) = task {

@@ -306,9 +306,12 @@ impl Queue {
         self.task.take()
     }
 
-    /// Whether nothing can be asked any more.
-    pub(super) fn has_ended(&self) -> bool {
-        self.ended.is_some()
+    /// Why nothing can be asked any more, where that is so.
+    pub(super) fn ended(&self) -> Option<Cause> {
+        self.ended.as_ref().map(|failure| match failure {
+            Failure::Down(Some(cause)) => cause.clone(),
+            _ => Cause::Closed,
+        })
     }
 
     /// Refuses everything from now on as `failure` says, unless it is refused already; how it is.

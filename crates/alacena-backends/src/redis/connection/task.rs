@@ -135,6 +135,9 @@ impl Task {
             return Ok(());
         }
         let mut queue = self.queue.lock();
+        if let Some(cause) = queue.ended() {
+            return Err(cause);
+        }
         let delivered = queue.deliver(&mut self.answers, self.written, &mut self.gathered, &mut self.after);
         drop(queue);
         self.after.settle();
@@ -150,8 +153,8 @@ impl Task {
                 self.sent = 0;
                 let mut queue = self.queue.lock();
                 queue.set_writing(0);
-                if queue.has_ended() {
-                    return Err(Cause::Closed);
+                if let Some(cause) = queue.ended() {
+                    return Err(cause);
                 }
                 if queue.has_unsent() && queue.is_shared() && !self.has_yielded {
                     self.has_yielded = true;
@@ -174,8 +177,8 @@ impl Task {
                 Poll::Ready(Err(error)) => return Err(Cause::Broken(error.kind())),
                 Poll::Pending => {
                     let mut queue = self.queue.lock();
-                    if queue.has_ended() {
-                        return Err(Cause::Closed);
+                    if let Some(cause) = queue.ended() {
+                        return Err(cause);
                     }
                     queue.set_writing(self.outgoing.len() - self.sent);
                     return Ok(Some(queue.sleep(cx.waker())));

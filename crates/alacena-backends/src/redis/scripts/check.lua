@@ -3,4 +3,4 @@
 -- KEYS: the markers. ARGV: `info`, or nothing without the right to it.
 -- Answers with what INFO says of replication (or nothing), then what each marker holds.
 local info = ARGV[1] == 'info' and redis.call('INFO', 'replication')
-return { info, redis.call('MGET', unpack(KEYS)) }
+return { info, KEYS[1] and redis.call('MGET', unpack(KEYS)) or {} }

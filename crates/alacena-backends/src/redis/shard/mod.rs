@@ -53,7 +53,7 @@ use alacena_core::{
 };
 
 use self::{
-    answers::Unexpected, data::DataAttendant, link::Link, replicas::Replicas, said::Identity, shared::Shared,
+    answers::Unexpected, data::DataAttendant, greet::unsuitable, link::Link, replicas::Idle, said::Identity, shared::Shared,
     waiters::Waiters, waits::WaitsAttendant,
 };
 use super::{Cause, Line, RefusalReason, Server, State, connection, scripts::Scripts};
@@ -68,7 +68,7 @@ pub struct RedisShard {
     waits: Line,
     /// Opened once somebody watches.
     markers: OnceLock<(Line, Arc<Link>)>,
-    replicas: Replicas,
+    idle: Idle,
     waiters: Waiters,
     shared: Arc<Shared>,
     scripts: Arc<Scripts>,
@@ -90,7 +90,7 @@ impl RedisShard {
             data: Arc::new(data),
             waits,
             markers: OnceLock::new(),
-            replicas: Replicas::default(),
+            idle: Idle::default(),
             waiters,
             shared,
             scripts,
@@ -124,7 +124,11 @@ impl RedisShard {
 
     /// The failure where an answer on `line` is none.
     fn garbled(&self, line: &Line, unexpected: Unexpected) -> Failure {
-        line.restart(Cause::Unasked);
+        line.restart(&Cause::Unasked);
+        self.unexpected(unexpected)
+    }
+
+    fn unexpected(&self, unexpected: Unexpected) -> Failure {
         let detail = format!("the answer is not {}", unexpected.0);
         Failure::Garbled(Error::new(&catalogue::TIER_GARBLED, detail).with("redis", self.server.address()))
     }
@@ -136,9 +140,9 @@ impl RedisShard {
             return;
         }
         for line in [&*self.data, &self.waits].into_iter().chain(self.markers.get().map(|(line, _)| line)) {
-            line.restart(Cause::Unsuitable("it is of another era, or a replica, since it was last asked".into()));
+            line.restart(&unsuitable("it is of another era, or a replica, since it was last asked"));
         }
-        self.replicas.clear();
+        self.idle.clear();
     }
 }
 
@@ -218,7 +222,7 @@ impl Shard for RedisShard {
         if let Some((line, _)) = self.markers.get() {
             line.close();
         }
-        self.replicas.clear();
+        self.idle.clear();
         Box::pin(async {})
     }
 }
