@@ -154,7 +154,7 @@ fn fuzz() -> Result {
 fn features() -> Result {
     let library = ["--no-default-features", "--package", "alacena", "--package", "alacena-backends"];
     lint(&library)?;
-    for feature in ["http", "sqlite", "embedded"] {
+    for feature in ["http", "sqlite", "embedded", "redis"] {
         // The library's feature turns on the one of the same name in the backends.
         lint(&[&library[..], &["--features", &format!("alacena/{feature}")]].concat())?;
     }

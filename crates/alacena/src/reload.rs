@@ -296,11 +296,8 @@ fn redis_otherwise(one: Option<&RedisConfig>, other: Option<&RedisConfig>) -> Ve
         (one, other) => return vec![("redis", one.is_some() != other.is_some())],
     };
     let RedisConfig {
-        url,
-        username,
-        password,
-        db,
-        tls,
+        #[cfg(feature = "redis")]
+        address,
         ca,
         connect_timeout,
         timeout,
@@ -314,11 +311,8 @@ fn redis_otherwise(one: Option<&RedisConfig>, other: Option<&RedisConfig>) -> Ve
         breaker,
     } = one;
     vec![
-        ("redis.url", *url != other.url),
-        ("redis.username", *username != other.username),
-        ("redis.password", *password != other.password),
-        ("redis.db", *db != other.db),
-        ("redis.tls", *tls != other.tls),
+        #[cfg(feature = "redis")]
+        ("redis.url", *address != other.address),
         ("redis.ca", *ca != other.ca),
         ("redis.connect_timeout", *connect_timeout != other.connect_timeout),
         ("redis.timeout", *timeout != other.timeout),

@@ -35,6 +35,8 @@ pub use model::{
     SourceConfig, SourceKind, SqlQuery, SqliteConfig, TargetTemplate, TokenConfig, TokenHash, TtlFrom,
     WarmConfig, WriteConfig,
 };
+#[cfg(feature = "redis")]
+pub use model::{RedisAddress, RedisCredentials, RedisPlace};
 pub use origin::Origin;
 pub use problem::{Problem, Problems};
 pub use reference::reference;

@@ -11,6 +11,8 @@ pub use declarations::{
     WriteConfig,
 };
 pub use redis::{BreakerConfig, JournalConfig, PushConfig, RedisConfig};
+#[cfg(feature = "redis")]
+pub use redis::{RedisAddress, RedisCredentials, RedisPlace};
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 

@@ -62,7 +62,7 @@ fn it_loads_without_what_is_not_built_yet() {
     assert_eq!(read.key.to_string(), "get_jobs:{from}:{size}:{filter?}");
     assert!(matches!(&read.question, Question::Http(http) if http.method == "GET"));
     assert_eq!(config.classes["jobs"].ttl.as_secs(), 1800);
-    assert_eq!(config.redis.unwrap().url.reveal(), "redis://cache.example");
+    assert_eq!(config.redis.unwrap().address.to_string(), "redis://cache.example:6379");
     assert!(
         matches!(&config.writes[0].invalidates[0], TargetTemplate::Tag(tag) if tag.to_string() == "jobs")
     );

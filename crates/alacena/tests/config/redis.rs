@@ -32,9 +32,12 @@ fn class(text: &str) -> Policy {
 #[test]
 fn an_address_is_all_that_it_takes() {
     let redis = redis("");
-    assert_eq!(redis.url.reveal(), "redis://cache.example");
-    assert_eq!((redis.username, redis.password, redis.db, redis.tls), (None, None, None, false));
-    assert_eq!((redis.connect_timeout, redis.timeout), (None, Duration::from_millis(50)));
+    assert_eq!(redis.address.to_string(), "redis://cache.example:6379");
+    assert_eq!((redis.address.credentials, redis.address.database), (None, 0));
+    assert_eq!(
+        (redis.connect_timeout, redis.timeout),
+        (Duration::from_millis(250), Duration::from_millis(50))
+    );
     assert_eq!((redis.in_flight_max, redis.lease), (4096, Duration::from_secs(3)));
     assert_eq!((redis.push, redis.replicas_min), (PushConfig::Auto, 0));
     assert_eq!((redis.commands_per_day, redis.keys.is_none(), redis.journal), (None, true, None));
@@ -45,19 +48,78 @@ fn an_address_is_all_that_it_takes() {
 
 #[test]
 fn every_field_says_what_it_says() {
-    let redis = redis(
+    let all = redis(
         "username = \"app\"\npassword = \"p\"\ndb = 2\ntls = true\nca = \"ca.pem\"\nconnect_timeout = \"2s\"\n\
          timeout = \"20ms\"\nin_flight_max = 64\nlease = \"5s\"\npush = \"publish\"\nreplicas_min = 1\n\
-         metered = \"10000/day\"\nbreaker = { failures = 7, window = \"1m\", reset_max = \"30s\" }\n",
+         breaker = { failures = 7, window = \"1m\", reset_max = \"30s\" }\n",
     );
-    assert_eq!((redis.username.as_deref(), redis.db, redis.tls), (Some("app"), Some(2), true));
-    assert_eq!(redis.password.unwrap().reveal(), "p");
-    assert_eq!(redis.ca.as_deref(), Some(Path::new("ca.pem")));
-    assert_eq!(redis.connect_timeout, Some(Duration::from_secs(2)));
-    assert_eq!((redis.timeout, redis.in_flight_max), (Duration::from_millis(20), 64));
-    assert_eq!((redis.lease, redis.push), (Duration::from_secs(5), PushConfig::Publish));
-    assert_eq!((redis.replicas_min, redis.commands_per_day), (1, Some(10_000)));
-    assert_eq!((redis.breaker.failures, redis.breaker.window), (7, Duration::from_secs(60)));
+    assert_eq!(all.address.to_string(), "rediss://cache.example:6379/2");
+    let credentials = all.address.credentials.unwrap();
+    assert_eq!((credentials.user.as_deref(), credentials.password.reveal()), (Some("app"), "p"));
+    assert_eq!(all.ca.as_deref(), Some(Path::new("ca.pem")));
+    assert_eq!(all.connect_timeout, Duration::from_secs(2));
+    assert_eq!((all.timeout, all.in_flight_max), (Duration::from_millis(20), 64));
+    assert_eq!((all.lease, all.push), (Duration::from_secs(5), PushConfig::Publish));
+    assert_eq!((all.replicas_min, all.breaker.failures), (1, 7));
+    assert_eq!(all.breaker.window, Duration::from_secs(60));
+    assert_eq!(redis("metered = \"10000/day\"\n").commands_per_day, Some(10_000));
+}
+
+#[test]
+fn an_address_says_it_all_or_has_it_beside_it() {
+    let address = |url: &str, fields: &str| {
+        let config = parse(&format!("[redis]\nurl = \"{url}\"\n{fields}"));
+        let address = config.expect("it is accepted").redis.expect("there is a section").address;
+        let credentials = address.credentials.clone();
+        let said = credentials.map(|said| (said.user.unwrap_or_default(), said.password.reveal().to_owned()));
+        (address.to_string(), said)
+    };
+    let logs_in = Some(("app".to_owned(), "p@".to_owned()));
+    let whole = address("rediss://app:p%40@cache.example:6380/2", "");
+    assert_eq!(whole, ("rediss://cache.example:6380/2".to_owned(), logs_in.clone()));
+    let beside = "username = \"app\"\npassword = \"p@\"\ndb = 2\ntls = true\n";
+    assert_eq!(address("redis://cache.example:6380", beside), whole);
+    assert_eq!(address("redis://:p%40@cache.example:6380/2", "username = \"app\"\ntls = true\n"), whole);
+    let socket = address("unix:///run/redis.sock", "username = \"app\"\npassword = \"p@\"\ndb = 2\n");
+    assert_eq!(socket, ("unix:///run/redis.sock?db=2".to_owned(), logs_in));
+}
+
+#[test]
+fn an_address_that_is_none_is_told_without_it() {
+    for (url, message) in [
+        ("cache.example", "it has no scheme"),
+        ("redis://u:canary@", "it names no host"),
+        ("redis://canary@a", "a user without a password"),
+        ("canary://a", "its scheme is none of"),
+        ("redis://a:canary", "the port is not a number"),
+    ] {
+        let (problem, remedy) = refused(&format!("url = \"{url}\"\n"));
+        assert!(problem.starts_with("redis.url: the address of Redis cannot be used: "), "{problem}");
+        assert!(problem.contains(message) && !problem.contains("canary"), "{problem}");
+        assert!(remedy.starts_with("Write redis://"), "{remedy}");
+    }
+    for (scheme, what) in [("redis+sentinel", "Sentinel"), ("redis+cluster", "Cluster"), ("https", "REST")] {
+        let (problem, remedy) = refused(&format!("url = \"{scheme}://canary.example\"\n"));
+        assert_eq!(problem, "redis.url: not built yet");
+        assert!(
+            remedy.contains(what) && remedy.contains("rediss://") && !remedy.contains("canary"),
+            "{remedy}"
+        );
+    }
+}
+
+#[test]
+fn what_is_said_twice_or_means_nothing_is_refused() {
+    for (url, field, message) in [
+        ("redis://u:p@a", "password = \"p\"", "redis.password: is given in `url`, too"),
+        ("redis://u:p@a", "username = \"u\"", "redis.username: is given in `url`, too"),
+        ("redis://a/1", "db = 2", "redis.db: is given in `url`, too"),
+        ("redis://a", "username = \"u\"", "redis.username: is given without a password"),
+        ("redis://a", "ca = \"ca.pem\"", "redis.ca: is given, and the connection is not encrypted"),
+        ("unix:///run/redis.sock", "tls = true", "redis.tls: means nothing over a socket"),
+    ] {
+        assert_eq!(refused(&format!("url = \"{url}\"\n{field}\n")).0, message);
+    }
 }
 
 #[test]
@@ -71,6 +133,7 @@ fn limits_and_words_hold() {
         ("push = \"tracing\"", "did you mean \"tracking\"?"),
         ("metered = \"10000\"", "is no number for a day"),
         ("metered = \"0/day\"", "is outside its limits"),
+        ("metered = \"10/day\"\npush = \"tracking\"", "costs commands all day long"),
         ("urll = \"x\"", "unknown key; did you mean `url`?"),
     ] {
         let (problem, _) = refused(&format!("{url}{field}\n"));
@@ -107,7 +170,9 @@ fn a_class_has_neutral_rules_of_the_second_tier() {
     assert_eq!((policy.read_mode, policy.era), (ReadMode::Strict, EraPolicy::Strict));
     assert_eq!(policy.without_l2, WithoutL2::Bypass);
     assert_eq!((policy.l1_ttl, policy.l2_ttl), (Some(Duration::from_secs(2)), Some(Duration::from_secs(60))));
-    assert!(policy.readable_key_names && policy.l2 && !policy.l2_compressed);
+    assert!(policy.readable_key_names && policy.l2);
+    assert_eq!(policy.l2_compressed, Some(false));
+    assert_eq!(class("[classes.kpis]\nl2_compression = \"lz4\"").l2_compressed, Some(true));
     assert_eq!(class("[classes.kpis]\nera = \"trust\"").era, EraPolicy::Trust);
 }
 
@@ -175,8 +240,13 @@ fn the_examples_of_the_guide_are_accepted() {
         .map(|after| after.split("```").next().unwrap_or_default().replace("\n  ", "\n"))
         .collect();
     assert_eq!(examples.len(), 8);
-    let names = [("REDIS_URL", "redis://cache.example"), ("ALACENA_KEY", &"A".repeat(43))];
+    let key = "A".repeat(43);
     for example in examples {
+        let mut names = vec![("ALACENA_KEY", key.as_str())];
+        // It would lie above an address that is written out.
+        if example.contains("${REDIS_URL}") {
+            names.push(("REDIS_URL", "redis://cache.example"));
+        }
         let config = parse_with(&example, &names).unwrap_or_else(|problems| panic!("{example}: {problems}"));
         assert!(config.redis.is_some() || !config.classes.is_empty());
     }

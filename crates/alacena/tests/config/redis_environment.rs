@@ -16,7 +16,7 @@ fn over(file: &str, pairs: &[(&str, &str)]) -> Option<RedisConfig> {
 }
 
 fn url(redis: Option<RedisConfig>) -> String {
-    redis.expect("there is a Redis").url.reveal().to_owned()
+    redis.expect("there is a Redis").address.to_string()
 }
 
 fn origins(file: &str, pairs: &[(&str, &str)]) -> Vec<String> {
@@ -34,16 +34,22 @@ fn redis_url_is_the_address() {
     assert_eq!(url(alone(&pairs)), "redis://env.example:6380/1");
     assert_eq!(origins("", &pairs), ["redis.url environment REDIS_URL"]);
     assert!(alone(&[("REDIS_URL", "")]).is_none(), "an empty value is none");
+    let wrong = told(parse_with("", &[("REDIS_URL", "canary")]));
+    assert!(wrong[0].starts_with("environment REDIS_URL: redis.url: the address of Redis"), "{wrong:?}");
+    assert!(!wrong[0].contains("canary"), "{wrong:?}");
 }
 
 #[test]
 fn another_address_does_not_get_the_password_of_the_file() {
     let redis = over(FILE, &[("REDIS_URL", "redis://env.example")]).unwrap();
-    assert_eq!((redis.password, redis.db), (None, None));
+    assert_eq!(
+        (redis.address.to_string().as_str(), redis.address.credentials),
+        ("redis://env.example:6379", None)
+    );
     assert_eq!(redis.timeout, Duration::from_millis(20), "how it is used stays");
     let redis = over(FILE, &[("REDIS_HOST", "env.example")]).unwrap();
-    assert_eq!((redis.password, redis.db), (None, None));
-    assert_eq!(url(over(FILE, &[])), "redis://file.example");
+    assert_eq!((redis.address.database, redis.address.credentials), (0, None));
+    assert_eq!(url(over(FILE, &[])), "redis://file.example:6379/3");
 }
 
 #[test]
@@ -56,9 +62,9 @@ fn parts_make_an_address() {
         ("REDISUSER", "app"),
     ];
     let redis = alone(&pairs).unwrap();
-    assert_eq!(redis.url.reveal(), "redis://cache.example:6390");
-    assert_eq!((redis.username.as_deref(), redis.db), (Some("app"), Some(2)));
-    assert_eq!(redis.password.unwrap().reveal(), "p@/:#%", "as it is");
+    assert_eq!(redis.address.to_string(), "redis://cache.example:6390/2");
+    let credentials = redis.address.credentials.unwrap();
+    assert_eq!((credentials.user.as_deref(), credentials.password.reveal()), (Some("app"), "p@/:#%"));
     assert_eq!(
         origins("", &pairs),
         [
@@ -88,8 +94,9 @@ fn parts_have_a_second_spelling() {
         ("REDISUSER", "default"),
     ];
     let redis = alone(&pairs).unwrap();
-    assert_eq!((redis.url.reveal(), redis.username.as_deref()), ("redis://r.internal:6381", Some("default")));
-    assert_eq!(redis.password.unwrap().reveal(), "p");
+    assert_eq!(redis.address.to_string(), "redis://r.internal:6381");
+    let credentials = redis.address.credentials.unwrap();
+    assert_eq!((credentials.user.as_deref(), credentials.password.reveal()), (Some("default"), "p"));
     let both = alone(&[("REDIS_HOST", "a"), ("REDISHOST", "b"), ("REDIS_PORT", "1"), ("REDISPORT", "2")]);
     assert_eq!(url(both), "redis://a:1");
 }
@@ -103,7 +110,10 @@ fn the_address_wins_over_its_parts() {
         ("REDIS_DB", "2"),
     ]);
     let redis = redis.unwrap();
-    assert_eq!((redis.url.reveal(), redis.password, redis.db), ("redis://url.example", None, None));
+    assert_eq!(
+        (redis.address.to_string().as_str(), redis.address.credentials),
+        ("redis://url.example:6379", None)
+    );
 }
 
 #[test]
@@ -139,9 +149,9 @@ fn names_say_how_it_is_reached() {
     let own = ("ALACENA__REDIS__URL", "redis://own.example");
     for redis in [over(FILE, &pairs), alone(&[&pairs[..], &[own]].concat())] {
         let redis = redis.unwrap();
-        assert!(redis.tls, "redis:// too");
+        assert!(redis.address.to_string().starts_with("rediss://"), "redis:// too");
         assert_eq!(redis.breaker.failures, 3);
-        assert_eq!(redis.connect_timeout, Some(Duration::from_millis(1500)));
+        assert_eq!(redis.connect_timeout, Duration::from_millis(1500));
     }
     assert_eq!(
         origins("", &[&pairs[..], &[("REDIS_URL", "redis://a")]].concat()),
@@ -153,7 +163,7 @@ fn names_say_how_it_is_reached() {
         ]
     );
     let not = over("[redis]\nurl = \"rediss://a\"\n", &[("REDIS_TLS_ENABLED", "false")]).unwrap();
-    assert!(!not.tls, "the address goes on saying it");
+    assert_eq!(not.address.to_string(), "rediss://a:6379", "the address goes on saying it");
     assert_eq!(over(FILE, &[("REDIS_MAX_RETRIES", "0")]).unwrap().breaker.failures, 1);
     let circuit = [("CACHE_CIRCUIT_FAILURE_THRESHOLD", "9"), ("CACHE_CIRCUIT_RESET_TIMEOUT", "30000")];
     let breaker = over(FILE, &circuit).unwrap().breaker;
@@ -176,14 +186,14 @@ fn own_names_and_flags_lie_above() {
     ];
     let redis = over("[sources.db]\nkind = \"sqlite\"\npath = \"a.db\"\n", &pairs);
     assert_eq!(redis.as_ref().unwrap().journal.as_ref().unwrap().source, "db");
-    assert_eq!(url(redis), "redis://own.example");
+    assert_eq!(url(redis), "redis://own.example:6379");
     let layers = Layers {
         environment: environment(&[("REDIS_TLS_ENABLED", "true")]),
         flags: vec![("redis.url".to_owned(), "redis://flag.example".to_owned())],
         ..Layers::default()
     };
     let redis = Config::parse("", "alacena.toml", &layers).unwrap().redis.unwrap();
-    assert_eq!((redis.url.reveal(), redis.tls), ("redis://flag.example", true));
+    assert_eq!(redis.address.to_string(), "rediss://flag.example:6379");
 }
 
 #[test]
@@ -194,7 +204,7 @@ fn redis_can_be_switched_off() {
     for name in ["REDIS_URL", "REDIS_HOST", "REDISHOST", "UPSTASH_REDIS_REST_URL", "KV_REST_API_URL"] {
         assert!(alone(&[off, (name, "redis://a")]).is_none(), "{name}");
     }
-    assert_eq!(url(over(FILE, &[("REDIS_ENABLED", "true")])), "redis://file.example");
+    assert_eq!(url(over(FILE, &[("REDIS_ENABLED", "true")])), "redis://file.example:6379/3");
     assert_eq!(
         told(parse_with("", &[("REDIS_ENABLED", "off?")])),
         ["environment REDIS_ENABLED: is neither true nor false"]
@@ -223,7 +233,7 @@ fn redis_over_http_is_refused_until_it_is_built() {
             assert!(!shown.contains("canary"), "{shown}");
         }
         let both = [(name, "https://a.example"), ("REDIS_URL", "rediss://a.example")];
-        assert_eq!(url(alone(&both)), "rediss://a.example", "hosts that set both say the same in both");
+        assert_eq!(url(alone(&both)), "rediss://a.example:6379", "hosts that set both say the same in both");
     }
 }
 

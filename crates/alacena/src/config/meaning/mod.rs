@@ -4,6 +4,8 @@
 mod server;
 mod embedded;
 mod redis;
+#[cfg(feature = "redis")]
+mod address;
 mod tiers;
 mod sources;
 mod parameters;

@@ -10,15 +10,23 @@ impl Meaning<'_> {
         let breaker = settings.table("breaker");
         let journal = settings.table_maybe("journal").and_then(|journal| self.journal(journal));
         let keys = self.seal_keys(settings);
-        let url = settings.secret_maybe("url")?.clone();
+        let pushes = settings.text_maybe("push").is_some_and(|push| ["tracking", "publish"].contains(&push));
+        if pushes && settings.integer_maybe("metered").is_some() {
+            let message = "costs commands all day long, and `metered` has none to spare";
+            self.refuse(settings, "push", message, "Remove it, or remove `metered`.");
+        }
+        #[cfg(feature = "redis")]
+        let address = self.redis_address(settings)?;
+        #[cfg(not(feature = "redis"))]
+        if !settings.is_wrong("url") {
+            let remedy = "Build Alacena with its feature `redis`, or remove the section.";
+            self.refuse(settings, "url", "this build has no Redis", remedy);
+        }
         Some(RedisConfig {
-            url,
-            username: settings.text_maybe("username").map(str::to_owned),
-            password: settings.secret_maybe("password").cloned(),
-            db: settings.integer_maybe("db").and_then(|db| db.try_into().ok()),
-            tls: settings.boolean_maybe("tls").unwrap_or(false),
+            #[cfg(feature = "redis")]
+            address,
             ca: settings.path_maybe("ca").cloned(),
-            connect_timeout: settings.duration_maybe("connect_timeout"),
+            connect_timeout: settings.duration("connect_timeout"),
             timeout: settings.duration("timeout"),
             in_flight_max: settings.integer("in_flight_max"),
             lease: settings.duration("lease"),

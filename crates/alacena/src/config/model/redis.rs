@@ -2,26 +2,24 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use alacena_core::{envelope::SealKeys, secret::Secret};
+#[cfg(feature = "redis")]
+pub use alacena_backends::redis::{
+    Address as RedisAddress, Credentials as RedisCredentials, Place as RedisPlace,
+};
+use alacena_core::envelope::SealKeys;
 
-/// `[redis]`: the Redis or Valkey that several nodes share.
+/// `[redis]`: the Redis or Valkey that several nodes share. Without the feature `redis` there is none.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RedisConfig {
-    /// Where it is, as it was written: `redis://`, `rediss://` or `unix://`. It has been read once and is right.
-    pub url: Secret,
-    /// The user of an ACL; none: as `url` says. Never beside one in `url`.
-    pub username: Option<String>,
-    /// The password; none: as `url` says. Never beside one in `url`.
-    pub password: Option<Secret>,
-    /// The number of the database; none: as `url` says. Never beside one in `url`.
-    pub db: Option<u32>,
-    /// Whether the connection is encrypted though `url` begins with `redis://`. Never with a socket.
-    pub tls: bool,
+    /// Where it is and how to log in.
+    #[cfg(feature = "redis")]
+    pub address: RedisAddress,
     /// A file of PEM certificates that are trusted besides the usual ones. Only over TLS.
     pub ca: Option<PathBuf>,
-    /// How long connecting may take; none: 250 ms, over TLS 1 s.
-    pub connect_timeout: Option<Duration>,
+    /// How long connecting may take. Looking the name up and a TLS handshake have a second each besides, or this where
+    /// it is longer.
+    pub connect_timeout: Duration,
     /// How long one operation may take.
     pub timeout: Duration,
     /// Operations that may be under way at once on one connection.

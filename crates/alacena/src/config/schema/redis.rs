@@ -30,8 +30,9 @@ pub(super) const REDIS: &[Field] = &[
     Field::new(
         "connect_timeout",
         duration("1ms", "1m"),
-        "How long connecting may take, looking the name up included. Without it: 250ms, over TLS 1s.",
-    ),
+        "How long connecting may take. Looking the name up and a TLS handshake have a second each besides, or this where it is longer.",
+    )
+    .default("250ms"),
     Field::new(
         "timeout",
         duration("1ms", "10s"),
