@@ -26,7 +26,7 @@ use super::{
     writer::{self, Order},
 };
 
-/// A [`Ledger`] in a folder on disk, with one owner at a time.
+/// A [`Ledger`] and a [`Journal`](alacena_core::journal::Journal) in a folder on disk, with one owner at a time.
 ///
 /// ```
 /// use alacena_backends::embedded::{EmbeddedLedger, Owner, read_owner};
@@ -52,7 +52,8 @@ use super::{
 /// ```
 pub struct EmbeddedLedger {
     identity: Identity,
-    next_intent: AtomicU64,
+    /// The next number of an intent, or of a record of the journal.
+    next: AtomicU64,
     owner: Owner,
     orders: Option<mpsc::Sender<Order>>,
     /// Taken once, when the ledger is dropped.
@@ -84,7 +85,7 @@ impl EmbeddedLedger {
         let (orders, thread) = writer::start(store)?;
         Ok(Arc::new(Self {
             identity,
-            next_intent: AtomicU64::new(identity.first),
+            next: AtomicU64::new(identity.first),
             owner,
             orders: Some(orders),
             thread: Mutex::new(Some(thread)),
@@ -113,11 +114,16 @@ impl EmbeddedLedger {
         let _ = self.order(Order::Close).await;
     }
 
-    async fn edit(&self, edit: Edit) -> Result<(), Error> {
+    /// A number that was never used.
+    pub(super) fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) async fn edit(&self, edit: Edit) -> Result<(), Error> {
         self.order(|answer| Order::Edit(edit, answer)).await?
     }
 
-    async fn ask<T: Send + 'static>(
+    pub(super) async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&mut Store) -> T + Send + 'static,
     ) -> Result<T, Error> {
@@ -144,7 +150,7 @@ impl Ledger for EmbeddedLedger {
     }
 
     fn open_intent(&self, intent: Intent) -> BoxFuture<'_, Result<IntentId, Error>> {
-        let id = self.next_intent.fetch_add(1, Ordering::Relaxed);
+        let id = self.number();
         Box::pin(async move { self.edit(Edit::Open(id, intent)).await.map(|()| id) })
     }
 

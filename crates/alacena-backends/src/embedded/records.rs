@@ -21,6 +21,8 @@ pub(super) enum Place {
     Intent(u64),
     /// The invalidation under this number.
     History(u64),
+    /// The record under this number of the journal of the shard with this digest.
+    Journal(u64, u64),
     /// The key of principals.
     Principals,
 }
@@ -30,6 +32,7 @@ impl Place {
         let (form, key) = match self {
             Place::Intent(id) => ("alacena store intent v1", format!("intents/{id}")),
             Place::History(id) => ("alacena store invalidation v1", format!("history/{id}")),
+            Place::Journal(shard, id) => ("alacena store journal v1", format!("journal/{shard}/{id}")),
             Place::Principals => ("alacena store secret v1", "secrets/principals".to_owned()),
         };
         Subject::new(form, key.as_bytes())

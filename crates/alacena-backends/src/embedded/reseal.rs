@@ -25,6 +25,7 @@ use redb::{
 
 use super::{
     file,
+    journal::JOURNAL,
     records::{Place, Records},
     store::{HISTORY, INTENTS, META, PRINCIPALS, SEALED, SECRETS},
 };
@@ -123,17 +124,23 @@ fn copy(from: &Database, to: &Database, written: &Written, records: &Records) ->
     }
     copy_table(&old, &new, INTENTS, |id, record| again(Place::Intent(id), record))?;
     copy_table(&old, &new, HISTORY, |id, record| again(Place::History(id), record))?;
+    copy_table(&old, &new, JOURNAL, |(shard, id), record| again(Place::Journal(shard, id), record))?;
     Ok(new.commit()?)
 }
 
-fn copy_table(
+fn copy_table<K>(
     old: &ReadTransaction,
     new: &WriteTransaction,
-    name: TableDefinition<'_, u64, &'static [u8]>,
-    again: impl Fn(u64, &[u8]) -> Vec<u8>,
-) -> Result<(), redb::Error> {
+    name: TableDefinition<'_, K, &'static [u8]>,
+    again: impl Fn(K, &[u8]) -> Vec<u8>,
+) -> Result<(), redb::Error>
+where
+    K: redb::Key + for<'k> redb::Value<SelfType<'k> = K> + Copy,
+{
     let mut table = new.open_table(name)?;
-    for entry in old.open_table(name)?.iter()? {
+    // A store of an earlier version may not have it yet.
+    let Some(old) = found(old.open_table(name))? else { return Ok(()) };
+    for entry in old.iter()? {
         let (id, record) = entry?;
         table.insert(id.value(), again(id.value(), record.value()).as_slice())?;
     }

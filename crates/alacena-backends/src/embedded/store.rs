@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use alacena_core::{
     envelope::Unreadable,
     error::Error,
+    journal::{Record, RecordId, ShardName},
     ledger::{Intent, IntentId, Invalidation, Target},
 };
 use redb::{
@@ -18,6 +19,7 @@ use redb::{
 
 use super::{
     file::{self, FILE},
+    journal,
     owner::{self, Owner},
     records::{FORMAT_MAX, Place, Records},
     reseal::{self, Resealed, resealed},
@@ -42,6 +44,8 @@ pub(super) enum Edit {
     Open(IntentId, Intent),
     Close(IntentId),
     Record(Invalidation),
+    Append(RecordId, Record),
+    Remove(ShardName, Vec<RecordId>),
 }
 
 /// The open file. Blocking: it belongs to the writer's thread.
@@ -113,6 +117,7 @@ impl Store {
             {
                 let mut intents = transaction.open_table(INTENTS)?;
                 let mut history = transaction.open_table(HISTORY)?;
+                let mut owed = journal::Owed::open(&transaction)?;
                 for edit in edits {
                     match edit {
                         Edit::Open(id, intent) => {
@@ -127,6 +132,8 @@ impl Store {
                             history.insert(next, record.as_slice())?;
                             next += 1;
                         }
+                        Edit::Append(id, record) => owed.append(*id, record, records)?,
+                        Edit::Remove(shard, ids) => owed.remove(shard, ids)?,
                     }
                 }
                 while history.len()? > HISTORY_MAX {
@@ -153,6 +160,11 @@ impl Store {
                 })
                 .collect()
         })
+    }
+
+    /// What is owed to this shard, oldest first.
+    pub(super) fn remaining(&mut self, shard: &ShardName) -> Result<Vec<(RecordId, Record)>, Error> {
+        self.with(|database, records| journal::remaining(database, records, shard))
     }
 
     /// The newest `limit` invalidations, newest first.
@@ -248,6 +260,7 @@ fn begin(database: &Database, records: &Records) -> Result<Identity, Refusal> {
         let secret = secret(&transaction, records)?;
         transaction.open_table(INTENTS)?;
         transaction.open_table(HISTORY)?;
+        journal::Owed::open(&transaction)?;
         // Counted, so that no two starts are alike; random too, should the file be put back from a copy.
         let era = (starts << 32) | u64::from(u32::from_le_bytes(records.random()));
         Identity { era, secret, first: starts << 32 }
