@@ -3,6 +3,7 @@
 //!
 //! A dev-dependency only; nothing here ships.
 
+mod chance;
 mod runtime;
 mod source;
 
@@ -10,5 +11,6 @@ pub mod chaos;
 pub mod servers;
 pub mod tier;
 
+pub use chance::Chance;
 pub use runtime::{FakeRuntime, settle};
 pub use source::{PendingCall, ScriptedSource};

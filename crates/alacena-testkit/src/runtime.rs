@@ -13,6 +13,8 @@ use alacena_core::runtime::{BoxFuture, Moment, Runtime};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use crate::chance::{STRIDE, mixed};
+
 /// A runtime for tests: time moves only by [`advance`](FakeRuntime::advance), chance is a seeded sequence, tasks run on
 /// Tokio.
 ///
@@ -101,9 +103,10 @@ impl FakeRuntime {
                     }
                 }
             };
-            // Whoever has dropped its sleep does not mind.
-            let _ = wake.send(());
-            settle().await;
+            // Of whoever has dropped its sleep nothing follows.
+            if wake.send(()).is_ok() {
+                settle().await;
+            }
         }
         settle().await;
     }
@@ -149,11 +152,7 @@ impl Runtime for FakeRuntime {
         tokio::spawn(task);
     }
 
-    /// SplitMix64 (Steele, Lea and Flood, 2014): any seed gives a sequence without a visible pattern.
     fn random(&self) -> u64 {
-        let mut z = self.0.random.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        mixed(self.0.random.fetch_add(STRIDE, Ordering::Relaxed))
     }
 }

@@ -114,5 +114,7 @@ async fn carry(
         // An error: the node is gone, and nothing holds anything any more.
         let _ = weather.wait_for(|weather| !weather.holds(wire, way)).await;
         arrival();
+        // Whoever was waiting for this may act on it before the next arrives.
+        tokio::task::yield_now().await;
     }
 }

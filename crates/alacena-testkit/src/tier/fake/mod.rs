@@ -8,9 +8,11 @@ mod line;
 mod node;
 mod round;
 mod shard;
+mod stage;
 
 pub use faults::{Faults, Flow, Links, Replication};
 pub use shard::FakeShard;
+pub use stage::FakeStage;
 
 use std::{sync::Arc, time::Duration};
 
