@@ -10,8 +10,9 @@ use tokio::sync::{Notify, watch};
 
 use super::{
     Journal, Record, Removal, ShardName,
+    life::Life,
     protocol::{Backlog, Deferral, Deferred, Limits, Ticket},
-    rounds::{self, Phase},
+    rounds,
 };
 use crate::{
     ledger::Target,
@@ -77,7 +78,7 @@ pub(super) struct Inner {
     pub(super) back: Notify,
     /// The gate has opened.
     opened: Notify,
-    pub(super) phase: watch::Sender<Phase>,
+    pub(super) life: Life,
 }
 
 struct State {
@@ -111,7 +112,7 @@ impl Drain {
             more: Notify::new(),
             back: Notify::new(),
             opened: Notify::new(),
-            phase: watch::Sender::new(Phase::New),
+            life: Life::new(),
         }))
     }
 

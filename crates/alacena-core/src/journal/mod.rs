@@ -29,6 +29,11 @@
 //! A journal that is full gives up telling its records apart: they become one that removes the marker of the whole
 //! namespace. Too much is invalidated then; nothing is forgotten.
 //!
+//! # Rows that applications write
+//! An application that changes its own database can say in the same transaction what that invalidates: as a row of a
+//! table, an [`Outbox`], from which a [`Poller`] takes it. Nobody has to live after the commit for it to be applied.
+//!
+//! # What it is not
 //! What an applied removal is worth after the shard has lost it again, in a failover, is the business of the
 //! [`Era`](crate::tier::Era); what other nodes may serve while only this one is cut off, nobody's: they cannot know, and
 //! that is why the caller is told, and [`DrainFigures::oldest_at`] is counted.
@@ -38,8 +43,12 @@ mod protocol;
 mod store;
 mod drain;
 mod rounds;
+mod outbox;
+mod pause;
+mod life;
 
 pub use drain::{Drain, DrainFigures, DrainSettings};
+pub use outbox::{Invalidator, Outbox, OutboxFigures, OutboxRow, Poller};
 pub use protocol::{Backlog, Batch, Deferral, Deferred, Limits, Ticket};
 pub use record::{Record, RecordId, Removal, ShardName};
 pub use store::{Journal, VolatileJournal};

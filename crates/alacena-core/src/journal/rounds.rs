@@ -1,25 +1,11 @@
 //! The rounds of a drain: read what was left, send a batch, take out of the journal what has been applied.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures_util::future::{join, select};
 
-use super::{drain::Inner, protocol::Batch};
-use crate::{error::Error, runtime::unit_interval, sync::atomic::Ordering, tier::Failure};
-
-/// The first pause after a failure.
-const PAUSE_FIRST: Duration = Duration::from_millis(50);
-/// The longest pause after failures.
-const PAUSE_MAX: Duration = Duration::from_secs(5);
-
-/// What has become of the rounds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    New,
-    Running,
-    Closing,
-    Ended,
-}
+use super::{drain::Inner, pause::pause, protocol::Batch};
+use crate::{error::Error, sync::atomic::Ordering, tier::Failure};
 
 /// How one round ended.
 enum Round {
@@ -32,29 +18,16 @@ enum Round {
 }
 
 pub(super) fn start(inner: &Arc<Inner>) {
-    let begins = inner.phase.send_if_modified(|phase| {
-        let begins = *phase == Phase::New;
-        if begins {
-            *phase = Phase::Running;
-        }
-        begins
-    });
-    if begins {
+    if inner.life.begin() {
         let rounds = Rounds(Arc::clone(inner));
         inner.runtime.spawn(Box::pin(async move { rounds.run().await }));
     }
 }
 
 pub(super) async fn close(inner: &Inner) {
-    inner.phase.send_modify(|phase| {
-        *phase = match phase {
-            Phase::New | Phase::Ended => Phase::Ended,
-            Phase::Running | Phase::Closing => Phase::Closing,
-        }
-    });
+    inner.life.close();
     inner.back.notify_one();
-    // An error means that the sender is gone, which `inner` holds.
-    let _ = inner.phase.subscribe().wait_for(|phase| *phase == Phase::Ended).await;
+    inner.life.ended().await;
 }
 
 /// The rounds under way; dropping them ends them.
@@ -62,7 +35,7 @@ struct Rounds(Arc<Inner>);
 
 impl Drop for Rounds {
     fn drop(&mut self) {
-        self.0.phase.send_replace(Phase::Ended);
+        self.0.life.end();
     }
 }
 
@@ -70,7 +43,7 @@ impl Rounds {
     async fn run(&self) {
         let inner = &*self.0;
         let (mut is_found, mut failures) = (false, 0_u32);
-        while *inner.phase.borrow() == Phase::Running {
+        while inner.life.is_running() {
             match inner.round(&mut is_found).await {
                 Round::Progress => failures = 0,
                 Round::Idle => {
@@ -172,23 +145,5 @@ impl Drop for Sending<'_> {
             self.inner.failures.fetch_add(1, Ordering::Relaxed);
             self.inner.step(|backlog| backlog.failed());
         }
-    }
-}
-
-/// The pause after so many failures in a row, and one more.
-fn pause(failures: u32, random: u64) -> Duration {
-    let doubled = PAUSE_FIRST.saturating_mul(1 << failures.min(16)).min(PAUSE_MAX);
-    doubled.mul_f64(0.5 + 0.5 * unit_interval(random))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_five_seconds_and_are_spread() {
-        let pauses: Vec<_> = (0..9).map(|failures| pause(failures, u64::MAX).as_millis()).collect();
-        assert_eq!(pauses, [50, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
-        assert_eq!(pause(u32::MAX, 0).as_millis(), 2_500);
     }
 }
