@@ -4,6 +4,7 @@
 //! A dev-dependency only; nothing here ships.
 
 mod chance;
+mod journal;
 mod runtime;
 mod source;
 
@@ -12,5 +13,6 @@ pub mod servers;
 pub mod tier;
 
 pub use chance::Chance;
+pub use journal::exercise_journal;
 pub use runtime::{FakeRuntime, settle};
 pub use source::{PendingCall, ScriptedSource};
