@@ -57,8 +57,8 @@ impl Explanation<'_> {
             let given = table.get(field.name).map(|entry| &entry.node);
             match &field.kind {
                 Kind::Later | Kind::Elsewhere { .. } => {}
-                // What is not warmed has no defaults either, nor has a section that is not there.
-                Kind::Table(_) if field.name == "warm" && given.is_none() => {}
+                // What is not warmed has no defaults either, nor has a Redis that is not there.
+                Kind::Table(_) if ["warm", "redis"].contains(&field.name) && given.is_none() => {}
                 Kind::Table(inner) if given.is_none() && inner.iter().any(|field| field.required) => {}
                 Kind::Table(fields) => self.section(fields, &table_of(given), &inner),
                 Kind::Named { fields, .. } => self.named(fields, &table_of(given), &inner),

@@ -43,7 +43,10 @@ fn an_address_is_all_that_it_takes() {
     assert_eq!((redis.commands_per_day, redis.keys.is_none(), redis.journal), (None, true, None));
     assert_eq!((redis.breaker.failures, redis.breaker.reset_max), (5, Duration::from_secs(60)));
     assert!(parse("").unwrap().redis.is_none(), "without a section there is none");
-    assert!(refused("timeout = \"1s\"\n").0.ends_with("redis.url: missing"));
+    assert_eq!(refused("timeout = \"1s\"\n").0, "redis.url: missing");
+    assert_eq!(only("redis = 1\n").0, "alacena.toml:1:9: redis: is an integer, and must be a table");
+    let elsewhere = parse_with("[redis]\ntimeout = \"1s\"\n", &[("REDIS_URL", "redis://a")]);
+    assert_eq!(elsewhere.unwrap().redis.unwrap().timeout, Duration::from_secs(1));
 }
 
 #[test]

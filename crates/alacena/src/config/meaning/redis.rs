@@ -6,7 +6,11 @@ use crate::config::model::{BreakerConfig, JournalConfig, PushConfig, RedisConfig
 impl Meaning<'_> {
     /// What `[redis]` says; none: there is no such section, or it does not say where Redis is.
     pub(super) fn redis(&mut self) -> Option<RedisConfig> {
-        let settings = self.root.table_maybe("redis")?;
+        if !self.has_redis() {
+            return None;
+        }
+        let settings = self.root.table("redis");
+        self.needs(settings, "url", "Add where it is: url = \"${REDIS_URL}\".");
         let breaker = settings.table("breaker");
         let journal = settings.table_maybe("journal").and_then(|journal| self.journal(journal));
         let keys = self.seal_keys(settings);

@@ -54,7 +54,7 @@ impl Meaning<'_> {
         })
     }
 
-    fn needs(&mut self, settings: &Settings, field: &'static str, remedy: &str) {
+    pub(super) fn needs(&mut self, settings: &Settings, field: &'static str, remedy: &str) {
         if !Self::is_given(settings, field) {
             self.refuse(settings, field, "missing", remedy);
         }

@@ -30,15 +30,20 @@ impl Meaning<'_> {
         }
     }
 
+    /// Whether there is a `[redis]` section that can be looked at.
+    pub(super) fn has_redis(&self) -> bool {
+        Self::is_given(self.root, "redis") && !self.root.is_wrong("redis")
+    }
+
     /// Whether names of keys hold the keys of a class that says `own` of it.
     pub(super) fn has_readable_key_names(&self, own: Option<&str>) -> bool {
-        let of_all = || self.root.table_maybe("redis")?.text_maybe("key_names");
+        let of_all = || self.root.table("redis").text_maybe("key_names");
         own.or_else(of_all) == Some("readable")
     }
 
     /// Whether entries of a class are kept in the second tier that there is.
     fn uses_l2(&mut self, settings: &Settings) -> bool {
-        let has_redis = self.root.table_maybe("redis").is_some() || self.root.is_wrong("redis");
+        let has_redis = self.has_redis() || self.root.is_wrong("redis");
         // Where Redis is switched off, what is said of it stays as it is for where it is not.
         let is_switched_off = self.switches.redis == Some(false);
         match settings.text_maybe("l2") {

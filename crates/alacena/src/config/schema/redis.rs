@@ -9,9 +9,8 @@ pub(super) const REDIS: &[Field] = &[
     Field::new(
         "url",
         Kind::Secret { min: 1 },
-        "Where it is: `redis://host:6379`, `rediss://` over TLS, or `unix:///run/redis.sock`; with user, password and database where they are not given below: `redis://user:password@host:6379/2`. As `${REDIS_URL}` or a `file:`; it is never shown.",
-    )
-    .required(),
+        "Required. Where it is: `redis://host:6379`, `rediss://` over TLS, or `unix:///run/redis.sock`; with user, password and database where they are not given below: `redis://user:password@host:6379/2`. As `${REDIS_URL}` or a `file:`; it is never shown.",
+    ),
     Field::new("username", Kind::Text(Format::Line), "The user of an ACL. Without it: as `url` says, else the default one."),
     Field::new("password", Kind::Secret { min: 1 }, "The password. Without it: as `url` says, else none."),
     Field::new("db", integer(0, 65_535), "The number of the database. Without it: as `url` says, else 0.")

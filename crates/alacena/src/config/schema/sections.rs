@@ -130,7 +130,7 @@ const SERVER: &[Field] = &[
     Field::new(
         "secret",
         Kind::Secret { min: 16 },
-        "What the partitions of callers with credentials of their own are keyed with, at least 16 bytes. Without it, one that the embedded store keeps.",
+        "What the partitions of callers with credentials of their own, and the names of keys in Redis, are keyed with, at least 16 bytes; the same on every node. Without it, one that is kept in Redis, or without a Redis in the embedded store.",
     ),
     Field::new(
         "log",
