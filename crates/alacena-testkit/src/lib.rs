@@ -10,6 +10,7 @@ mod source;
 
 pub mod chaos;
 pub mod servers;
+pub mod simulation;
 pub mod tier;
 
 pub use chance::Chance;

@@ -3,9 +3,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use alacena_core::tier::{Era, Failure, MarkerId, Nonce, Push, Shard, Watcher};
+use alacena_core::{
+    runtime::Runtime,
+    tier::{Era, Failure, MarkerId, Nonce, Push, Shard, Watcher},
+};
 use alacena_testkit::{
     FakeRuntime, settle,
+    simulation::SimRuntime,
     tier::{FakeShard, FakeStage, FakeTier, Faults, Flow, Links, Replication, differential, suite},
 };
 use parking_lot::Mutex;
@@ -13,6 +17,23 @@ use parking_lot::Mutex;
 #[tokio::test]
 async fn the_fake_keeps_every_promise() {
     suite::check_all(&FakeStage::new(1)).await;
+}
+
+#[test]
+fn it_keeps_them_over_a_network_that_takes_its_time() {
+    for seed in 0..10 {
+        let runtime = SimRuntime::new(seed);
+        let micros = |most: u64| Duration::from_micros(runtime.random() % most);
+        let faults = Faults {
+            latency: micros(500),
+            jitter: micros(1_000),
+            link_latency: micros(3_000),
+            ..Faults::default()
+        };
+        let stage = FakeStage::simulated(&runtime, micros(2_000), faults);
+        let done = runtime.run_until(async move { suite::check_all(&stage).await });
+        done.unwrap_or_else(|stuck| panic!("seed {seed}: {stuck}"));
+    }
 }
 
 #[tokio::test]

@@ -2,46 +2,63 @@
 
 use std::{sync::Arc, time::Duration};
 
-use alacena_core::{runtime::BoxFuture, tier::Shard};
+use alacena_core::{
+    runtime::{BoxFuture, Runtime},
+    tier::Shard,
+};
 
-use super::FakeTier;
+use super::{FakeTier, Faults};
 use crate::{
     FakeRuntime,
+    simulation::SimRuntime,
     tier::{
         Name,
         suite::{Happening, Stage},
     },
 };
 
-/// A [`FakeTier`] on a [`FakeRuntime`] as a stage for [the suite](crate::tier::suite).
+/// A [`FakeTier`] as a stage for [the suite](crate::tier::suite).
 pub struct FakeStage {
-    runtime: FakeRuntime,
+    clock: Clock,
     tier: FakeTier,
+    faults: Faults,
+}
+
+/// Who lets time pass.
+enum Clock {
+    Held(FakeRuntime),
+    Simulated(SimRuntime),
 }
 
 impl FakeStage {
-    /// An empty server without a replica; chance follows from `seed`.
+    /// An empty server without a replica, on a runtime of its own; chance follows from `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let runtime = FakeRuntime::new(seed);
         let tier = FakeTier::new(Arc::new(runtime.clone()));
-        Self { runtime, tier }
+        Self { clock: Clock::Held(runtime), tier, faults: Faults::default() }
     }
 
-    /// The server.
+    /// The same within a simulation: the rounds of the server take so long, and between every node and it there is this.
     #[must_use]
-    pub fn tier(&self) -> &FakeTier {
-        &self.tier
+    pub fn simulated(runtime: &SimRuntime, round: Duration, faults: Faults) -> Self {
+        let tier = FakeTier::new(Arc::new(runtime.clone())).with_round(round);
+        Self { clock: Clock::Simulated(runtime.clone()), tier, faults }
     }
 }
 
 impl Stage for FakeStage {
     fn shard(&self) -> Arc<dyn Shard> {
-        Arc::new(self.tier.shard())
+        let shard = self.tier.shard();
+        shard.set_faults(self.faults);
+        Arc::new(shard)
     }
 
     fn pass(&self, time: Duration) -> BoxFuture<'_, ()> {
-        Box::pin(self.runtime.advance(time))
+        match &self.clock {
+            Clock::Held(runtime) => Box::pin(runtime.advance(time)),
+            Clock::Simulated(runtime) => runtime.sleep(time),
+        }
     }
 
     fn happen(&self, happening: Happening) -> BoxFuture<'_, bool> {
