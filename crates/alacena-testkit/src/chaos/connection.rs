@@ -16,10 +16,21 @@ use tokio::{
 };
 
 use super::{
+    law::Law,
     proxy::{Close, Counts, Shared},
-    pump::{Common, Ending, Pump},
+    pump::{Ending, Pump},
     rule::Direction,
 };
+
+/// What both directions of a connection know of it.
+pub(super) struct Common {
+    pub(super) number: u64,
+    /// What the client has sent so far, its beginning. Guards no more than that; held while rules are asked.
+    pub(super) sent: Mutex<Vec<u8>>,
+    pub(super) counts: watch::Sender<Counts>,
+    /// One end takes nothing more, so the end of what it sends is not an orderly one.
+    pub(super) is_broken: AtomicBool,
+}
 
 /// Counts an open connection for as long as it lives.
 struct Open<'a>(&'a watch::Sender<Counts>);
@@ -59,7 +70,8 @@ pub(super) async fn forward(mut client: TcpStream, number: u64, shared: Arc<Shar
     let how = {
         let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
         let pump = |halves, direction| {
-            Pump::new(halves, &common, direction, shared.rules.subscribe(), shared.seed).run()
+            let law = Law::new(&common, direction, shared.rules.subscribe(), shared.seed);
+            Pump::new(halves, &common, direction, law).run()
         };
         let up = pin!(pump((from_client, to_server), Direction::ToServer));
         let down = pin!(pump((from_server, to_client), Direction::ToClient));

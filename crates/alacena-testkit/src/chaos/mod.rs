@@ -19,12 +19,13 @@
 //! dropped. Chance comes from the seed: the same draws for each connection in the order in which they were accepted.
 //! What it holds back is bounded: at most 1 MiB for each direction of a connection, then it stops reading.
 
-mod connection;
-mod line;
-mod proxy;
-mod pump;
-mod replies;
 mod rule;
+mod proxy;
+mod connection;
+mod pump;
+mod law;
+mod line;
+mod replies;
 mod scanner;
 
 pub use proxy::{ChaosProxy, Close, Counts, Door};

@@ -3,8 +3,8 @@
 use std::{fs, path::Path};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    IsCa, KeyPair, date_time_ymd,
 };
 
 /// A certificate for `localhost`, 127.0.0.1 and ::1, and the authority that signed it, all as PEM.
@@ -36,11 +36,13 @@ impl Certificates {
             let mut params =
                 CertificateParams::new(Vec::new()).expect("no names, none of which can be wrong");
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.distinguished_name = named("Alacena's test authority");
             CertifiedIssuer::self_signed(params, new_key()).expect("the key is of a kind that can sign")
         };
         let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
         let mut params = CertificateParams::new(names).expect("these are names and addresses");
         (params.not_before, params.not_after) = (date_time_ymd(2000, 1, 1), date_time_ymd(year, 1, 1));
+        params.distinguished_name = named("localhost");
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let key = new_key();
@@ -60,6 +62,13 @@ impl Certificates {
         }
         lines
     }
+}
+
+/// OpenSSL takes a certificate that is named as its authority for one that has signed itself.
+fn named(name: &str) -> DistinguishedName {
+    let mut named = DistinguishedName::new();
+    named.push(DnType::CommonName, name);
+    named
 }
 
 fn new_key() -> KeyPair {

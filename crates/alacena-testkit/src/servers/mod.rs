@@ -20,12 +20,12 @@
 //! **Calls block** the thread, for microseconds (a command) or some milliseconds (a start), on purpose: they work in a
 //! test of any runtime, in a benchmark and in `Drop`. No server of ours is so far away that it would matter.
 
-mod admin;
-mod builder;
-mod certificates;
 mod flavour;
-mod process;
+mod builder;
 mod redis;
+mod admin;
+mod certificates;
+mod process;
 
 pub use admin::Reply;
 pub use builder::Builder;

@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     os::unix::net::UnixStream,
     panic::{AssertUnwindSafe, catch_unwind},
 };
@@ -36,7 +36,9 @@ fn it_is_reached_over_both_loopbacks_and_the_socket() {
     for flavour in Flavour::ALL {
         let Some(redis) = RedisServer::builder().flavour(flavour).start() else { continue };
         assert_eq!(say(TcpStream::connect(redis.address()).unwrap(), "PING"), "+PONG");
-        assert_eq!(say(TcpStream::connect(redis.address_v6()).unwrap(), "PING"), "+PONG");
+        if TcpListener::bind(("::1", 0)).is_ok() {
+            assert_eq!(say(TcpStream::connect(redis.address_v6()).unwrap(), "PING"), "+PONG");
+        }
         assert_eq!(say(UnixStream::connect(redis.socket()).unwrap(), "PING"), "+PONG");
     }
 }
