@@ -98,11 +98,6 @@ impl Keys {
         (!credentials.is_empty()).then(|| Principal::of(&self.secret, pairs()))
     }
 
-    /// What the partitions of callers are keyed with.
-    pub(crate) fn secret(&self) -> &[u8; 32] {
-        &self.secret
-    }
-
     pub(crate) fn space(&self) -> &KeySpace {
         &self.space
     }

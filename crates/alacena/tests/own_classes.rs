@@ -70,6 +70,13 @@ async fn a_class_that_is_said_to_be_two_things_is_refused() {
     assert_eq!(refused("stock", stricter), "the source `db` is guarded already, with other limits");
     assert_eq!(refused("stock", guarded("")), "the name of a source has 1 to 128 bytes");
     assert_eq!(alacena.figures().classes.len(), 2, "what was refused is not there");
+    let shared = alacena.shared_class::<u64>("kpis", Policy::default()).unwrap_err();
+    assert!(shared.detail().contains("shared in one place and not in the other"), "{shared}");
+    let of_form = |form: &str| alacena.shared_class::<u64>("prices", ClassSettings::default().form(form));
+    let _prices = of_form("in cents").unwrap();
+    assert!(of_form("in euros").unwrap_err().detail().contains("with other settings (form)"));
+    let is_shared = |key: &str| alacena.explain(key).unwrap()[0].shared;
+    assert!(is_shared("prices:7") && !is_shared("kpis:7"));
     let _stock: Class<u64> = alacena.class("stock", guarded("db")).unwrap();
 }
 
