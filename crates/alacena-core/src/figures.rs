@@ -43,10 +43,18 @@ impl Counter {
 /// The reasons for a miss, in the order of the counters.
 pub const MISS_REASONS: [&str; 6] = ["cold", "expired", "evicted", "invalidated", "error", "bypass"];
 /// The reasons for a stale answer, in the order of the counters.
-pub const STALE_REASONS: [&str; 3] = ["revalidating", "soft-timeout", "source-error"];
+pub const STALE_REASONS: [&str; 4] = ["revalidating", "soft-timeout", "source-error", "unproved"];
 /// The reasons for not keeping a value, in the order of the counters.
-pub const NOT_STORED_REASONS: [&str; 6] =
-    ["superseded", "too-large", "uncacheable", "bypass", "no-ttl", "parent-not-fresh"];
+pub const NOT_STORED_REASONS: [&str; 8] = [
+    "superseded",
+    "too-large",
+    "uncacheable",
+    "bypass",
+    "no-ttl",
+    "parent-not-fresh",
+    "without-l2",
+    "no-marker",
+];
 
 /// What is counted of a read by itself; misses, stale answers and values that were not kept are counted by reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,7 +236,12 @@ mod tests {
             MissReason::Bypass,
         ];
         misses.iter().for_each(|reason| counters.miss(reason));
-        for reason in [StaleReason::Revalidating, StaleReason::SoftTimeout, StaleReason::SourceError] {
+        for reason in [
+            StaleReason::Revalidating,
+            StaleReason::SoftTimeout,
+            StaleReason::SourceError,
+            StaleReason::Unproved,
+        ] {
             counters.stale(reason);
         }
         for reason in [
@@ -238,12 +251,14 @@ mod tests {
             NotStored::Bypass,
             NotStored::NoTtl,
             NotStored::ParentNotFresh,
+            NotStored::WithoutL2,
+            NotStored::NoMarker,
         ] {
             counters.not_stored(reason);
         }
         assert_eq!(counters.misses(), [1; 6]);
-        assert_eq!(counters.stale_answers(), [1; 3]);
-        assert_eq!(counters.values_not_stored(), [1; 6]);
+        assert_eq!(counters.stale_answers(), [1; 4]);
+        assert_eq!(counters.values_not_stored(), [1; 8]);
         assert!((0..MISSES).all(|at| counters.sum(at) == 0));
     }
 

@@ -25,7 +25,7 @@ impl Engine {
     fn find(&self, rules: &Rules, key: &[u8], now: Moment) -> Option<Entry> {
         let entry = self.0.memory.get(key)?;
         let is_plain = entry.is_plainly_fresh(now) && rules.policy.sliding_max.is_none();
-        if !is_plain || !self.0.markers.stand_by(entry.token()) {
+        if !is_plain || !self.0.markers.stand_by_at(entry.token(), now) {
             return None;
         }
         entry.count_hit(now);

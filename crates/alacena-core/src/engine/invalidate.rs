@@ -45,6 +45,26 @@ impl Engine {
         removed.is_some()
     }
 
+    /// Invalidates all of this on this node, at once.
+    pub(super) fn invalidate_here(&self, changes: &[Change<'_>]) {
+        for change in changes {
+            match change {
+                Change::Dep(dep) => self.invalidate(dep),
+                Change::Key(key) => self.invalidate_key(key),
+            };
+        }
+    }
+
+    /// Ends on this node what depends on any of this, without a word: it has been invalidated already.
+    pub(super) fn end_here(&self, changes: &[Change<'_>]) {
+        for change in changes {
+            match change {
+                Change::Dep(dep) => drop(self.0.markers.invalidate(dep)),
+                Change::Key(key) => drop(self.0.flights.revoke(key, || self.0.memory.remove(key))),
+            }
+        }
+    }
+
     /// Invalidates everything and frees the memory that it took. Whether there was anything.
     pub fn clear(&self) -> bool {
         let any = self.invalidate(&Dep::everything());

@@ -7,7 +7,10 @@ use futures_util::{
     future::{Either, select},
 };
 
-use super::{Engine, Mode, Question, Rules};
+use super::{
+    Engine, Mode, Question, Rules,
+    second::{Consulted, Proved, Ticket},
+};
 use crate::{
     error::{Error, Retry, catalogue},
     figures::Count,
@@ -16,8 +19,8 @@ use crate::{
     guard::{Permit, Urgency},
     marker::Token,
     memory::Draft,
-    outcome::NotStored,
-    runtime::BoxFuture,
+    outcome::{NotStored, Origin},
+    runtime::{BoxFuture, Moment},
     source::Terms,
     value::Value,
 };
@@ -67,6 +70,24 @@ pub(super) enum Load {
     After(BoxFuture<'static, Result<Learned<Ask>, Error>>),
 }
 
+/// What has been done for a load before it is launched.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Before {
+    /// The second tier has been asked, or there is none.
+    Consulted(Ticket),
+    /// Nothing. What is to be replaced, if anything, was loaded at this moment: only what is newer is an answer.
+    Nothing(Option<Moment>),
+}
+
+/// How the leader of a flight came to a value.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Led {
+    /// The second tier had it.
+    Found,
+    /// By loading it. Why it was not kept, if it was not.
+    Loaded(Option<NotStored>),
+}
+
 /// Asks the source. Told whether caches on the way must be asked to look again.
 pub(super) type Ask = Box<dyn FnOnce(bool) -> BoxFuture<'static, Result<Loaded, Error>> + Send>;
 
@@ -101,7 +122,14 @@ where
 
 impl Engine {
     /// Loads in a task of its own, as the leader of a flight.
-    pub(super) fn launch(&self, question: Question, landing: Landing, load: Load, urgency: Urgency) {
+    pub(super) fn launch(
+        &self,
+        question: Question,
+        landing: Landing,
+        load: Load,
+        urgency: Urgency,
+        before: Before,
+    ) {
         let work = match self.0.running.enter() {
             Ok(work) => work,
             Err(closed) => return landing.fail(&closed, false),
@@ -109,14 +137,67 @@ impl Engine {
         let no_cache = self.must_look_again(&question);
         let engine = self.clone();
         self.0.runtime.spawn(Box::pin(async move {
-            match engine.run(&question.rules, urgency, load, no_cache).await {
-                Ok((loaded, took)) => {
-                    engine.land(&question, landing, loaded, took);
-                }
-                Err(failure) => failure.land(landing, urgency),
-            }
+            let run = || engine.run(&question.rules, urgency, load, no_cache);
+            // Those who wait hear how it ended.
+            let _ = engine.lead(&question, landing, urgency, before, run).await;
             drop(work);
         }));
+    }
+
+    /// Loads as the leader of a flight, on whatever its answer depends on.
+    pub(super) async fn lead<F>(
+        &self,
+        question: &Question,
+        mut landing: Landing,
+        urgency: Urgency,
+        before: Before,
+        load: impl FnOnce() -> F,
+    ) -> Result<Led, Error>
+    where
+        F: Future<Output = Result<(Loaded, Duration), Failure>>,
+    {
+        // The second tier may have come back since the flight began.
+        if self.0.second.get().is_some() && !landing.token().is_shared() && !self.is_away(question) {
+            landing.stand_on(self.capture(question));
+        }
+        if !landing.token().is_shared() {
+            let why = self.withheld_locally(question, &landing);
+            let loaded = load().await;
+            return self.end_load(question, landing, urgency, loaded, why);
+        }
+        let ticket = match before {
+            Before::Consulted(ticket) => ticket,
+            Before::Nothing(held) => match self.consult(question, landing.token(), None).await {
+                Consulted::Found(found) if held.is_none_or(|held| found.is_newer_than(held)) => {
+                    self.land_found(landing, found.entry, found.origin, found.is_kept);
+                    return Ok(Led::Found);
+                }
+                Consulted::Found(Proved { ticket, .. }) | Consulted::Missing(_, ticket) => ticket,
+                Consulted::Suspect(_) | Consulted::Away => Ticket::default(),
+            },
+        };
+        self.fill(question, landing, urgency, ticket, load).await
+    }
+
+    /// Ends a flight with what was loaded; `withheld` is why that may not be kept, if so.
+    pub(super) fn end_load(
+        &self,
+        question: &Question,
+        landing: Landing,
+        urgency: Urgency,
+        loaded: Result<(Loaded, Duration), Failure>,
+        withheld: Option<NotStored>,
+    ) -> Result<Led, Error> {
+        match loaded {
+            Ok((loaded, took)) => {
+                let withheld = loaded.withheld.or(withheld);
+                Ok(Led::Loaded(self.land(question, landing, Loaded { withheld, ..loaded }, took)))
+            }
+            Err(failure) => {
+                failure.land(landing, urgency);
+                Err(failure.error)
+            }
+        }
     }
 
     /// Loads for one caller only; nothing is shared, nothing is kept. The load ends when the caller goes away.
@@ -163,7 +244,7 @@ impl Engine {
         question.rules.counters.not_stored(not_stored);
         let draft = self.draft(question, loaded, token, took, Duration::ZERO);
         let entry = draft.under(question.key.as_bytes());
-        Settled { entry, not_stored: Some(not_stored), private: true }
+        Settled { entry, not_stored: Some(not_stored), private: true, origin: Origin::Source }
     }
 
     /// Whether caches on the way to the source may hold what was invalidated here, or the caller wants none of them.
@@ -245,7 +326,7 @@ impl Engine {
         draft.changed = previous.map(|previous| !draft.says_the_same_as(&previous));
         let changed = draft.changed;
         let version = draft.value.as_ref().and_then(Value::version);
-        let entry = draft.under(question.key.as_bytes());
+        let entry = self.entry_of(question, draft);
         // Taken in the critical section, and dropped outside of it.
         let mut held = None;
         let not_stored = if cacheable {

@@ -12,6 +12,7 @@ use super::{
     Engine, Loaded, Question,
     load::Failure,
     read::{Found, Waited, hit, resting},
+    second::Licence,
 };
 use crate::{
     error::{Error, catalogue},
@@ -86,7 +87,7 @@ impl Engine {
         let (reason, spare) = match self.look(question, now) {
             Found::Fresh(entry) => return Way::Answered(hit(&question.rules, entry, now)),
             // In a batch it costs nothing more to load it with the rest.
-            Found::Revalidate(entry) => (MissReason::Expired, Some(entry)),
+            Found::Revalidate(entry) | Found::Unproved(entry) => (MissReason::Expired, Some(entry)),
             Found::Missing(reason, spare) => (reason, spare),
         };
         match self.turn(question) {
@@ -124,24 +125,82 @@ impl Engine {
             Err(closed) => return led.into_iter().for_each(|(_, landing)| landing.fail(&closed, false)),
         };
         let no_cache = led.iter().any(|(at, _)| self.must_look_again(&questions[*at]));
-        let led: Vec<(usize, Question, Landing)> =
-            led.into_iter().map(|(at, landing)| (at, questions[at].clone(), landing)).collect();
+        let led: Vec<Led> = led
+            .into_iter()
+            .map(|(at, landing)| Led { at, question: questions[at].clone(), landing })
+            .collect();
         let engine = self.clone();
         self.0.runtime.spawn(Box::pin(async move {
-            let wanted: Vec<usize> = led.iter().map(|(at, ..)| *at).collect();
-            let rules = Arc::clone(&led[0].1.rules);
-            match engine.load_exactly(&rules, wanted, no_cache, &*load).await {
-                Ok((loaded, took)) => {
-                    for ((_, question, landing), loaded) in led.into_iter().zip(loaded) {
-                        engine.land(&question, landing, loaded, took);
-                    }
-                }
-                Err(Failure { error, looked }) => {
-                    led.into_iter().for_each(|(_, _, landing)| landing.fail(&error, looked));
-                }
-            }
+            engine.lead_many(led, no_cache, &*load).await;
             drop(work);
         }));
+    }
+
+    /// Loads what this batch leads, and what no other node does meanwhile: all of it at once, and what others load after
+    /// that, without holding anything that they could wait for.
+    async fn lead_many<F>(
+        &self,
+        led: Vec<Led>,
+        no_cache: bool,
+        load: &(impl Fn(Vec<usize>, bool) -> F + Send + Sync),
+    ) where
+        F: Future<Output = Result<Vec<Loaded>, Error>> + Send,
+    {
+        let mut pending = self.find_many(led).await;
+        let Some(rules) = pending.first().map(|(led, _)| Arc::clone(&led.question.rules)) else { return };
+        let waits_until = self.0.runtime.now() + rules.policy.hard_timeout;
+        while !pending.is_empty() {
+            let may_wait = self.0.runtime.now() < waits_until;
+            let (licensed, busy) = self.license_many(pending, may_wait).await;
+            self.load_licensed(&rules, licensed, no_cache, load).await;
+            pending = match busy {
+                Some(busy) => busy.wait(&self.0.runtime).await,
+                None => Vec::new(),
+            };
+        }
+    }
+
+    /// Loads together, and ends each flight with its own.
+    async fn load_licensed<F>(
+        &self,
+        rules: &super::Rules,
+        licensed: Vec<(Led, Licence)>,
+        no_cache: bool,
+        load: &(impl Fn(Vec<usize>, bool) -> F + Send + Sync),
+    ) where
+        F: Future<Output = Result<Vec<Loaded>, Error>> + Send,
+    {
+        let wanted: Vec<usize> = licensed.iter().map(|(led, _)| led.at).collect();
+        if wanted.is_empty() {
+            return;
+        }
+        let leases = licensed.iter().filter_map(|(_, licence)| match licence {
+            Licence::Lease(lease) => Some(lease),
+            Licence::Nothing(_) | Licence::Found(_) => None,
+        });
+        let loading = self.load_exactly(rules, wanted, no_cache, load);
+        let loaded = self.while_renewing_all(leases.collect(), loading).await;
+        let each: Vec<Result<(Loaded, Duration), Failure>> = match loaded {
+            Ok((loaded, took)) => loaded.into_iter().map(|loaded| Ok((loaded, took))).collect(),
+            Err(Failure { error, looked }) => {
+                licensed.iter().map(|_| Err(Failure { error: error.clone(), looked })).collect()
+            }
+        };
+        let ends = licensed.into_iter().zip(each).map(|((led, licence), loaded)| async move {
+            let Led { question, landing, .. } = led;
+            // Those who wait hear how it ended.
+            let _ = match licence {
+                Licence::Lease(lease) => {
+                    self.end_leased(&question, landing, Urgency::Foreground, lease, loaded).await
+                }
+                Licence::Nothing(why) => {
+                    let why = why.or_else(|| self.withheld_locally(&question, &landing));
+                    self.end_load(&question, landing, Urgency::Foreground, loaded, why)
+                }
+                Licence::Found(_) => unreachable!("what was found is not loaded"),
+            };
+        });
+        join_all(ends).await;
     }
 
     /// Loads, and insists on as many values as were asked for: one too few would give keys each other's values.
@@ -233,6 +292,13 @@ impl Engine {
             Err(failure) => failed(&failure.error),
         }
     }
+}
+
+/// A question of a batch that leads the flight of its key.
+pub(super) struct Led {
+    pub(super) at: usize,
+    pub(super) question: Question,
+    pub(super) landing: Landing,
 }
 
 /// A question of a batch, once there is nothing left to wait for.

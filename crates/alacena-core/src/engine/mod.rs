@@ -17,6 +17,7 @@ mod read;
 mod reload;
 mod renew;
 mod running;
+mod second;
 mod warm;
 
 pub use explain::{Explanation, KeyPage, PAGE_MAX};
@@ -26,6 +27,7 @@ pub use many::BATCH_MAX;
 pub use put::{Put, PutRefusal};
 pub use question::{Mode, Question, Rules, SharedForm};
 pub use reach::Reach;
+pub use second::{COPY_MAX, LOCAL_MAX, Level, PostFigures, Spread, Tier, Wish};
 pub use warm::Warmed;
 
 use std::{
@@ -44,6 +46,7 @@ use crate::{
 };
 use running::Running;
 pub use running::Work;
+use second::Second;
 
 /// The sizes of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +78,8 @@ struct Inner {
     invalidations: Counter,
     /// Who hears of invalidations, once somebody has said so.
     listener: OnceLock<Arc<dyn Listener>>,
+    /// What is shared with other nodes, once somebody has said so.
+    second: OnceLock<Second>,
 }
 
 /// Sizes of an engine, now.
@@ -113,6 +118,7 @@ impl Engine {
             running: Running::default(),
             invalidations: Counter::default(),
             listener: OnceLock::new(),
+            second: OnceLock::new(),
             runtime,
         }))
     }

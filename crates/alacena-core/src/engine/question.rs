@@ -130,7 +130,7 @@ impl Question {
         self.soft_deps().chain(self.hard_tags.iter())
     }
 
-    fn soft_deps(&self) -> impl Iterator<Item = &Dep> {
+    pub(super) fn soft_deps(&self) -> impl Iterator<Item = &Dep> {
         self.rules.space.deps().iter().chain(self.tags.iter())
     }
 

@@ -4,7 +4,11 @@ use std::{future::Future, time::Duration};
 
 use futures_util::future::{Either, select};
 
-use super::{Engine, Learned, Loaded, Mode, Question, Rules, load::Load};
+use super::{
+    Engine, Learned, Loaded, Mode, Question, Rules,
+    load::{Before, Load},
+    second::{Consulted, Proved, Ticket},
+};
 use crate::{
     error::{Error, Kind, Retry, catalogue},
     figures::Count,
@@ -25,6 +29,8 @@ pub(super) enum Found {
     Fresh(Entry),
     /// An answer that is to be refreshed.
     Revalidate(Entry),
+    /// What is an answer if the second tier says that nothing has been invalidated since.
+    Unproved(Entry),
     /// No answer, why, and what perhaps may stand in for one, should it come to that.
     Missing(MissReason, Option<Entry>),
 }
@@ -55,7 +61,7 @@ impl Engine {
         let now = self.0.runtime.now();
         match self.look(question, now) {
             Found::Fresh(entry) => Some(hit(&question.rules, entry, now)),
-            Found::Revalidate(_) => {
+            Found::Revalidate(_) | Found::Unproved(_) => {
                 question.rules.counters.miss(&MissReason::Expired);
                 None
             }
@@ -143,15 +149,43 @@ impl Engine {
                 self.revalidate(question, load, None);
                 return Ok(hit(&question.rules, entry, now));
             }
+            Found::Unproved(entry) if self.is_away(question) => match self.unprovable(question, entry) {
+                Consulted::Found(found) => {
+                    return Ok(proved(&question.rules, found.entry, now, found.origin));
+                }
+                Consulted::Suspect(entry) => return Ok(self.answer_suspect(question, load, entry, now)),
+                Consulted::Missing(spare, _) => (MissReason::Expired, spare),
+                Consulted::Away => (MissReason::Expired, None),
+            },
+            Found::Unproved(entry) => (MissReason::Expired, Some(entry)),
             Found::Missing(reason, spare) => (reason, spare),
         };
+        let mut spare = spare;
         let mut has_joined = false;
         let waited = loop {
             match self.turn(question) {
                 Turn::Hit(entry) => return Ok(hit(&question.rules, entry, self.0.runtime.now())),
                 Turn::Lead(landing, landed) => {
                     reason = reason.after(landing.follows_failure());
-                    self.launch(question.clone(), landing, load, Urgency::Foreground);
+                    let ticket = match self.consult(question, landing.token(), spare.as_ref()).await {
+                        Consulted::Found(found) if question.mode == Mode::Refresh => found.ticket,
+                        Consulted::Found(Proved { entry, origin, is_kept, .. }) => {
+                            self.land_found(landing, entry, origin, is_kept);
+                            break Waited::of(self.wait(question, landed, None).await, false);
+                        }
+                        Consulted::Suspect(entry) if question.mode == Mode::Normal => {
+                            // Those who wait look for themselves.
+                            landing.give_up(&unproved());
+                            return Ok(self.answer_suspect(question, load, entry, self.0.runtime.now()));
+                        }
+                        Consulted::Missing(stored, ticket) => {
+                            spare = stored.or(spare);
+                            ticket
+                        }
+                        Consulted::Suspect(_) | Consulted::Away => Ticket::default(),
+                    };
+                    let before = Before::Consulted(ticket);
+                    self.launch(question.clone(), landing, load, Urgency::Foreground, before);
                     break Waited::of(self.wait(question, landed, spare.as_ref()).await, false);
                 }
                 Turn::Join(landed) => {
@@ -189,8 +223,13 @@ impl Engine {
             return Found::Missing(reason, None);
         };
         let freshness = entry.judge(now);
-        if freshness == Freshness::Fresh && question.mode == Mode::Normal {
-            return Found::Fresh(entry);
+        if question.mode == Mode::Normal && matches!(freshness, Freshness::Fresh | Freshness::Revalidate) {
+            if self.is_unproved(question, &entry, now) {
+                return Found::Unproved(entry);
+            }
+            if freshness == Freshness::Fresh {
+                return Found::Fresh(entry);
+            }
         }
         let reason = match (question.mode, entry.token().broken_by()) {
             (Mode::Refresh | Mode::Bypass, _) => MissReason::Bypass,
@@ -218,10 +257,10 @@ impl Engine {
         let look = || match self.look(question, self.0.runtime.now()) {
             Found::Fresh(entry) if ahead.is_some_and(|ahead| ahead.is(&entry)) => Look::Missing(Some(entry)),
             Found::Fresh(entry) => Look::Fresh(entry),
-            Found::Revalidate(entry) => Look::Missing(Some(entry)),
+            Found::Revalidate(entry) | Found::Unproved(entry) => Look::Missing(Some(entry)),
             Found::Missing(_, entry) => Look::Missing(entry),
         };
-        let capture = || question.capture(&self.0.markers);
+        let capture = || self.capture(question);
         self.0.flights.ask(&question.key, question.mode == Mode::Refresh, look, capture)
     }
 
@@ -236,8 +275,16 @@ impl Engine {
     /// replaced although it is still fresh.
     fn revalidate(&self, question: &Question, load: Load, ahead: Option<&Entry>) {
         if let Turn::Lead(landing, _) = self.turn_unless_fresh(question, ahead) {
-            self.launch(question.clone(), landing, load, Urgency::Background);
+            let before = Before::Nothing(ahead.map(|ahead| ahead.lifetime().loaded_at));
+            self.launch(question.clone(), landing, load, Urgency::Background, before);
         }
+    }
+
+    /// Answers with what perhaps still holds, labelled, and loads it behind the caller's back.
+    fn answer_suspect(&self, question: &Question, load: Load, entry: Entry, now: Moment) -> Outcome {
+        question.rules.counters.stale(StaleReason::Unproved);
+        self.revalidate(question, load, Some(&entry));
+        stale(entry, now, None, StaleReason::Unproved, false)
     }
 
     /// Waits for a load; at most until the soft limit where something can stand in by then. `None`: it was too slow.
@@ -277,18 +324,23 @@ impl Engine {
         spare: Option<Entry>,
     ) -> Result<Outcome, Error> {
         let counters = &question.rules.counters;
-        counters.miss(&reason);
         let Waited { result, collapsed } = waited;
         let now = self.0.runtime.now();
         let (why, error) = match result {
-            Ok(Some(Settled { entry, not_stored, .. })) => {
+            Ok(Some(Settled { entry, not_stored, origin: Origin::Source, .. })) => {
+                counters.miss(&reason);
                 let (miss, stale) = (Some(reason), None);
                 let besides = Besides { origin: Origin::Source, miss, stale, collapsed, not_stored };
                 return Ok(Outcome::besides(entry, now, besides));
             }
+            // It was there all the time.
+            Ok(Some(Settled { entry, origin, .. })) => {
+                return Ok(proved(&question.rules, entry, now, origin));
+            }
             Ok(None) => (StaleReason::SoftTimeout, None),
             Err(error) => (StaleReason::SourceError, Some(error)),
         };
+        counters.miss(&reason);
         let spare = spare.filter(|spare| match &error {
             // Judged when the wait ended, a moment ago.
             None => true,
@@ -324,6 +376,18 @@ impl Waited {
     pub(super) fn of(result: Result<Option<Settled>, impl Into<Error>>, collapsed: bool) -> Self {
         Self { result: result.map_err(Into::into), collapsed }
     }
+}
+
+/// An answer that the second tier has given, or has proved.
+fn proved(rules: &Rules, entry: Entry, now: Moment, origin: Origin) -> Outcome {
+    rules.counters.increment(Count::Hits);
+    let besides = Besides { origin, miss: None, stale: None, collapsed: false, not_stored: None };
+    Outcome::besides(entry, now, besides)
+}
+
+/// Why a flight was given up that nobody needs.
+fn unproved() -> Error {
+    Error::new(&catalogue::CLOSED, "it is loaded behind the callers' backs")
 }
 
 /// The failure that a key rests after, as whoever comes meanwhile hears it.

@@ -2,7 +2,11 @@
 
 use std::{future::Future, time::Duration};
 
-use super::{Engine, Learned, Loaded, Mode, Question, load::Load, read::Found};
+use super::{
+    Engine, Learned, Loaded, Mode, Question,
+    load::{Before, Load},
+    read::Found,
+};
 use crate::{error::Error, flight::Turn, guard::Urgency};
 
 impl Engine {
@@ -54,7 +58,8 @@ impl Engine {
         }
         let landed = match self.turn_unless_fresh(&question, Some(&entry)) {
             Turn::Lead(landing, landed) => {
-                self.launch(question.clone(), landing, load(), Urgency::Background);
+                let before = Before::Nothing(Some(lifetime.loaded_at));
+                self.launch(question.clone(), landing, load(), Urgency::Background, before);
                 landed
             }
             Turn::Join(landed) => landed,

@@ -41,6 +41,11 @@ impl Running {
         self.0.count.load(Ordering::Acquire) & !CLOSED
     }
 
+    /// Whether no more is taken.
+    pub(super) fn is_closed(&self) -> bool {
+        self.0.count.load(Ordering::Acquire) & CLOSED != 0
+    }
+
     /// Takes no more, and waits until all have ended or `limit` has; whether all have.
     pub(super) async fn close(&self, mut limit: BoxFuture<'static, ()>) -> bool {
         self.0.count.fetch_or(CLOSED, Ordering::AcqRel);

@@ -3,19 +3,14 @@
 //! The place at the source is taken before the flight: whoever asks for the key while a warming waits for its turn
 //! leads a flight of its own, with a caller's urgency, instead of waiting in the queue of those whom nobody waits for.
 
-use std::{future::Future, time::Duration};
+use std::future::Future;
 
 use super::{
     Engine, Learned, Loaded, Mode, Question,
-    load::{Failure, Load},
+    load::{Before, Failure, Led, Load},
     read::{Found, resting},
 };
-use crate::{
-    error::Error,
-    flight::{Landing, Turn},
-    guard::Urgency,
-    outcome::NotStored,
-};
+use crate::{error::Error, flight::Turn, guard::Urgency, outcome::NotStored};
 
 /// What became of a key that was to be warm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +57,11 @@ impl Engine {
             }
         };
         let no_cache = self.must_look_again(&question);
-        let asked = self.ask_admitted(&question.rules, permit, || load(no_cache)).await;
-        self.end(&question, landing, asked.map_err(|error| Failure { error, looked: true }))
+        let ask = || async {
+            let asked = self.ask_admitted(&question.rules, permit, || load(no_cache)).await;
+            asked.map_err(|error| Failure { error, looked: true })
+        };
+        warmed(self.lead(&question, landing, Urgency::Warming, Before::Nothing(None), ask).await)
     }
 
     /// The same with a load that must learn something `first`, as of
@@ -91,8 +89,8 @@ impl Engine {
             turn => return self.without_leading(&question, turn).await,
         };
         let no_cache = self.must_look_again(&question);
-        let ran = self.run(&question.rules, Urgency::Warming, Load::after(first), no_cache).await;
-        self.end(&question, landing, ran)
+        let run = || self.run(&question.rules, Urgency::Warming, Load::after(first), no_cache);
+        warmed(self.lead(&question, landing, Urgency::Warming, Before::Nothing(None), run).await)
     }
 
     /// What becomes of a key that is not for this warming to load.
@@ -109,22 +107,12 @@ impl Engine {
             Turn::Lead(..) => unreachable!("whoever leads loads"),
         }
     }
+}
 
-    fn end(
-        &self,
-        question: &Question,
-        landing: Landing,
-        ran: Result<(Loaded, Duration), Failure>,
-    ) -> Result<Warmed, Error> {
-        match ran {
-            Ok((loaded, took)) => {
-                let not_stored = self.land(question, landing, loaded, took);
-                Ok(not_stored.map_or(Warmed::Loaded, Warmed::NotStored))
-            }
-            Err(failure) => {
-                failure.land(landing, Urgency::Warming);
-                Err(failure.error)
-            }
-        }
-    }
+fn warmed(led: Result<Led, Error>) -> Result<Warmed, Error> {
+    Ok(match led? {
+        Led::Found => Warmed::Fresh,
+        Led::Loaded(None) => Warmed::Loaded,
+        Led::Loaded(Some(reason)) => Warmed::NotStored(reason),
+    })
 }

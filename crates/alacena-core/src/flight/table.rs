@@ -10,7 +10,7 @@ use crate::{
     key::Key,
     marker::Token,
     memory::{Entry, Victims},
-    outcome::NotStored,
+    outcome::{NotStored, Origin},
     runtime::{Moment, SharedRuntime},
     sync::{
         Mutex, RandomState,
@@ -32,6 +32,8 @@ pub struct Settled {
     pub not_stored: Option<NotStored>,
     /// Whether the source forbade sharing it: then it is for the one who led.
     pub private: bool,
+    /// Where it came from.
+    pub origin: Origin,
 }
 
 /// Why a load brought nothing home, for everyone who waited.
@@ -148,7 +150,11 @@ impl Flights {
                 slot.joinable = Some((token.clone(), landed.clone()));
                 let (flights, key, tell) = (self.clone(), key.clone(), Some(tell));
                 let follows_failure = slot.flight.has_failed();
-                Turn::Lead(Landing { flights, key, attempt, token, follows_failure, tell }, landed)
+                let is_grounded = false;
+                Turn::Lead(
+                    Landing { flights, key, attempt, token, is_grounded, follows_failure, tell },
+                    landed,
+                )
             }
             Role::Join(_) => match &slot.joinable {
                 Some((_, landed)) => Turn::Join(landed.clone()),
@@ -221,6 +227,9 @@ pub struct Landing {
     key: Key,
     attempt: Attempt,
     token: Token,
+    /// Whether every shared marker of the token had been read before the source was asked. What is captured and read
+    /// later could be of after an invalidation that the answer knows nothing of.
+    is_grounded: bool,
     follows_failure: bool,
     tell: Option<watch::Sender<Option<Result<Settled, Unsettled>>>>,
 }
@@ -248,21 +257,52 @@ impl Landing {
         store: impl FnOnce(Entry) -> Result<Victims, NotStored>,
     ) -> Option<NotStored> {
         let (token, kept) = (self.token.clone(), entry.clone());
+        let is_grounded = self.is_grounded || !token.is_shared();
         let stored = self.finish(End::Loaded, None, |may_keep| match withheld {
             Some(reason) => Err(reason),
-            None if may_keep && token.is_current() => store(kept),
+            // What is in doubt is looked into by whoever reads it.
+            None if may_keep && is_grounded && !token.is_broken() => store(kept),
             None => Err(NotStored::Superseded),
         });
         let not_stored = stored.err();
-        self.tell(Ok(Settled { entry, not_stored, private: false }));
+        self.tell(Ok(Settled { entry, not_stored, private: false, origin: Origin::Source }));
         not_stored
+    }
+
+    /// Ends the flight with what was stored already, elsewhere. `store` keeps it here, and hands out what gave way; it is
+    /// called only if no later attempt has kept one, and nothing that it depends on has ended.
+    pub fn found(mut self, entry: Entry, origin: Origin, store: impl FnOnce(Entry) -> Option<Victims>) {
+        let (token, kept) = (self.token.clone(), entry.clone());
+        let _victims = self.finish(End::Loaded, None, |may_keep| {
+            (may_keep && !token.is_broken()).then(|| store(kept)).flatten()
+        });
+        self.tell(Ok(Settled { entry, not_stored: None, private: false, origin }));
+    }
+
+    /// Lets the value depend on something else, which was captured before the source is asked.
+    pub fn stand_on(&mut self, token: Token) {
+        let mut shard = self.flights.0.shard(&self.key).lock();
+        let slot = shard.slots.get_mut(&self.key).expect("a key that is loading is not forgotten");
+        if slot.flight.leads(self.attempt)
+            && let Some((joinable, _)) = &mut slot.joinable
+        {
+            joinable.clone_from(&token);
+        }
+        drop(shard);
+        self.token = token;
+        self.is_grounded = false;
+    }
+
+    /// Every shared marker that the value will depend on has been read, and the source has not been asked.
+    pub fn ground(&mut self) {
+        self.is_grounded = self.token.is_read();
     }
 
     /// Ends the flight with a value that the source forbids to share: whoever joined asks for itself.
     pub fn land_private(mut self, entry: Entry, withheld: Option<NotStored>) -> Option<NotStored> {
         self.finish(End::Uncacheable, None, |_| ());
         let not_stored = Some(withheld.unwrap_or(NotStored::Uncacheable));
-        self.tell(Ok(Settled { entry, not_stored, private: true }));
+        self.tell(Ok(Settled { entry, not_stored, private: true, origin: Origin::Source }));
         not_stored
     }
 

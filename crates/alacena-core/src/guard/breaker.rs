@@ -177,6 +177,13 @@ impl Breaker {
         Ok(Pass { epoch: self.epoch })
     }
 
+    /// Somebody has seen, without a pass, that the source answers: while it is open, the next call tries it out.
+    pub fn probe_now(&mut self, now: Moment) {
+        if let Phase::Open { until } = &mut self.phase {
+            *until = now.min(*until);
+        }
+    }
+
     /// Whether nothing has changed since the pass was given out, so that a call that had to wait may still start.
     #[must_use]
     pub fn is_current(&self, pass: &Pass) -> bool {

@@ -17,10 +17,12 @@ use crate::{
 
 pub mod breaker;
 pub mod bulkhead;
+mod switch;
 mod window;
 
 pub use breaker::{BreakerSettings, State};
 pub use bulkhead::{BulkheadSettings, Urgency};
+pub(crate) use switch::Switch;
 
 use breaker::{Breaker, Pass, Refused, Report};
 use bulkhead::{Bulkhead, Place};

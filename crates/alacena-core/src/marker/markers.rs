@@ -127,6 +127,11 @@ impl Markers {
         own || shared
     }
 
+    /// Ends every cell that this process alone decides about.
+    pub(crate) fn end_own(&self) {
+        self.own.invalidate_all(&self.kills);
+    }
+
     /// The shared ones, with what changes them.
     pub(crate) fn shared(&self) -> Option<(&Shared, &AtomicU64)> {
         Some((self.shared.get()?, &self.kills))

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{cell::Cell, doubt::Doubts, protocol::Mark, table::Table, token::Token};
 use crate::{
-    dep::Dep,
+    dep::{Dep, DepKind},
     sync::{
         Mutex,
         atomic::{AtomicU64, Ordering},
@@ -94,11 +94,6 @@ impl Shared {
     fn directory(&self) -> &Directory {
         self.table.directory.as_ref().expect("shared cells are copies of markers")
     }
-
-    /// The marker of a dep.
-    pub(crate) fn names(&self) -> &HashKey {
-        &self.directory().names
-    }
 }
 
 /// Puts a cell in doubt: first the cell, then the count, so that whoever reads the count finds the cell in doubt (the
@@ -150,6 +145,11 @@ impl Token {
         self.ask_about(|_| true)
     }
 
+    /// The cell of a bucket, if there is one.
+    pub(crate) fn bucket(&self) -> Option<Asked> {
+        self.ask_about(|cell| cell.dep.kind() == DepKind::Bucket).pop()
+    }
+
     fn ask_about(&self, which: impl Fn(&Cell) -> bool) -> Vec<Asked> {
         let cells = self.cells().iter().filter(|cell| which(cell));
         cells
@@ -162,9 +162,9 @@ impl Token {
 }
 
 impl Asked {
-    /// The dep of its marker.
-    pub(crate) fn dep(&self) -> &Dep {
-        &self.cell.dep
+    /// Whether its cell is alive: what it is the copy of stands, as far as this node has heard.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.cell.mark() == Mark::Alive
     }
 
     /// What its cell is the copy of, if that has been read.

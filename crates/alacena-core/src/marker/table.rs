@@ -112,6 +112,23 @@ impl Table {
         }
     }
 
+    /// Ends every cell.
+    pub(super) fn invalidate_all(&self, kills: &AtomicU64) {
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            if shard.slots.is_empty() {
+                continue;
+            }
+            let deps: Vec<Dep> = shard.slots.keys().cloned().collect();
+            for dep in &deps {
+                let mut place = Place { kills, shard: &mut shard, directory: self.directory.as_ref(), dep };
+                if let Some(ending) = protocol::invalidate(&mut place) {
+                    ending.finish(&mut place);
+                }
+            }
+        }
+    }
+
     /// Cells held.
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().slots.len()).sum()

@@ -101,6 +101,14 @@ impl Token {
         self.cells().iter().any(|cell| cell.has_ended())
     }
 
+    /// Whether it is known of every marker that it depends on what that held.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        let is_read =
+            |cell: &Arc<Cell>| cell.marker.as_ref().is_none_or(|marker| marker.nonce.get().is_some());
+        self.cells().iter().all(is_read)
+    }
+
     /// Whether it depends on markers that other nodes can remove.
     #[must_use]
     pub fn is_shared(&self) -> bool {

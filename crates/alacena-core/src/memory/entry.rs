@@ -35,7 +35,7 @@ const FIXED_BYTES: usize = TABLE_BYTES + 2 * size_of::<usize>() + size_of::<Head
 #[derive(Clone)]
 pub struct Entry(ThinArc<Head, u8>);
 
-/// Everything but the key, in 72 bytes. Times are spans of four bytes from `loaded_at`.
+/// Everything but the key, in 80 bytes. Times are spans of four bytes from `loaded_at`.
 struct Head {
     value: Option<Value>,
     token: Token,
@@ -47,6 +47,8 @@ struct Head {
     /// For how long after that it stands in for a source that fails.
     stand_in: Span,
     load_took: Span,
+    /// For how long it is answered without asking the second tier again; the longest span where there is none.
+    unasked: Span,
     /// By how much hits have put off its end: a [`Span`].
     put_off: AtomicU32,
     /// What a refresh ahead measures the time that is left by: a [`ShortSpan`], the time of a load, or more once the key
@@ -57,7 +59,7 @@ struct Head {
     changed: Option<bool>,
 }
 
-const _: () = assert!(size_of::<Head>() == 72, "a million entries are a million times this");
+const _: () = assert!(size_of::<Head>() == 80, "a million entries are a million times this");
 
 /// What is to become an entry.
 #[derive(Debug)]
@@ -84,6 +86,12 @@ impl Draft {
     /// The entry under these bytes of a key.
     #[must_use]
     pub fn under(self, key: &[u8]) -> Entry {
+        self.copy_under(key, Moment::NEVER)
+    }
+
+    /// The same as a copy of what a second tier holds: until `check_again_at` it is answered without asking there.
+    #[must_use]
+    pub fn copy_under(self, key: &[u8], check_again_at: Moment) -> Entry {
         let Self { value, token, lifetime, load_took, changed } = self;
         let head = Head {
             value,
@@ -93,6 +101,7 @@ impl Draft {
             revalidate: Span::from(lifetime.revalidate_until - lifetime.fresh_until),
             stand_in: Span::from(lifetime.stand_in_until - lifetime.fresh_until),
             load_took: Span::from(load_took),
+            unasked: Span::from(check_again_at - lifetime.loaded_at),
             ahead: AtomicU16::new(ShortSpan::from(load_took).0),
             put_off: AtomicU32::new(0),
             hits: AtomicU8::new(0),
@@ -179,7 +188,15 @@ impl Entry {
         let head = self.head();
         let ahead = ShortSpan(head.ahead.load(Ordering::Relaxed)).nanos();
         let margin = COARSE_LAG_NANOS.saturating_add(u64::from(REFRESH_AHEAD_SCALES).saturating_mul(ahead));
-        coarse.nanos().saturating_add(margin) < head.loaded_at.nanos().saturating_add(head.fresh.nanos())
+        let plain = head.fresh.min(head.unasked).nanos();
+        coarse.nanos().saturating_add(margin) < head.loaded_at.nanos().saturating_add(plain)
+    }
+
+    /// Until when it is answered without asking the second tier again.
+    #[must_use]
+    pub fn check_again_at(&self) -> Moment {
+        let Head { loaded_at, unasked, .. } = self.head();
+        *loaded_at + unasked.duration()
     }
 
     /// How it may be used at `now`.

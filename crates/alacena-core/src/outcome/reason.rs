@@ -10,6 +10,10 @@ use crate::dep::Dep;
 pub enum Origin {
     /// The memory of this process.
     L1,
+    /// The second tier.
+    L2,
+    /// The memory of this process, while the second tier is away: another node may have invalidated it since.
+    Local,
     /// The source, now.
     Source,
     /// An entry past its time, because the source did not answer, or is being asked behind the caller's back.
@@ -22,6 +26,8 @@ impl Origin {
     pub const fn as_str(self) -> &'static str {
         match self {
             Origin::L1 => "l1",
+            Origin::L2 => "l2",
+            Origin::Local => "local",
             Origin::Source => "source",
             Origin::Stale => "stale",
         }
@@ -80,6 +86,9 @@ pub enum StaleReason {
     SoftTimeout,
     /// The source failed.
     SourceError,
+    /// Whether it still holds could not be found out: the second tier is away, or may have gone back in time. It is being
+    /// loaded behind the caller's back.
+    Unproved,
 }
 
 impl StaleReason {
@@ -90,6 +99,7 @@ impl StaleReason {
             StaleReason::Revalidating => "revalidating",
             StaleReason::SoftTimeout => "soft-timeout",
             StaleReason::SourceError => "source-error",
+            StaleReason::Unproved => "unproved",
         }
     }
 }
@@ -110,6 +120,10 @@ pub enum NotStored {
     NoTtl,
     /// It was made with the answer of another read, and that was stale, or not kept itself.
     ParentNotFresh,
+    /// The second tier is away, and its class keeps nothing without it.
+    WithoutL2,
+    /// The second tier had no memory for what would have told whether it is still valid.
+    NoMarker,
 }
 
 impl NotStored {
@@ -123,6 +137,8 @@ impl NotStored {
             NotStored::Bypass => "bypass",
             NotStored::NoTtl => "no-ttl",
             NotStored::ParentNotFresh => "parent-not-fresh",
+            NotStored::WithoutL2 => "without-l2",
+            NotStored::NoMarker => "no-marker",
         }
     }
 }

@@ -1,0 +1,400 @@
+//! Asking the second tier before the source: one round trip.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{join, join_all};
+
+use super::{COPY_MAX, Second, Ticket, is_strict, post::Post};
+use crate::{
+    class::EraPolicy,
+    dep::{Dep, DepKind},
+    engine::{Engine, Question, Rules},
+    freshness::{Freshness, judge},
+    marker::{Asked, Token, Validity},
+    memory::{Draft, Entry},
+    outcome::Origin,
+    runtime::Moment,
+    tier::{
+        EntryId, Era, Failure, Fill, Nonce,
+        record::{Expected, Record, StoredDep},
+    },
+};
+
+/// What the second tier has to say of a question.
+pub(in crate::engine) enum Consulted {
+    /// Here is the answer.
+    Found(Proved),
+    /// Here is what was the answer; whether it still is cannot be found out now.
+    Suspect(Entry),
+    /// It has none. What stands in for one, should it come to that, and how to go on.
+    Missing(Option<Entry>, Ticket),
+    /// There is none, or it is away: go on without.
+    Away,
+}
+
+/// An answer out of the second tier, or out of memory and proved by it.
+pub(in crate::engine) struct Proved {
+    pub(in crate::engine) entry: Entry,
+    pub(in crate::engine) origin: Origin,
+    /// Whether it may be kept in memory.
+    pub(in crate::engine) is_kept: bool,
+    /// How to go on where it is to be replaced all the same.
+    pub(in crate::engine) ticket: Ticket,
+}
+
+impl Proved {
+    fn of_memory(held: &Entry) -> Self {
+        let ticket = Ticket::default();
+        Self { entry: held.clone(), origin: Origin::L1, is_kept: false, ticket }
+    }
+
+    /// Whether it was loaded after `moment`, and not merely dated a little later: the clock of its shard is not known to
+    /// the millisecond.
+    pub(in crate::engine) fn is_newer_than(&self, moment: Moment) -> bool {
+        self.entry.lifetime().loaded_at > moment + CLOCK_SLACK
+    }
+}
+
+/// How far apart two readings of one shard's clock may lie.
+const CLOCK_SLACK: Duration = Duration::from_millis(100);
+
+/// What was read in one round trip.
+struct Read {
+    /// What the markers held that were asked for, in their order: of whatever era.
+    nonces: Vec<Option<Nonce>>,
+    bucket: Option<Nonce>,
+    entry: Option<Bytes>,
+    /// The era of the entry's shard.
+    era: Era,
+}
+
+/// What the deps of a question hold, as far as it is known.
+pub(super) struct Deps {
+    pub(super) soft: Vec<(Dep, Option<Nonce>)>,
+    pub(super) hard: Vec<(Dep, Option<Nonce>)>,
+}
+
+impl Engine {
+    /// Asks the second tier, on behalf of whoever leads the flight whose load will depend on `token`. `held` is what is in
+    /// memory.
+    pub(in crate::engine) async fn consult(
+        &self,
+        question: &Question,
+        token: &Token,
+        held: Option<&Entry>,
+    ) -> Consulted {
+        let Some(second) = self.0.second.get().filter(|_| token.is_shared()) else { return Consulted::Away };
+        let asked = if is_strict(&question.rules) { token.all_shared() } else { token.in_doubt() };
+        let bucket = token.bucket();
+        let entry = second.entry(&question.rules, &question.key);
+        let read = match second.read(question, entry, &asked).await {
+            Ok(read) => read,
+            Err(failure) => {
+                tracing::debug!(class = question.rules.space.class(), %failure, "the second tier was not read");
+                return match held.filter(|held| held.judge(self.0.runtime.now()) == Freshness::Fresh) {
+                    Some(held) => self.unprovable(question, held.clone()),
+                    None => Consulted::Away,
+                };
+            }
+        };
+        let is_agreed = self.take_in(&asked, &read.nonces)
+            & bucket.is_none_or(|bucket| self.take_in(&[bucket], &[read.bucket]));
+        let deps = Deps::of(question, second, token, &asked, &read.nonces);
+        let now = self.0.runtime.now();
+        let proved = held.filter(|held| {
+            held.token().is_shared() && held.token().is_current() && held.judge(now) == Freshness::Fresh
+        });
+        let Some(entry) = entry else {
+            // Values of this class stay on this node; what they depend on does not.
+            return match proved {
+                Some(held) => Consulted::Found(Proved::of_memory(held)),
+                None => Consulted::Missing(held.cloned(), Ticket::default()),
+            };
+        };
+        if let Some(held) = proved.filter(|held| now < held.check_again_at()) {
+            return Consulted::Found(Proved::of_memory(held));
+        }
+        match read.entry {
+            Some(bytes) => {
+                let seen = Record::fill_of(&bytes);
+                let judged = self.judge_stored(question, second, entry, &bytes, &deps, read.era, token);
+                self.weigh(question, judged, held, seen, is_agreed)
+            }
+            None => Consulted::Missing(held.cloned(), Ticket::default()),
+        }
+    }
+
+    /// What becomes of an entry that the second tier holds.
+    fn weigh(
+        &self,
+        question: &Question,
+        judged: Option<Stored>,
+        held: Option<&Entry>,
+        seen: Option<Fill>,
+        is_agreed: bool,
+    ) -> Consulted {
+        let Some(Stored { entry, freshness, is_suspect, statistics, loaded_at }) = judged else {
+            return Consulted::Missing(held.cloned(), Ticket { seen, ..Ticket::default() });
+        };
+        let ticket = Ticket { seen, before: Some((statistics, loaded_at)) };
+        match (freshness, is_suspect, question.rules.policy.era) {
+            (Freshness::Fresh, false, _) | (Freshness::Fresh, true, EraPolicy::Trust) => {
+                Consulted::Found(Proved {
+                    entry,
+                    origin: Origin::L2,
+                    is_kept: is_agreed && !is_suspect,
+                    ticket,
+                })
+            }
+            (Freshness::Fresh, true, EraPolicy::Revalidate) | (Freshness::Revalidate, false, _) => {
+                Consulted::Suspect(entry)
+            }
+            (Freshness::Dead, ..) => Consulted::Missing(held.cloned(), ticket),
+            _ => Consulted::Missing(Some(entry), ticket),
+        }
+    }
+
+    /// What becomes of an entry in memory of which the second tier cannot say now whether it still holds.
+    pub(in crate::engine) fn unprovable(&self, question: &Question, held: Entry) -> Consulted {
+        match question.rules.policy.era {
+            EraPolicy::Trust => {
+                Consulted::Found(Proved { origin: Origin::Local, ..Proved::of_memory(&held) })
+            }
+            EraPolicy::Revalidate => Consulted::Suspect(held),
+            EraPolicy::Strict => Consulted::Missing(Some(held), Ticket::default()),
+        }
+    }
+
+    /// Takes in what markers held. Whether the copies are of just that.
+    pub(super) fn take_in(&self, asked: &[Asked], nonces: &[Option<Nonce>]) -> bool {
+        let second = self.0.second.get().expect("markers are shared with it");
+        let (shared, kills) = self.0.markers.shared().expect("a second tier shares markers");
+        // All of them, whatever the first ones say.
+        asked.iter().zip(nonces).fold(true, |agreed, (asked, nonce)| {
+            // What was minted before a server may have gone back in time is as good as gone.
+            let nonce = nonce.filter(|nonce| Some(nonce.era) == second.post_of(asked.marker).shard.era());
+            shared.answer(kills, asked, nonce) & agreed
+        })
+    }
+
+    /// Opens what was stored, and judges it; `None`: it is nothing that could be answered with.
+    #[expect(clippy::too_many_arguments, reason = "an entry is judged by everything that was read with it")]
+    pub(super) fn judge_stored(
+        &self,
+        question: &Question,
+        second: &Second,
+        id: EntryId,
+        bytes: &Bytes,
+        deps: &Deps,
+        era: Era,
+        token: &Token,
+    ) -> Option<Stored> {
+        let form = question.rules.shared.as_ref()?;
+        let expected = Expected { entry: id, fingerprint: form.fingerprint };
+        let opened = Record::decode(bytes, &expected, second.seal.as_ref());
+        let record = opened.inspect_err(|why| {
+            tracing::warn!(class = question.rules.space.class(), %why, "an entry of the second tier is not used");
+        });
+        let record = record.ok()?;
+        let value = match record.value.clone().map(|value| form.codec.decode(value)).transpose() {
+            Ok(value) => value.map(|value| match record.version {
+                Some(version) => value.with_version(version),
+                None => value,
+            }),
+            Err(why) => {
+                tracing::warn!(class = question.rules.space.class(), %why, "a value of the second tier is not used");
+                return None;
+            }
+        };
+        let post = second.post_of_entry(id);
+        let now = self.0.runtime.now();
+        let lifetime = record.lifetime(now, post.shard.server_millis());
+        let (validity, is_certain) = deps.standing(&record, second, era);
+        let freshness = judge(&lifetime, validity, now);
+        let draft = Draft {
+            value,
+            token: token.clone(),
+            lifetime,
+            load_took: record.statistics.load_took,
+            changed: None,
+        };
+        Some(Stored {
+            entry: draft.copy_under(question.key.as_bytes(), check_again_at(&question.rules, now)),
+            freshness,
+            is_suspect: !is_certain || post.is_suspect(record.loaded_at),
+            statistics: record.statistics,
+            loaded_at: record.loaded_at,
+        })
+    }
+}
+
+/// Until when a copy in memory is answered without asking the second tier again.
+pub(super) fn check_again_at(rules: &Rules, now: Moment) -> Moment {
+    match &rules.shared {
+        _ if is_strict(rules) => Moment::ORIGIN,
+        // Nobody else could have stored anything newer.
+        None => Moment::NEVER,
+        Some(_) => now + rules.policy.l1_ttl.unwrap_or(COPY_MAX),
+    }
+}
+
+impl Stored {
+    /// Whether it may be answered as fresh.
+    pub(super) fn is_answer(&self) -> bool {
+        self.freshness == Freshness::Fresh && !self.is_suspect
+    }
+}
+
+/// An entry as the second tier holds it.
+pub(super) struct Stored {
+    pub(super) entry: Entry,
+    pub(super) freshness: Freshness,
+    pub(super) is_suspect: bool,
+    pub(super) statistics: crate::tier::record::Statistics,
+    pub(super) loaded_at: u64,
+}
+
+impl Second {
+    /// Reads markers and the entry, at every shard that has some of it, at once.
+    async fn read(
+        &self,
+        question: &Question,
+        entry: Option<EntryId>,
+        asked: &[Asked],
+    ) -> Result<Read, Failure> {
+        if is_strict(&question.rules) {
+            self.check(entry, asked).await
+        } else {
+            self.look(entry, asked).await
+        }
+    }
+
+    /// Reads what was current a moment ago.
+    async fn look(&self, entry: Option<EntryId>, asked: &[Asked]) -> Result<Read, Failure> {
+        let home = entry.map_or(&self.posts[0], |entry| self.post_of_entry(entry));
+        let era = home.shard.era().ok_or(Failure::OtherEra)?;
+        let mut nonces = vec![None; asked.len()];
+        let parts = self.posts.iter().map(|post| async move {
+            let (at, markers) = self.part(post, asked);
+            match entry.filter(|_| post.number == home.number) {
+                Some(entry) => {
+                    let looked = post.reads.call(post.shard.look(entry, &markers)).await?;
+                    Ok((at, looked.markers, Some((looked.bucket, looked.entry))))
+                }
+                None if markers.is_empty() => Ok((at, Vec::new(), None)),
+                None => {
+                    let checked = post.reads.call(post.shard.check(&markers)).await?;
+                    Ok((at, checked.markers, None))
+                }
+            }
+        });
+        let (mut bucket, mut bytes) = (None, None);
+        for part in join_all(parts).await {
+            let (at, held, found): (Vec<usize>, _, _) = part?;
+            at.into_iter().zip(held).for_each(|(at, nonce)| nonces[at] = nonce);
+            (bucket, bytes) = found.unwrap_or((bucket, bytes));
+        }
+        Ok(Read { nonces, bucket, entry: bytes, era })
+    }
+
+    /// Reads what is current, at the primary of its era and with enough replicas behind it.
+    async fn check(&self, entry: Option<EntryId>, asked: &[Asked]) -> Result<Read, Failure> {
+        let mut nonces = vec![None; asked.len()];
+        let parts = self.posts.iter().map(|post| async move {
+            let (at, markers) = self.part(post, asked);
+            let here = entry.filter(|entry| self.post_of_entry(*entry).number == post.number);
+            if markers.is_empty() && here.is_none() {
+                return Ok((at, None, None));
+            }
+            let check = post.reads.call(post.shard.check(&markers));
+            let Some(entry) = here else { return Ok((at, Some(check.await?), None)) };
+            let (checked, looked) = join(check, post.reads.call(post.shard.look(entry, &[]))).await;
+            Ok((at, Some(checked?), Some(looked?)))
+        });
+        let (mut bucket, mut bytes, mut era) = (None, None, None);
+        for part in join_all(parts).await {
+            let (at, checked, looked) = part?;
+            if let Some(checked) = checked {
+                if checked.good_replicas < self.good_replicas_min {
+                    return Err(Failure::OtherEra);
+                }
+                if looked.is_some() || era.is_none() {
+                    era = Some(checked.era);
+                }
+                at.into_iter().zip(checked.markers).for_each(|(at, nonce)| nonces[at] = nonce);
+            }
+            if let Some(looked) = looked {
+                (bucket, bytes) = (looked.bucket, looked.entry);
+            }
+        }
+        Ok(Read { nonces, bucket, entry: bytes, era: era.ok_or(Failure::OtherEra)? })
+    }
+
+    /// The markers of those that are asked about which lie on this shard, and where in the list they stand.
+    pub(super) fn part(&self, post: &Post, asked: &[Asked]) -> (Vec<usize>, Vec<crate::tier::MarkerId>) {
+        let here = asked.iter().enumerate();
+        here.filter(|(_, asked)| self.post_of(asked.marker).number == post.number)
+            .map(|(at, asked)| (at, asked.marker))
+            .unzip()
+    }
+}
+
+impl Deps {
+    /// What the deps of `question` hold: what has just been read, else what the copies of `token` are of.
+    pub(super) fn of(
+        question: &Question,
+        second: &Second,
+        token: &Token,
+        asked: &[Asked],
+        nonces: &[Option<Nonce>],
+    ) -> Self {
+        let known = token.all_shared();
+        let nonce = |dep: &Dep| {
+            let marker = second.names.marker(dep);
+            match asked.iter().position(|asked| asked.marker == marker) {
+                Some(at) => nonces[at],
+                None => known.iter().find(|known| known.marker == marker)?.nonce(),
+            }
+        };
+        let with_nonce = |dep: &Dep| (dep.clone(), nonce(dep));
+        Self {
+            soft: question.soft_deps().map(with_nonce).collect(),
+            hard: question.hard_tags.iter().map(with_nonce).collect(),
+        }
+    }
+
+    /// Whether what a stored entry depends on still stands, and whether that is certain. What was stored before its shard
+    /// may have gone back in time is never certain: a marker that holds what it depends on may be a removed one that came
+    /// back, one that holds something else may merely have been minted anew since.
+    fn standing(&self, record: &Record, second: &Second, era: Era) -> (Validity, bool) {
+        let is_certain = record.era == era;
+        let stand = |stored: &[StoredDep], deps: &[(Dep, Option<Nonce>)]| {
+            stored.len() == deps.len()
+                && deps.iter().all(|(dep, nonce)| {
+                    let marker = second.names.marker(dep);
+                    let Some(stored) = stored.iter().find(|stored| stored.is_of(marker)) else {
+                        return false;
+                    };
+                    match nonce {
+                        Some(nonce) => stored.nonce == *nonce || !is_certain && nonce.era == era,
+                        None => false,
+                    }
+                })
+        };
+        // Nobody may see it unless it is certain.
+        if !stand(&record.hard, &self.hard) || !is_certain && !record.hard.is_empty() {
+            return (Validity::BrokenForGood, is_certain);
+        }
+        // Who names a key says that its entry is wrong.
+        let is_named = self.soft.iter().any(|(dep, _)| dep.kind() == DepKind::Key);
+        match stand(&record.soft, &self.soft) {
+            true => (Validity::Current, is_certain),
+            false if is_named => (Validity::BrokenForGood, is_certain),
+            false => (Validity::Broken, is_certain),
+        }
+    }
+}
+
+/// How long a wait for the lease of another node lasts at most before it is looked at again.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);

@@ -1,0 +1,459 @@
+//! Loading on behalf of all nodes: every marker first, then the lease, the source, and the store.
+//!
+//! ```text
+//!   mint what is missing → begin ┬ lead: ask the source, renewing → store, which gives the lease back
+//!                                ├ wait: for a push, or a while    → begin again
+//!                                ├ hit: somebody has stored it
+//!                                └ alone: its source forbids sharing
+//! ```
+//!
+//! The markers come first because what is captured after the source was asked could have been minted after an
+//! invalidation that the answer knows nothing of. Where a step cannot be done the load goes on all the same: with less
+//! kept, never with more.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::future::{Either, join_all, select};
+
+use super::{
+    Second,
+    consult::{Deps, LOOK_AGAIN, check_again_at},
+    is_strict, local_max,
+    post::{Post, either},
+};
+use crate::{
+    class::WithoutL2,
+    engine::{
+        Engine, Loaded, Mode, Question,
+        load::{Failure as LoadFailure, Led},
+    },
+    error::Error,
+    flight::{Landing, protocol::ALONE_FOR},
+    guard::Urgency,
+    marker::{Asked, Token},
+    memory::{Draft, Entry},
+    outcome::{NotStored, Origin},
+    runtime::unit_interval,
+    tier::{
+        Begin, Begun, EntryId, Failure, Fill, MarkerId, Nonce, Store, Stored, Woken,
+        record::{Record, Seal, Statistics, StoredDep},
+    },
+    value::Value,
+};
+
+/// How often a load waits for another one's.
+const CLAIMS_MAX: u32 = 64;
+/// How often somebody may have stored what is no answer while this one asked for the lease.
+const HITS_MAX: u32 = 4;
+/// How much longer than it may last a marker is kept: longer than any load.
+const MARKER_SLACK: Duration = Duration::from_secs(120);
+/// Where the server evicts what is not used, an entry that is past its time gives way to others after this.
+const STAND_IN_MAX: Duration = Duration::from_secs(3600);
+
+/// What has been learned of an entry before its load.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::engine) struct Ticket {
+    /// The fill that is there, and is no answer.
+    pub(super) seen: Option<Fill>,
+    /// What it knows of its past, and when it was loaded, on the shard's clock.
+    pub(super) before: Option<(Statistics, u64)>,
+}
+
+/// What a load may do with what it brings home.
+pub(in crate::engine) enum Licence {
+    /// Store it for everybody, as the one who holds the lease.
+    Lease(Lease),
+    /// Nothing that others see. Why it may not be kept on this node either, if so.
+    Nothing(Option<NotStored>),
+    /// There is nothing to load: this is stored.
+    Found(Entry),
+}
+
+/// The right to load one key, held by this attempt.
+pub(in crate::engine) struct Lease {
+    post: Arc<Post>,
+    entry: EntryId,
+    attempt: Nonce,
+    deps: Deps,
+    before: Option<(Statistics, u64)>,
+}
+
+/// What came of asking for a licence once.
+pub(in crate::engine) enum Claim {
+    /// This.
+    Licence(Licence),
+    /// Somebody else loads: to be asked again after this long, or once woken.
+    Busy(Duration, Woken),
+}
+
+impl Engine {
+    /// Loads as the leader of a flight that stands on shared markers, and ends it.
+    pub(in crate::engine) async fn fill<F>(
+        &self,
+        question: &Question,
+        mut landing: Landing,
+        urgency: Urgency,
+        ticket: Ticket,
+        load: impl FnOnce() -> F,
+    ) -> Result<Led, Error>
+    where
+        F: Future<Output = Result<(Loaded, Duration), LoadFailure>>,
+    {
+        let licence = match self.license(question, &mut landing, ticket).await {
+            Ok(licence) => licence,
+            Err(failure) => {
+                tracing::debug!(class = question.rules.space.class(), %failure, "loading without the second tier");
+                // What is captured now is captured before the source is asked.
+                landing.stand_on(question.capture(&self.0.markers));
+                Licence::Nothing(None)
+            }
+        };
+        match licence {
+            Licence::Found(entry) => {
+                self.land_found(landing, entry, Origin::L2, true);
+                Ok(Led::Found)
+            }
+            Licence::Lease(lease) => {
+                let loaded = self.while_renewing(&lease, load()).await;
+                self.end_leased(question, landing, urgency, lease, loaded).await
+            }
+            Licence::Nothing(why) => {
+                let why = why.or_else(|| self.withheld_locally(question, &landing));
+                let loaded = load().await;
+                self.end_load(question, landing, urgency, loaded, why)
+            }
+        }
+    }
+
+    /// Ends a load that was led for all nodes: answers, stores, gives the lease back.
+    pub(in crate::engine) async fn end_leased(
+        &self,
+        question: &Question,
+        landing: Landing,
+        urgency: Urgency,
+        lease: Lease,
+        loaded: Result<(Loaded, Duration), LoadFailure>,
+    ) -> Result<Led, Error> {
+        let alone = matches!(&loaded, Ok((loaded, _)) if !loaded.cacheable).then_some(ALONE_FOR);
+        // What it depends on is gone already: nobody could be answered with it.
+        let record = loaded.as_ref().ok().filter(|_| !landing.token().is_broken());
+        let record = record.and_then(|(loaded, took)| self.record(question, &lease, loaded, *took));
+        // Those who wait here are answered first.
+        let led = self.end_load(question, landing, urgency, loaded, None);
+        self.hand_in(question, &lease, record, alone).await;
+        led
+    }
+
+    /// Why nothing may be kept of a load that does without the second tier, if so.
+    pub(in crate::engine) fn withheld_locally(
+        &self,
+        question: &Question,
+        landing: &Landing,
+    ) -> Option<NotStored> {
+        let is_local = self.0.second.get().is_some() && !landing.token().is_shared();
+        let is_bypassed = question.rules.policy.without_l2 == WithoutL2::Bypass || is_strict(&question.rules);
+        (is_local && is_bypassed).then_some(NotStored::WithoutL2)
+    }
+
+    /// Sees to it that every marker is there, and takes the lease, or waits for whoever has it. The source is asked after
+    /// this.
+    async fn license(
+        &self,
+        question: &Question,
+        landing: &mut Landing,
+        mut ticket: Ticket,
+    ) -> Result<Licence, Failure> {
+        let waits_until = self.0.runtime.now() + question.rules.policy.hard_timeout;
+        for _ in 0..CLAIMS_MAX {
+            match self.claim(question, landing, &mut ticket).await? {
+                Claim::Licence(licence) => return Ok(licence),
+                // Whoever leads is alive and slow: this one asks for itself.
+                Claim::Busy(..) if self.0.runtime.now() >= waits_until => break,
+                Claim::Busy(left, woken) => either(woken, self.0.runtime.sleep(left)).await,
+            }
+        }
+        Ok(Licence::Nothing(None))
+    }
+
+    /// Sees to it that every marker is there, and asks for the lease, without waiting for anybody.
+    pub(in crate::engine) async fn claim(
+        &self,
+        question: &Question,
+        landing: &mut Landing,
+        ticket: &mut Ticket,
+    ) -> Result<Claim, Failure> {
+        let second = self.0.second.get().expect("what is shared is shared with it");
+        let token = landing.token().clone();
+        let known = token.all_shared();
+        let nonces = match self.mint(second, question, &known).await {
+            Ok(nonces) => nonces,
+            // Without a marker nobody could ever invalidate it.
+            Err(Failure::OutOfMemory(_)) => {
+                return Ok(Claim::Licence(Licence::Nothing(Some(NotStored::NoMarker))));
+            }
+            Err(failure) => return Err(failure),
+        };
+        landing.ground();
+        let Some(entry) = second.entry(&question.rules, &question.key) else {
+            return Ok(Claim::Licence(Licence::Nothing(None)));
+        };
+        let post = second.post_of_entry(entry);
+        let deps = Deps::of(question, second, &token, &known, &nonces);
+        for _ in 0..HITS_MAX {
+            let era = post.shard.era().ok_or(Failure::OtherEra)?;
+            let attempt = Nonce { era, random: self.0.runtime.random() };
+            let begin = Begin { entry, attempt, seen: ticket.seen, lease: second.lease };
+            return Ok(match post.writes.call(post.shard.begin(begin)).await {
+                Ok(Begun::Lead) => {
+                    self.settle_doubts(second, &token).await;
+                    let post = Arc::clone(post);
+                    Claim::Licence(Licence::Lease(Lease {
+                        post,
+                        entry,
+                        attempt,
+                        deps,
+                        before: ticket.before,
+                    }))
+                }
+                Ok(Begun::Alone) => Claim::Licence(Licence::Nothing(Some(NotStored::Uncacheable))),
+                Ok(Begun::Wait(left, woken)) => {
+                    // An expiry may be told of late, or never.
+                    let spread = left.mul_f64(0.1 * unit_interval(self.0.runtime.random()));
+                    Claim::Busy((left + spread).min(LOOK_AGAIN), woken)
+                }
+                Ok(Begun::Hit(bytes)) => {
+                    let found = self.judge_stored(question, second, entry, &bytes, &deps, era, &token);
+                    ticket.seen = Record::fill_of(&bytes);
+                    ticket.before = found.as_ref().map(|found| (found.statistics, found.loaded_at));
+                    let is_wanted = question.mode != Mode::Refresh;
+                    match found.filter(|found| is_wanted && found.is_answer()) {
+                        Some(found) => Claim::Licence(Licence::Found(found.entry)),
+                        None => continue,
+                    }
+                }
+                // The shard cannot take the lease; the markers are there.
+                Err(Failure::OutOfMemory(_)) => Claim::Licence(Licence::Nothing(None)),
+                Err(failure) => return Err(failure),
+            });
+        }
+        Ok(Claim::Licence(Licence::Nothing(None)))
+    }
+
+    /// A nonce for every marker: what its copy is of where that is not in doubt, else what the shard says, minted where
+    /// there is none.
+    async fn mint(
+        &self,
+        second: &Second,
+        question: &Question,
+        known: &[Asked],
+    ) -> Result<Vec<Option<Nonce>>, Failure> {
+        let keep = keep(question, question.rules.policy.ttl, true) + MARKER_SLACK;
+        let wanted: Vec<Asked> = known.iter().filter(|asked| !asked.is_alive()).cloned().collect();
+        let parts = second.posts.iter().map(|post| async {
+            let (at, markers) = second.part(post, &wanted);
+            if markers.is_empty() {
+                return Ok((at, Vec::new()));
+            }
+            let era = post.shard.era().ok_or(Failure::OtherEra)?;
+            let fresh = |marker: &MarkerId| (*marker, Nonce { era, random: self.0.runtime.random() });
+            let fresh: Vec<_> = markers.iter().map(fresh).collect();
+            Ok((at, post.writes.call(post.shard.mint(era, &fresh, keep)).await?))
+        });
+        let mut minted = vec![None; wanted.len()];
+        for part in join_all(parts).await {
+            let (at, nonces): (Vec<usize>, Vec<Nonce>) = part?;
+            at.into_iter().zip(nonces).for_each(|(at, nonce)| minted[at] = Some(nonce));
+        }
+        self.take_in(&wanted, &minted);
+        let held = |asked: &Asked| match wanted.iter().position(|wanted| wanted.marker == asked.marker) {
+            Some(at) => minted[at],
+            None => asked.nonce(),
+        };
+        Ok(known.iter().map(held).collect())
+    }
+
+    /// A shard tells of what this node has minted itself, too. Asks about it while the source is still to be asked, so
+    /// that whoever joins meets copies that are proved.
+    async fn settle_doubts(&self, second: &Second, token: &Token) {
+        let asked = token.in_doubt();
+        if asked.is_empty() {
+            return;
+        }
+        if let Ok(nonces) = second.markers(&asked).await {
+            self.take_in(&asked, &nonces);
+        }
+    }
+
+    /// Waits for a load, and holds the lease meanwhile: as long as the load may still end.
+    async fn while_renewing<T>(&self, lease: &Lease, loading: impl Future<Output = T>) -> T {
+        self.while_renewing_all(vec![lease], loading).await
+    }
+
+    /// The same with all of these leases.
+    pub(in crate::engine) async fn while_renewing_all<T>(
+        &self,
+        leases: Vec<&Lease>,
+        loading: impl Future<Output = T>,
+    ) -> T {
+        let Some(second) = self.0.second.get().filter(|_| !leases.is_empty()) else { return loading.await };
+        let renewing = async {
+            loop {
+                self.0.runtime.sleep(second.lease / 3).await;
+                // One that is lost stays lost: what comes home is answered, and the store refuses it.
+                join_all(leases.iter().map(|lease| {
+                    lease.post.writes.call(lease.post.shard.renew(lease.entry, lease.attempt, second.lease))
+                }))
+                .await;
+            }
+        };
+        match select(std::pin::pin!(loading), std::pin::pin!(renewing)).await {
+            Either::Left((loaded, _)) => loaded,
+            Either::Right((never, _)) => never,
+        }
+    }
+
+    /// What is to be stored of what a load brought home; `None`: nothing.
+    fn record(
+        &self,
+        question: &Question,
+        lease: &Lease,
+        loaded: &Loaded,
+        took: Duration,
+    ) -> Option<(Bytes, Duration)> {
+        let second = self.0.second.get().expect("it has given the lease");
+        let form = question.rules.shared.as_ref()?;
+        if !loaded.cacheable || loaded.withheld.is_some() {
+            return None;
+        }
+        let policy = &question.rules.policy;
+        if loaded.value.as_ref().is_some_and(|value| value.weight() > policy.item_bytes_max) {
+            return None;
+        }
+        let ttl = if loaded.value.is_some() { policy.ttl } else { policy.negative_ttl };
+        let ttl = policy.l2_ttl.map_or(ttl, |most| ttl.min(most));
+        let (now, random) = (self.0.runtime.now(), self.0.runtime.random());
+        let lifetime = crate::freshness::Lifetime::on_terms(policy, ttl, &loaded.terms, now, random);
+        let fresh = lifetime.fresh_until - now;
+        if fresh.is_zero() {
+            return None;
+        }
+        let value = match &loaded.value {
+            Some(value) => Some(form.codec.encode(value)?),
+            None => None,
+        };
+        let post = &lease.post;
+        let loaded_at = post.shard.server_millis();
+        let digest = loaded.value.as_ref().map_or(0, Value::digest);
+        let statistics = match lease.before {
+            Some((before, at)) => {
+                before.next(Duration::from_millis(loaded_at.saturating_sub(at)), digest, took)
+            }
+            None => Statistics::first(digest, took),
+        };
+        let stored = |deps: &[(crate::dep::Dep, Option<Nonce>)]| -> Option<Vec<StoredDep>> {
+            deps.iter()
+                .map(|(dep, nonce)| Some(StoredDep::new(second.names.marker(dep), (*nonce)?)))
+                .collect()
+        };
+        let record = Record {
+            fill: Fill(self.0.runtime.random()),
+            entry: lease.entry,
+            fingerprint: form.fingerprint,
+            era: lease.attempt.era,
+            loaded_at,
+            fresh,
+            revalidate: lifetime.revalidate_until - lifetime.fresh_until,
+            stand_in: lifetime.stand_in_until - lifetime.fresh_until,
+            statistics,
+            soft: stored(&lease.deps.soft)?,
+            hard: stored(&lease.deps.hard)?,
+            key: question.key.text().into(),
+            version: loaded.value.as_ref().and_then(Value::version),
+            value,
+        };
+        let nonce = || {
+            let mut nonce = [0; 24];
+            nonce
+                .chunks_exact_mut(8)
+                .for_each(|part| part.copy_from_slice(&self.0.runtime.random().to_be_bytes()));
+            nonce
+        };
+        let seal = second.seal.as_ref().map(|keys| Seal { keys, nonce: nonce() });
+        let bytes = record.encode(form.compressed, seal)?;
+        Some((bytes, keep(question, fresh, post.shard.capabilities().evicts)))
+    }
+
+    /// Stores what was loaded, and gives the lease back; for `alone` nobody is to wait for anybody who loads this key.
+    async fn hand_in(
+        &self,
+        question: &Question,
+        lease: &Lease,
+        record: Option<(Bytes, Duration)>,
+        alone: Option<Duration>,
+    ) {
+        let Lease { post, entry, attempt, .. } = lease;
+        if let Some((envelope, keep)) = record {
+            let store = Store { entry: *entry, attempt: *attempt, envelope, keep };
+            match post.writes.call(post.shard.store(store)).await {
+                Ok(Stored::Kept | Stored::LeaseLost) => return,
+                Err(failure) => {
+                    let class = question.rules.space.class();
+                    tracing::debug!(class, %failure, "an answer was not stored in the second tier");
+                }
+            }
+        }
+        // Where this fails the lease runs out.
+        let _ = post.writes.call(post.shard.release(*entry, *attempt, alone)).await;
+    }
+
+    /// Ends a flight with what somebody else had loaded.
+    pub(in crate::engine) fn land_found(
+        &self,
+        landing: Landing,
+        entry: Entry,
+        origin: Origin,
+        is_kept: bool,
+    ) {
+        landing.found(entry, origin, |entry| is_kept.then(|| self.0.memory.put(entry)).flatten());
+    }
+
+    /// What is kept of what a load brought home, on whatever footing.
+    pub(in crate::engine) fn entry_of(&self, question: &Question, draft: Draft) -> Entry {
+        let Some(second) = self.0.second.get() else { return draft.under(question.key.as_bytes()) };
+        let now = self.0.runtime.now();
+        if draft.token.is_shared() {
+            return draft.copy_under(question.key.as_bytes(), check_again_at(&question.rules, now));
+        }
+        let mut draft = draft;
+        let end = now + local_max(second);
+        draft.lifetime.fresh_until = draft.lifetime.fresh_until.min(end);
+        draft.under(question.key.as_bytes())
+    }
+}
+
+impl Second {
+    /// What these markers hold.
+    pub(super) async fn markers(&self, asked: &[Asked]) -> Result<Vec<Option<Nonce>>, Failure> {
+        let parts = self.posts.iter().map(|post| async move {
+            let (at, markers) = self.part(post, asked);
+            if markers.is_empty() {
+                return Ok((at, Vec::new()));
+            }
+            Ok((at, post.reads.call(post.shard.check(&markers)).await?.markers))
+        });
+        let mut nonces = vec![None; asked.len()];
+        for part in join_all(parts).await {
+            let (at, held): (Vec<usize>, Vec<Option<Nonce>>) = part?;
+            at.into_iter().zip(held).for_each(|(at, nonce)| nonces[at] = nonce);
+        }
+        Ok(nonces)
+    }
+}
+
+/// For how long the second tier keeps what is fresh for so long.
+fn keep(question: &Question, fresh: Duration, evicts: bool) -> Duration {
+    let policy = &question.rules.policy;
+    let stand_in = if evicts { policy.stale_if_error.min(STAND_IN_MAX) } else { policy.stale_if_error };
+    fresh + policy.stale_while_revalidate.max(stand_in)
+}

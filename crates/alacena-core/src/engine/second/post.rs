@@ -1,0 +1,275 @@
+//! One shard, as this node sees it.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use futures_util::future::{Either, select};
+
+use super::super::{Engine, Inner};
+use crate::{
+    guard::{BreakerSettings, State, Switch},
+    journal::{Drain, DrainFigures},
+    runtime::{Moment, SharedRuntime},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    tier::{Capabilities, Era, HEARTBEAT_EVERY, Heartbeat, Push, Shard, Watcher},
+};
+
+/// How long a step may take before it counts as slow twice over; the steps have limits of their own.
+const STEP_LIMIT: Duration = Duration::from_millis(50);
+/// G: how long after an outage what was stored before its end is suspect, so that nodes which came back later can apply
+/// what they owe.
+const GRACE: Duration = Duration::from_secs(5);
+/// A shorter outage has kept nobody from invalidating: until then they still try.
+const OUTAGE_MIN: Duration = Duration::from_millis(500);
+
+/// One shard, as this node sees it.
+pub(super) struct Post {
+    pub(super) number: usize,
+    pub(super) shard: Arc<dyn Shard>,
+    pub(super) drain: Drain,
+    pub(super) reads: Switch,
+    pub(super) writes: Switch,
+    runtime: SharedRuntime,
+    /// Whether it tells of changes: between a connection and its loss.
+    is_watched: AtomicBool,
+    /// Until when its silence means that nothing has changed, as nanoseconds of a [`Moment`].
+    proved_until: AtomicU64,
+    /// Held for a few instructions.
+    outage: Mutex<Outage>,
+}
+
+/// The last time that it was away.
+#[derive(Clone, Copy, Debug, Default)]
+struct Outage {
+    began: Option<Moment>,
+    /// What was stored before this, on the shard's clock in milliseconds, ...
+    ended_at: u64,
+    /// ... is suspect until this.
+    suspect_until: Moment,
+}
+
+/// What a shard of the second tier is like, now.
+#[derive(Clone, Debug)]
+pub struct PostFigures {
+    /// The shard's name in the configuration.
+    pub name: String,
+    /// The era of its server, where there is a connection.
+    pub era: Option<Era>,
+    /// Whether what it tells of is being heard.
+    pub is_watched: bool,
+    /// For how much longer its silence means that nothing has changed.
+    pub proved_for: Duration,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// Whether reads are let through.
+    pub reads: State,
+    /// Whether writes are let through.
+    pub writes: State,
+    /// Invalidations that it could not be told of yet.
+    pub drain: DrainFigures,
+}
+
+impl Post {
+    pub(super) fn new(
+        number: usize,
+        shard: Arc<dyn Shard>,
+        drain: Drain,
+        breaker: BreakerSettings,
+        runtime: SharedRuntime,
+    ) -> Self {
+        let switch = || Switch::new(breaker.clone(), STEP_LIMIT, Arc::clone(&runtime));
+        Self {
+            number,
+            shard,
+            drain,
+            reads: switch(),
+            writes: switch(),
+            is_watched: AtomicBool::new(false),
+            proved_until: AtomicU64::new(0),
+            outage: Mutex::new(Outage::default()),
+            runtime,
+        }
+    }
+
+    /// Whether it may be read: there is a connection, it answers, and it has been told of everything that it is owed.
+    pub(super) fn is_there(&self) -> bool {
+        self.shard.era().is_some() && self.drain.is_open() && self.reads.is_on()
+    }
+
+    /// Whether an entry that was loaded at `loaded_at`, on the shard's clock, is suspect: the shard was away meanwhile, and
+    /// somebody may still have to tell it of an invalidation.
+    pub(super) fn is_suspect(&self, loaded_at: u64) -> bool {
+        let outage = *self.outage.lock();
+        loaded_at < outage.ended_at && self.runtime.now() < outage.suspect_until
+    }
+
+    /// Until when its silence means something.
+    pub(super) fn proved_until(&self) -> Moment {
+        Moment::from_nanos(self.proved_until.load(Ordering::Acquire))
+    }
+
+    pub(super) fn figures(&self) -> PostFigures {
+        PostFigures {
+            name: self.drain.shard_name().to_owned(),
+            era: self.shard.era(),
+            is_watched: self.is_watched.load(Ordering::Acquire),
+            proved_for: self.proved_until() - self.runtime.now(),
+            capabilities: self.shard.capabilities(),
+            reads: self.reads.state(),
+            writes: self.writes.state(),
+            drain: self.drain.figures(),
+        }
+    }
+
+    fn went_away(&self) {
+        let now = self.runtime.now();
+        self.is_watched.store(false, Ordering::Release);
+        self.proved_until.store(0, Ordering::Release);
+        self.outage.lock().began.get_or_insert(now);
+    }
+
+    fn came_back(&self) {
+        let now = self.runtime.now();
+        let mut outage = self.outage.lock();
+        if outage.began.take().is_some_and(|began| now - began >= OUTAGE_MIN) {
+            outage.ended_at = self.shard.server_millis();
+            outage.suspect_until = now + GRACE;
+        }
+        drop(outage);
+        self.is_watched.store(true, Ordering::Release);
+        self.reads.probe_now();
+        self.writes.probe_now();
+        self.drain.connected();
+    }
+}
+
+/// Hears what a shard tells, for as long as the engine lives.
+struct Ear {
+    engine: Weak<Inner>,
+    number: usize,
+}
+
+impl Watcher for Ear {
+    fn connected(&self, _era: Era) {
+        self.hear(|engine, post| {
+            // Everything that was read before may have changed unheard.
+            engine.doubt(post);
+            post.came_back();
+        });
+    }
+
+    fn lost(&self) {
+        self.hear(|engine, post| {
+            post.went_away();
+            engine.prove();
+            engine.doubt(post);
+        });
+    }
+
+    fn pushed(&self, push: Push) {
+        self.hear(|engine, post| match push {
+            Push::Everything => engine.doubt(post),
+            Push::Marker(marker) => {
+                let (shared, kills) = engine.0.markers.shared().expect("a second tier shares markers");
+                shared.doubt(kills, marker);
+            }
+        });
+    }
+}
+
+impl Ear {
+    fn hear(&self, act: impl FnOnce(&Engine, &Post)) {
+        let Some(engine) = self.engine.upgrade().map(Engine) else { return };
+        if let Some(second) = engine.0.second.get() {
+            act(&engine, &second.posts[self.number]);
+        }
+    }
+}
+
+impl Engine {
+    /// Puts every copy of a marker of this shard in doubt.
+    fn doubt(&self, post: &Post) {
+        let second = self.0.second.get().expect("it has posts");
+        let (shared, kills) = self.0.markers.shared().expect("a second tier shares markers");
+        shared.doubt_all(kills, |marker| second.post_of(marker).number == post.number);
+    }
+
+    /// Ends what was loaded while a shard was away.
+    fn end_local(&self) {
+        self.0.markers.end_own();
+    }
+
+    /// Says until when the silence of all shards means something: that of the shortest.
+    fn prove(&self) {
+        let second = self.0.second.get().expect("it has posts");
+        let until = second.posts.iter().map(|post| post.proved_until()).min();
+        self.0.markers.prove(until.unwrap_or(Moment::NEVER));
+    }
+
+    /// Begins to listen to every shard, and to ask it for signs of life.
+    pub(super) fn man_posts(&self) {
+        let Some(second) = self.0.second.get() else { return };
+        for post in &second.posts {
+            let ear = Ear { engine: Arc::downgrade(&self.0), number: post.number };
+            post.shard.watch(Arc::new(ear));
+            post.drain.start();
+            let (engine, post) = (Arc::downgrade(&self.0), Arc::clone(post));
+            self.0.runtime.spawn(Box::pin(async move { beat(engine, &post).await }));
+        }
+    }
+}
+
+/// Asks a shard for signs of life until the engine is gone.
+async fn beat(engine: Weak<Inner>, post: &Post) {
+    let mut heartbeat = Heartbeat::default();
+    let mut era = None;
+    loop {
+        let Some(runtime) = engine.upgrade().filter(|engine| !engine.running.is_closed()) else { return };
+        let runtime = Arc::clone(&runtime.runtime);
+        let next = runtime.sleep(HEARTBEAT_EVERY);
+        let is_watched = post.is_watched.load(Ordering::Acquire);
+        let now_era = post.shard.era();
+        // Another connection, or another server: what was proved is of the one before.
+        if !is_watched || era != now_era {
+            heartbeat.lost();
+            if let (Some(_), Some(engine)) = (era, engine.upgrade()) {
+                Engine(engine).doubt(post);
+            }
+            era = now_era;
+        }
+        if post.is_there()
+            && let Some(engine) = engine.upgrade()
+        {
+            // What was loaded while it was away: from here on other nodes can invalidate it unheard.
+            Engine(engine).end_local();
+        }
+        if let (true, Some(era)) = (is_watched && post.shard.capabilities().push, era) {
+            heartbeat.ping(runtime.now());
+            let asked = futures_util::future::join(post.shard.ping(), post.shard.check(&[]));
+            match asked.await {
+                // Lost meanwhile: the answer is of a connection that is no more.
+                _ if !post.is_watched.load(Ordering::Acquire) => heartbeat.lost(),
+                (Ok(()), Ok(checked)) if checked.era == era => {
+                    if let (Some(until), Some(engine)) = (heartbeat.pong(), engine.upgrade()) {
+                        post.proved_until.fetch_max(until.nanos(), Ordering::AcqRel);
+                        Engine(engine).prove();
+                    }
+                }
+                _ => heartbeat.lost(),
+            }
+        }
+        next.await;
+    }
+}
+
+/// The first of the two that comes to pass.
+pub(super) async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    match select(std::pin::pin!(one), std::pin::pin!(other)).await {
+        Either::Left(_) | Either::Right(_) => {}
+    }
+}

@@ -1,0 +1,190 @@
+//! Invalidation at every shard that it concerns.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use futures_util::future::join_all;
+
+use super::post::Post;
+use crate::{
+    engine::{Change, Engine},
+    journal::{Deferred, Removal},
+    ledger::Target,
+    tier::{EntryId, Failure, HORIZON, MarkerId},
+};
+
+/// How far an invalidation has gone.
+///
+/// The order is that of the worst: of several shards the last counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Level {
+    /// On the primary of everything that it concerns: no strict read that begins now is answered with anything from
+    /// before, nor is any other by the time that [`HORIZON`] is over. And no copy in memory, wherever it is: that has
+    /// been waited for.
+    Barrier,
+    /// On the primary, and on as many replicas as were asked for.
+    Replicated,
+    /// On the primary of everything that it concerns: no strict read that begins now is answered with anything from
+    /// before, nor is any other by the time that [`HORIZON`] is over. On this node nobody is from now on.
+    Applied,
+    /// On this node, and written down durably: a shard could not be told. It is told as soon as it can be, before this
+    /// node reads it again; until then other nodes may answer with what was there before.
+    Deferred,
+    /// The same, written down nowhere but in the memory of this process.
+    DeferredVolatile,
+}
+
+impl Level {
+    /// The word used in logs, metrics and answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Level::Barrier => "barrier",
+            Level::Replicated => "replicated",
+            Level::Applied => "applied",
+            Level::Deferred => "deferred",
+            Level::DeferredVolatile => "deferred-volatile",
+        }
+    }
+
+    /// Whether everything that it concerns has been told.
+    #[must_use]
+    pub const fn is_applied(self) -> bool {
+        matches!(self, Level::Barrier | Level::Replicated | Level::Applied)
+    }
+}
+
+/// How far an invalidation is to go before it is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wish {
+    /// To the primaries.
+    #[default]
+    Applied,
+    /// To so many replicas of each primary, too, within this time.
+    Replicated(u32, Duration),
+    /// Until no node can answer with anything from before, connected or not: [`HORIZON`] longer.
+    Barrier,
+}
+
+/// What is to be invalidated, who asks for it, and how far it is to go.
+#[derive(Clone, Copy, Debug)]
+pub struct Spread<'a> {
+    /// What.
+    pub changes: &'a [Change<'a>],
+    /// The entries that keys stand for where they are shared; in memory they are found by the keys themselves.
+    pub entries: &'a [EntryId],
+    /// Who asks, as in [`Invalidation`](crate::ledger::Invalidation).
+    pub who: &'a str,
+    /// What was asked for, for people to read in the journal.
+    pub targets: &'a [Target],
+    /// How far.
+    pub wish: Wish,
+}
+
+impl Engine {
+    /// Invalidates on this node at once, and at every shard; how far that has gone when this returns. Without a second
+    /// tier it is applied, always.
+    ///
+    /// # Cancellation
+    /// On this node everything is invalidated before the first await. What was begun goes on: nothing that a shard could
+    /// not be told of is forgotten.
+    pub async fn spread(&self, spread: Spread<'_>) -> Level {
+        self.invalidate_here(spread.changes);
+        if self.0.second.get().is_none() {
+            return Level::Applied;
+        }
+        let removals = self.removals(&spread);
+        let (engine, who) = (self.clone(), spread.who.to_owned());
+        let (targets, wish) = (spread.targets.to_vec(), spread.wish);
+        let (tell, told) = tokio::sync::oneshot::channel();
+        self.0.runtime.spawn(Box::pin(async move {
+            let level = engine.tell_posts(&removals, &who, &targets, wish).await;
+            // Whoever asked may be gone.
+            let _ = tell.send(level);
+        }));
+        let level = told.await.unwrap_or(Level::DeferredVolatile);
+        // What was read on this node after the first time, and before the shard had heard of it.
+        self.end_here(spread.changes);
+        match (level, spread.wish) {
+            (Level::Applied, Wish::Barrier) => {
+                self.0.runtime.sleep(HORIZON).await;
+                Level::Barrier
+            }
+            (level, _) => level,
+        }
+    }
+
+    /// What each shard is to remove, in the order of the shards.
+    fn removals(&self, spread: &Spread<'_>) -> Vec<BTreeSet<Removal>> {
+        let second = self.0.second.get().expect("there are shards");
+        let mut removals = vec![BTreeSet::new(); second.posts.len()];
+        for change in spread.changes {
+            if let Change::Dep(dep) = change {
+                let marker = second.names.marker(dep);
+                removals[second.post_of(marker).number].insert(Removal::Marker(marker));
+            }
+        }
+        for entry in spread.entries {
+            removals[second.post_of_entry(*entry).number].insert(Removal::Entry(*entry));
+        }
+        removals
+    }
+
+    async fn tell_posts(
+        &self,
+        removals: &[BTreeSet<Removal>],
+        who: &str,
+        targets: &[Target],
+        wish: Wish,
+    ) -> Level {
+        let second = self.0.second.get().expect("there are shards");
+        let concerned = second.posts.iter().zip(removals).filter(|(_, removals)| !removals.is_empty());
+        let told = concerned.map(|(post, removals)| async move {
+            match tell(post, removals, wish).await {
+                Ok(level) => level,
+                Err(failure) => {
+                    tracing::warn!(shard = post.drain.shard_name(), %failure, "an invalidation is deferred");
+                    match post.drain.defer(removals.clone(), who, targets).await {
+                        Deferred::Durable => Level::Deferred,
+                        Deferred::Volatile => Level::DeferredVolatile,
+                    }
+                }
+            }
+        });
+        join_all(told).await.into_iter().max().unwrap_or(Level::Applied)
+    }
+}
+
+/// Tells one shard, twice if need be: removing what is gone removes nothing.
+async fn tell(post: &Post, removals: &BTreeSet<Removal>, wish: Wish) -> Result<Level, Failure> {
+    let is_of = |removal: &Removal| match removal {
+        Removal::Marker(marker) => Some(*marker),
+        Removal::Entry(_) | Removal::Whole => None,
+    };
+    let markers: Vec<MarkerId> = removals.iter().filter_map(is_of).collect();
+    let entries: Vec<EntryId> = removals
+        .iter()
+        .filter_map(|removal| match removal {
+            Removal::Entry(entry) => Some(*entry),
+            Removal::Marker(_) | Removal::Whole => None,
+        })
+        .collect();
+    // Written down instead of tried while the shard is away: nobody waits for what is not going to answer.
+    if !post.writes.is_on() || post.shard.era().is_none() {
+        let error = crate::error::Error::new(&crate::error::catalogue::BREAKER_OPEN, "the shard is away");
+        return Err(Failure::Unavailable(error));
+    }
+    if !markers.is_empty() {
+        post.writes.call(post.shard.invalidate(&markers)).await?;
+    }
+    if !entries.is_empty() {
+        post.writes.call(post.shard.invalidate_entries(&entries)).await?;
+    }
+    match wish {
+        Wish::Applied | Wish::Barrier => Ok(Level::Applied),
+        Wish::Replicated(replicas, within) => match post.shard.replicate(replicas, within).await {
+            Ok(reached) if reached >= replicas => Ok(Level::Replicated),
+            Ok(_) | Err(_) => Ok(Level::Applied),
+        },
+    }
+}
