@@ -64,7 +64,7 @@ pub(super) fn read(format: Format, text: &str) -> Result<Setting, Refusal> {
             is_identifier(text),
             as_text(text),
             "is no name of a table",
-            "Begin it with a letter or `_`, then use letters, digits and `_`, at most 63.",
+            "Begin it with a letter or `_`, then use letters, digits and `_`, at most 63; not `sqlite_…`.",
         ),
     }
 }
@@ -263,7 +263,8 @@ fn quota(text: &str) -> Result<Setting, Refusal> {
 fn is_identifier(text: &str) -> bool {
     let starts = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     let rest = |character: char| character.is_ascii_alphanumeric() || character == '_';
-    starts && text.len() <= 63 && text.chars().all(rest)
+    let is_reserved = text.to_ascii_lowercase().starts_with("sqlite_");
+    starts && !is_reserved && text.len() <= 63 && text.chars().all(rest)
 }
 
 fn pointer(text: &str) -> Result<Setting, Refusal> {
@@ -334,7 +335,9 @@ mod tests {
         for refused in ["10000", "0/day", "-1/day", "+1/day", "/day", "1/month", "1e3/day"] {
             assert!(!accepts(Format::Quota, refused), "{refused}");
         }
-        assert!(!accepts(Format::Identifier, "2nd") && !accepts(Format::Identifier, "a;b"));
+        for refused in ["2nd", "a;b", "SQLite_master", ""] {
+            assert!(!accepts(Format::Identifier, refused), "{refused}");
+        }
         assert!(accepts(Format::Host, "cache.example") && !accepts(Format::Host, "http://x"));
         assert!(header_name("X-Api-Key").is_ok_and(|name| name == "x-api-key"));
         assert!(header_name("Host").is_err() && header_name("a b").is_err());

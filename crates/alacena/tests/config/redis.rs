@@ -154,6 +154,7 @@ fn a_journal_is_a_table_of_an_sqlite_source() {
     };
     let journal = parse(&with("{ source = \"db\" }")).unwrap().redis.unwrap().journal.unwrap();
     assert_eq!((journal.source.as_str(), journal.table.as_str()), ("db", "alacena_outbox"));
+    assert_eq!(journal.every, Duration::from_millis(200));
     let named = parse(&with("{ source = \"db\", table = \"own\" }")).unwrap().redis.unwrap();
     assert_eq!(named.journal.unwrap().table, "own");
     assert!(only(&with("{ source = \"crm\" }")).0.ends_with("names a source that is no SQLite file"));

@@ -58,6 +58,6 @@ impl Meaning<'_> {
             let message = "names a source that is no SQLite file";
             self.refuse(settings, "source", message, "Name one of kind \"sqlite\", or remove `journal`.");
         }
-        Some(JournalConfig { source, table: settings.text("table") })
+        Some(JournalConfig { source, table: settings.text("table"), every: settings.duration("every") })
     }
 }

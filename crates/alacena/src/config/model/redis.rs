@@ -53,7 +53,8 @@ pub enum PushConfig {
     None,
 }
 
-/// `redis.journal`: a table of a declared source, for invalidations that Redis could not be told of yet.
+/// `redis.journal`: a table of a declared source, for invalidations that Redis could not be told of yet, and for those
+/// that the application writes there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JournalConfig {
@@ -61,6 +62,8 @@ pub struct JournalConfig {
     pub source: String,
     /// Its table: letters, digits and `_`.
     pub table: String,
+    /// How often it is looked into for what others have written.
+    pub every: Duration,
 }
 
 /// `redis.breaker`: when a Redis that fails is left alone.

@@ -87,7 +87,7 @@ pub(super) const REDIS: &[Field] = &[
     Field::new(
         "journal",
         Kind::Table(JOURNAL),
-        "Where invalidations are kept that Redis could not be told of yet, where the disk of the node does not outlive it: `journal = { source = \"db\" }`. Without it: in the embedded store.",
+        "A table for invalidations that Redis could not be told of yet, for where the disk of the node does not outlive it: `journal = { source = \"db\" }`. What the application writes into it in its own transactions is invalidated, too. Without it: in the embedded store.",
     ),
     Field::new("breaker", Kind::Table(BREAKER), "When a Redis that fails is left alone."),
 ];
@@ -100,6 +100,12 @@ const JOURNAL: &[Field] = &[
         "Its table for them, which is made where it is missing.",
     )
     .default("alacena_outbox"),
+    Field::new(
+        "every",
+        duration("10ms", "1m"),
+        "How often it is looked into for what the application and other nodes have written.",
+    )
+    .default("200ms"),
 ];
 
 const BREAKER: &[Field] = &[
