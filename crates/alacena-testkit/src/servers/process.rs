@@ -1,6 +1,9 @@
 //! A process of ours that does not outlive us.
 
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::{
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -8,26 +11,28 @@ use rustix::process::{Pid, Signal, kill_process};
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
-    /// Waits for the end of its input, which is the end of ours, and then ends the child.
+    /// Waits for the end of its input, which is the end of ours, then ends the child and removes its folder.
     guard: Child,
 }
 
 /// Any line but the end means that all is well. Signals that end a test from a terminal must not end its guard first.
-const GUARD: &str = r#"trap "" HUP INT TERM; read -r line || kill -9 "$1""#;
+const GUARD: &str = r#"trap "" HUP INT TERM; read -r line || { kill -9 "$1"; rm -rf "$2"; }"#;
 
 impl Process {
-    /// Starts `command` with nothing to read and its output thrown away.
+    /// Starts `command` in a temporary folder of its own, with nothing to read and its output thrown away.
     ///
     /// # Panics
     ///
     /// If there is no such program.
-    pub(super) fn start(command: &mut Command) -> Self {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    pub(super) fn start(command: &mut Command, folder: &Path) -> Self {
+        let command =
+            command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child =
             command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()));
         let pid = child.id().to_string();
         let guard = Command::new("sh")
             .args(["-c", GUARD, "guard", &pid])
+            .arg(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

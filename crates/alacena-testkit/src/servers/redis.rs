@@ -219,7 +219,7 @@ impl RedisServer {
 /// Starts the program on what is in `folder`. `None` if a port was taken.
 fn start(program: &Path, folder: &Path) -> Option<(Process, Admin)> {
     let before = log(folder).len();
-    let mut process = Process::start(Command::new(program).arg(folder.join("conf")).current_dir(folder));
+    let mut process = Process::start(Command::new(program).arg(folder.join("conf")), folder);
     // The socket is the last thing that it opens: when it answers there, it listens everywhere.
     let socket = folder.join("socket");
     let came = until(|| {

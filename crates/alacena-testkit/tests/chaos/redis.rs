@@ -11,7 +11,7 @@ use alacena_testkit::{
     servers::{Flavour, RedisServer, Reply},
 };
 
-use crate::peer::{connect, is_silent};
+use crate::peer::{connect, is_silent, read_to_end};
 
 /// Sends commands in one write and reads so many lines.
 fn ask(stream: &mut TcpStream, commands: &str, lines: usize) -> Vec<String> {
@@ -57,6 +57,23 @@ fn only_the_tracking_connection_loses_its_pushes() {
         cut.lift();
         assert_eq!(lines.take(2).collect::<Vec<_>>(), [">2", "$10"]);
     }
+}
+
+#[test]
+fn a_client_behind_a_blackhole_does_not_hear_that_the_server_was_killed() {
+    let Some(mut redis) = RedisServer::builder().start() else { return };
+    let proxy = ChaosProxy::start(redis.address(), 1);
+    let mut client = connect(&proxy);
+    assert_eq!(ask(&mut client, "PING\r\n", 1), ["+PONG"]);
+    let hole = proxy.inject(Rule::to_client(Fault::Blackhole));
+    redis.kill();
+    for _ in 0..3 {
+        // The first finds nobody who takes it, which is news of the server too.
+        client.write_all(b"PING\r\n").unwrap();
+        assert!(is_silent(&mut client));
+    }
+    hole.lift();
+    assert_eq!(read_to_end(&mut client).0, b"");
 }
 
 #[test]

@@ -2,15 +2,16 @@
 
 use std::{
     io::{Read, Write},
-    net::TcpStream,
+    net::{Shutdown, TcpStream},
     time::Duration,
 };
 
 use alacena_testkit::chaos::{Fault, Rule};
 
-use crate::peer::{Echo, say, time};
+use crate::peer::{Echo, End, is_silent, read_to_end, say, time};
 
-const SWAP: Fault = Fault::SwapReplies { wait: Duration::from_secs(5) };
+/// Longer than a test waits for anything.
+const SWAP: Fault = Fault::SwapReplies { wait: Duration::from_secs(60) };
 
 /// What comes back for these bytes, which are `length` in all.
 fn get(client: &mut TcpStream, sent: &str, length: usize) -> String {
@@ -56,11 +57,20 @@ fn a_reply_that_waits_in_vain_goes_on_alone() {
     swap.lift();
     let swap = proxy.inject(Rule::to_client(SWAP));
     client.write_all(b"+2\r\n$10\r\npart").unwrap();
-    assert!(crate::peer::is_silent(&mut client));
+    assert!(is_silent(&mut client));
     swap.lift();
     let mut answer = [0; 13];
     client.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"+2\r\n$10\r\npart");
+}
+
+#[test]
+fn the_end_of_a_connection_does_not_wait_for_neighbours() {
+    let (_echo, proxy, mut client) = Echo::with_client();
+    proxy.inject(Rule::to_client(SWAP));
+    client.write_all(b"+1\r\n$10\r\npart").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_to_end(&mut client), (b"+1\r\n$10\r\npart".to_vec(), End::Orderly));
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! A server that is killed, frozen or started again.
 
 use std::{
-    io::{ErrorKind, Read, Write},
+    env, fs,
+    io::{self, BufRead, BufReader, ErrorKind, Read, Write},
     net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -58,43 +61,42 @@ fn it_does_not_outlive_a_killed_test() {
     }
     // This very test, in a process that starts a server, says its number and waits to be killed.
     const CHILD: &str = "ALACENA_TEST_IS_CHILD";
-    if std::env::var_os(CHILD).is_some() {
+    if env::var_os(CHILD).is_some() {
         let redis = RedisServer::builder().start().unwrap();
         redis.pause();
-        writeln!(std::io::stderr(), "pid={} folder={}", redis.pid(), redis.socket().display()).unwrap();
+        writeln!(io::stderr(), "pid={} folder={}", redis.pid(), redis.socket().display()).unwrap();
         loop {
             std::thread::park();
         }
     }
     let name = "failures::it_does_not_outlive_a_killed_test";
-    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+    let mut child = Command::new(env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture"])
         .env(CHILD, "1")
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut said = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut said = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.starts_with("pid=") {
         line.clear();
-        assert_ne!(std::io::BufRead::read_line(&mut said, &mut line).unwrap(), 0, "the child ended");
+        assert_ne!(said.read_line(&mut line).unwrap(), 0, "the child ended");
     }
     let (pid, socket) = line.trim().strip_prefix("pid=").unwrap().split_once(" folder=").unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
 
-    let process = std::path::PathBuf::from(format!("/proc/{pid}/cmdline"));
-    let has_ended = || std::fs::read(&process).map_or(true, |command| command.is_empty());
-    for _ in 0..2_000 {
-        if has_ended() {
-            let folder = std::path::Path::new(socket).parent().unwrap();
-            std::fs::remove_dir_all(folder).unwrap();
+    let process = PathBuf::from(format!("/proc/{pid}/cmdline"));
+    let has_ended = || fs::read(&process).map_or(true, |command| command.is_empty());
+    let folder = Path::new(socket).parent().unwrap();
+    for _ in 0..5_000 {
+        if has_ended() && !folder.exists() {
             return;
         }
         pause();
     }
-    panic!("the server outlived the test that started it");
+    panic!("the server outlived the test that started it, or its folder did");
 }
 
 #[expect(clippy::disallowed_methods, reason = "another process is waited for")]
