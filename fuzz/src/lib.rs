@@ -18,6 +18,7 @@ mod request;
 mod sql;
 mod template;
 mod tool_result;
+mod typed;
 
 pub use answer::answer;
 pub use cache_control::cache_control;
@@ -32,6 +33,7 @@ pub use request::request;
 pub use sql::sql;
 pub use template::template;
 pub use tool_result::tool_result;
+pub use typed::typed;
 
 /// A target: what `cargo fuzz run` calls it, and its function.
 pub type Target = (&'static str, fn(&[u8]));
@@ -51,6 +53,7 @@ pub const TARGETS: &[Target] = &[
     ("sql", sql),
     ("template", template),
     ("tool_result", tool_result),
+    ("typed", typed),
 ];
 
 /// The bytes as text, what is no UTF-8 replaced: most of what we read has been checked for that before.

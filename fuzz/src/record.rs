@@ -43,3 +43,18 @@ fn value(bytes: Bytes) {
     // Compressed bytes may be damaged; they are never more than was said.
     let _ = Kept::of(&value).expect("it is a body").open(false);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_is_right_is_read() {
+        for name in ["plain", "compressed", "absent", "record_of_gzip"] {
+            let path = format!("{}/corpus/record/{name}", env!("CARGO_MANIFEST_DIR"));
+            let kept = std::fs::read(path).expect("it is in the corpus");
+            let checked = Bytes::from([&kept[..], &xxh3_64(&kept).to_be_bytes()].concat());
+            assert!(Record::shown(&checked, None).is_ok(), "{name}");
+        }
+    }
+}

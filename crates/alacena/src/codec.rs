@@ -5,7 +5,7 @@
 //! a field whose meaning has changed under its old name, is for the application to say:
 //! [`ClassSettings::form`](crate::ClassSettings::form).
 
-use std::marker::PhantomData;
+use std::{fmt, marker::PhantomData};
 
 use alacena_core::{
     envelope::Unreadable,
@@ -21,11 +21,17 @@ use xxhash_rust::xxh3::xxh3_64;
 const DEPTH_MAX: usize = 128;
 
 /// Values of type `V`, weighed and told apart by their bytes.
-pub(crate) struct Named<V>(PhantomData<fn() -> V>);
+pub struct Named<V>(PhantomData<fn() -> V>);
 
-impl<V> Named<V> {
-    pub(crate) fn new() -> Self {
+impl<V> Default for Named<V> {
+    fn default() -> Self {
         Self(PhantomData)
+    }
+}
+
+impl<V> fmt::Debug for Named<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Named")
     }
 }
 
@@ -96,22 +102,26 @@ mod tests {
     #[test]
     fn a_value_comes_back_as_it_was_weighed() {
         let value = weighed(job()).unwrap();
-        let bytes = Named::<Job>::new().encode(&value).unwrap();
-        let back = Named::<Job>::new().decode(bytes).unwrap();
+        let bytes = Named::<Job>::default().encode(&value).unwrap();
+        let back = Named::<Job>::default().decode(bytes).unwrap();
         assert_eq!(back.downcast_ref::<Job>(), Some(&job()));
         assert_eq!((back.weight(), back.digest()), (value.weight(), value.digest()));
-        assert!(Named::<LaterJob>::new().encode(&value).is_none(), "a value of another type");
+        assert!(Named::<LaterJob>::default().encode(&value).is_none(), "a value of another type");
     }
 
     #[test]
     fn versions_of_a_program_understand_each_other_or_miss() {
-        let bytes = Named::<Job>::new().encode(&weighed(job()).unwrap()).unwrap();
-        let later = Named::<LaterJob>::new().decode(bytes).unwrap();
+        let bytes = Named::<Job>::default().encode(&weighed(job()).unwrap()).unwrap();
+        let later = Named::<LaterJob>::default().decode(bytes).unwrap();
         let same = LaterJob { title: "roof".to_owned(), urgent: false, id: 7 };
         assert_eq!(later.downcast_ref::<LaterJob>(), Some(&same));
 
-        let bytes = Named::<LaterJob>::new().encode(&weighed(same).unwrap()).unwrap();
-        assert_eq!(Named::<Job>::new().decode(bytes).err(), Some(Unreadable::OtherForm), "it has no parts");
+        let bytes = Named::<LaterJob>::default().encode(&weighed(same).unwrap()).unwrap();
+        assert_eq!(
+            Named::<Job>::default().decode(bytes).err(),
+            Some(Unreadable::OtherForm),
+            "it has no parts"
+        );
     }
 
     #[test]
@@ -119,17 +129,17 @@ mod tests {
         #[derive(Serialize, Deserialize)]
         struct Deep(Option<Box<Deep>>, u8);
         let bomb: Vec<u8> = [0x92].repeat(100_000);
-        assert_eq!(Named::<Deep>::new().decode(bomb.into()).err(), Some(Unreadable::OtherForm));
+        assert_eq!(Named::<Deep>::default().decode(bomb.into()).err(), Some(Unreadable::OtherForm));
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_a_value_or_refused(bytes: Vec<u8>, at: prop::sample::Index, byte: u8) {
-            let _ = Named::<Job>::new().decode(bytes.into());
-            let mut near = Named::<Job>::new().encode(&weighed(job()).unwrap()).unwrap().to_vec();
+            let _ = Named::<Job>::default().decode(bytes.into());
+            let mut near = Named::<Job>::default().encode(&weighed(job()).unwrap()).unwrap().to_vec();
             let at = at.index(near.len());
             near[at] = byte;
-            if let Ok(value) = Named::<Job>::new().decode(near.into()) {
+            if let Ok(value) = Named::<Job>::default().decode(near.into()) {
                 prop_assert!(value.downcast_ref::<Job>().is_some());
             }
         }

@@ -169,6 +169,8 @@ pub use alacena_core::{
     class, declared, dep, envelope, error, freshness, key, ledger, outcome, runtime, secret, source, value,
 };
 pub use builder::Builder;
+#[doc(hidden)]
+pub use codec::Named;
 pub use declared_reads::{DeclaredRead, DeclaredWrite, Read, Write};
 pub use encoding::Gzip;
 pub use explain::{Explanation, KeyExplanation, KeyPage};

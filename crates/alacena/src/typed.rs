@@ -99,7 +99,7 @@ impl Alacena {
         settings: impl Into<ClassSettings>,
     ) -> Result<Class<V>, Error> {
         let rules =
-            self.own_class::<V>(name, settings.into(), OwnKind::Shared(Arc::new(Named::<V>::new())))?;
+            self.own_class::<V>(name, settings.into(), OwnKind::Shared(Arc::new(Named::<V>::default())))?;
         Ok(Class { alacena: self.clone(), rules, version: None })
     }
 }
