@@ -322,9 +322,14 @@ fn redis_otherwise(one: Option<&RedisConfig>, other: Option<&RedisConfig>) -> Ve
         ("redis.replicas_min", *replicas_min != other.replicas_min),
         ("redis.metered", *commands_per_day != other.commands_per_day),
         ("redis.key", key_of(keys.as_ref()) != key_of(other.keys.as_ref())),
+        ("redis.key_previous", key_before(keys.as_ref()) != key_before(other.keys.as_ref())),
         ("redis.journal", *journal != other.journal),
         ("redis.breaker", *breaker != other.breaker),
     ]
+}
+
+fn key_before(keys: Option<&SealKeys>) -> Option<KeyId> {
+    keys.and_then(SealKeys::previous)
 }
 
 fn key_of(keys: Option<&SealKeys>) -> Option<KeyId> {
@@ -344,6 +349,10 @@ mod tests {
         assert!(opened.otherwise_in(&redis("")).is_empty());
         let other = redis("timeout = \"1s\"\nmetered = \"10/day\"\nbreaker = { failures = 2 }\n");
         assert_eq!(opened.otherwise_in(&other), ["redis.timeout", "redis.metered", "redis.breaker"]);
+        let (old, new) = ("A".repeat(43), "0123456789abcdef".repeat(4));
+        let sealed = Opened::with(&redis(&format!("key = \"{old}\"\n")));
+        let both = redis(&format!("key = \"{old}\"\nkey_previous = \"{new}\"\n"));
+        assert_eq!(sealed.otherwise_in(&both), ["redis.key_previous"], "the first round of a change");
         assert_eq!(opened.otherwise_in(&config("")), ["redis"]);
         assert_eq!(Opened::with(&config("")).otherwise_in(&redis("")), ["redis"]);
     }

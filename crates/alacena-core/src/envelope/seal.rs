@@ -131,6 +131,12 @@ impl SealKeys {
         self.current.id
     }
 
+    /// The name of the key before it, which only opens.
+    #[must_use]
+    pub fn previous(&self) -> Option<KeyId> {
+        self.previous.as_ref().map(SealKey::id)
+    }
+
     /// Whether an envelope that is sealed with the key of this name can be opened.
     #[must_use]
     pub fn opens(&self, id: KeyId) -> bool {
