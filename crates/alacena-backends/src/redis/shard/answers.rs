@@ -1,7 +1,9 @@
 //! What the answers of a server mean, and which of them are none.
 //!
 //! An answer belongs to its question by its place alone. So each is looked at: one of another form, or about another
-//! entry, means that places have shifted somewhere, and then no answer on that connection can be trusted.
+//! entry, means that places have shifted somewhere, and then no answer on that connection can be trusted. Where the form
+//! tells nothing and a wrong answer would be believed (what markers hold, that something was removed), the question brings
+//! a number of its own, the *echo*, and the answer has to bring it back.
 
 use std::time::Duration;
 
@@ -29,40 +31,58 @@ pub(super) enum Start {
 pub(super) fn nonces(answer: Frame, count: usize) -> Read<Vec<Option<Nonce>>> {
     const EXPECTED: Unexpected = Unexpected("what each marker holds");
     let items = answer.into_items().filter(|items| items.len() == count).ok_or(EXPECTED)?;
-    items.iter().map(|item| value(item).map(|value| value.and_then(|value| Nonce::from_bytes(value)))).collect()
+    items
+        .iter()
+        .map(|item| value(item).map(|value| value.and_then(|value| Nonce::from_bytes(value))))
+        .collect()
+}
+
+/// Whether this is the answer to the question that brought this echo.
+pub(super) fn echoed(answer: &Frame, echo: u64) -> Read<()> {
+    let is_echo =
+        matches!(answer, Frame::Bulk(_)) && answer.text().and_then(|echo| echo.parse().ok()) == Some(echo);
+    if is_echo { Ok(()) } else { Err(Unexpected("the echo of its question")) }
 }
 
 /// What `count` markers hold, each of them something of this era.
-pub(super) fn minted(answer: Frame, count: usize, era: Era) -> Read<Vec<Nonce>> {
-    let minted: Option<Vec<_>> = nonces(answer, count)?.into_iter().collect();
+pub(super) fn minted(answer: Frame, echo: u64, count: usize, era: Era) -> Read<Vec<Nonce>> {
+    let [said, held] = items(answer)?;
+    echoed(&said, echo)?;
+    let minted: Option<Vec<_>> = nonces(held, count)?.into_iter().collect();
     let of_era = |minted: &Vec<Nonce>| minted.iter().all(|nonce| nonce.era == era);
     minted.filter(of_era).ok_or(Unexpected("a nonce of the era for each marker"))
 }
 
 /// What the marker of a bucket and an entry of it hold, beside what `markers` hold.
 pub(super) fn looked(entry: EntryId, markers: Vec<Option<Nonce>>, answer: Frame) -> Read<Looked> {
-    const EXPECTED: Unexpected = Unexpected("the marker of a bucket and an entry");
-    let mut items = answer.into_items().filter(|items| items.len() == 2).ok_or(EXPECTED)?;
-    let envelope = items.pop().ok_or(EXPECTED)?;
-    let bucket = value(items.first().ok_or(EXPECTED)?)?.and_then(|value| Nonce::from_bytes(value));
+    let [bucket, envelope] = items(answer)?;
+    let bucket = value(&bucket)?.and_then(|value| Nonce::from_bytes(value));
     let envelope = match envelope {
         Frame::Null => None,
         Frame::Bulk(envelope) => Some(of(entry, envelope)?),
-        _ => return Err(EXPECTED),
+        _ => return Err(Unexpected("an entry or nothing")),
     };
     Ok(Looked { markers, bucket, entry: envelope })
 }
 
 /// What the server says of itself, if it may be asked, and what `count` markers hold.
-pub(super) fn checked(answer: Frame, count: usize) -> Read<(Option<Replication>, Vec<Option<Nonce>>)> {
-    const EXPECTED: Unexpected = Unexpected("what the server says of replication, and what each marker holds");
-    let items: Option<[Frame; 2]> = answer.into_items().and_then(|items| items.try_into().ok());
-    let [info, markers] = items.ok_or(EXPECTED)?;
+pub(super) fn checked(
+    answer: Frame,
+    echo: u64,
+    count: usize,
+) -> Read<(Option<Replication>, Vec<Option<Nonce>>)> {
+    let [said, info, markers] = items(answer)?;
+    echoed(&said, echo)?;
     let replication = match &info {
         Frame::Null => None,
-        info => Some(info.text().and_then(Replication::read).ok_or(EXPECTED)?),
+        info => Some(replication(info)?),
     };
     Ok((replication, nonces(markers, count)?))
+}
+
+/// What the server says of itself.
+pub(super) fn replication(answer: &Frame) -> Read<Replication> {
+    answer.text().and_then(Replication::read).ok_or(Unexpected("what the server says of replication"))
 }
 
 /// What a load is told.
@@ -103,6 +123,11 @@ pub(super) fn time(answer: &Frame) -> Read<Duration> {
     };
     let (seconds, micros) = time.ok_or(Unexpected("seconds and microseconds"))?;
     Ok(Duration::from_secs(seconds) + Duration::from_micros(micros))
+}
+
+fn items<const N: usize>(answer: Frame) -> Read<[Frame; N]> {
+    let items = answer.into_items().and_then(|items| items.try_into().ok());
+    items.ok_or(Unexpected("a list of so many"))
 }
 
 fn value(item: &Frame) -> Read<Option<&Bytes>> {

@@ -1,12 +1,12 @@
 //! The data connection: everything that is neither waited for nor told.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use alacena_core::{
     runtime::{BoxFuture, SharedRuntime},
     tier::{Answer, Checked, EntryId, Era, Failure, Looked, MarkerId, Minted, Nonce, Store, Stored},
 };
-use futures_util::future::{Either, select};
+use futures_util::future::select;
 
 use super::{
     super::{
@@ -31,7 +31,10 @@ pub(super) struct DataAttendant {
 
 impl DataAttendant {
     pub(super) fn new(
-        shared: &Arc<Shared>, scripts: &Arc<Scripts>, runtime: &SharedRuntime, settings: &ShardSettings,
+        shared: &Arc<Shared>,
+        scripts: &Arc<Scripts>,
+        runtime: &SharedRuntime,
+        settings: &ShardSettings,
     ) -> Self {
         Self {
             shared: Arc::clone(shared),
@@ -87,14 +90,12 @@ impl RedisShard {
                 self.read(answers::looked(entry, Vec::new(), answer))
             });
         }
-        let (count, both) = (markers.len(), [read_markers(markers), pair]);
+        let count = markers.len();
+        let read = Command::new("MGET").args(names(markers));
         Box::pin(async move {
-            let within = self.settings.step_within;
-            let replies = self.data.pipeline(&both, within).await.map_err(|failure| self.failed(failure, None))?;
-            let [held, pair] = self.read(both_of(replies))?;
-            let refused = |refusal| self.failed(connection::Failure::Refused(refusal), None);
-            let held = self.read(answers::nonces(held.map_err(refused)?, count))?;
-            self.read(answers::looked(entry, held, pair.map_err(refused)?))
+            let [held, pair] = self.ask_with_echo([read, pair], self.settings.step_within).await?;
+            let held = self.read(answers::nonces(held, count))?;
+            self.read(answers::looked(entry, held, pair))
         })
     }
 
@@ -102,9 +103,10 @@ impl RedisShard {
         let (count, names) = (markers.len(), names(markers));
         Box::pin(async move {
             let identity = self.identity()?;
-            let ask = if identity.is_known() { "info" } else { "" };
-            let answer = self.ask(&self.scripts.check.on(names).arg(ask), Some(&identity)).await?;
-            let (replication, markers) = self.read(answers::checked(answer, count))?;
+            let (echo, info) = (self.echo(), if identity.is_known() { "info" } else { "" });
+            let command = self.scripts.check.on(names).number(echo).arg(info);
+            let answer = self.ask(&command, Some(&identity)).await?;
+            let (replication, markers) = self.read(answers::checked(answer, echo, count))?;
             let Some(replication) = replication else {
                 return Ok(Checked { era: identity.era, good_replicas: 0, markers });
             };
@@ -120,7 +122,10 @@ impl RedisShard {
     }
 
     pub(super) fn mint_markers(
-        &self, era: Era, markers: &[(MarkerId, Nonce)], keep: Duration,
+        &self,
+        era: Era,
+        markers: &[(MarkerId, Nonce)],
+        keep: Duration,
     ) -> Answer<'_, Minted> {
         let (count, names) = (markers.len(), markers.iter().map(|(marker, _)| marker.name()));
         let script = self.scripts.mint.on(names);
@@ -133,9 +138,10 @@ impl RedisShard {
             if count == 0 {
                 return Ok(Vec::new());
             }
-            let command = script.arg(&*identity.replication_id).arg(era.0.to_be_bytes()).number(millis(keep)).args(nonces);
-            let answer = self.ask(&command, Some(&identity)).await?;
-            self.read(answers::minted(answer, count, era))
+            let echo = self.echo();
+            let command = script.arg(&*identity.replication_id).arg(era.0.to_be_bytes()).number(millis(keep));
+            let answer = self.ask(&command.number(echo).args(nonces), Some(&identity)).await?;
+            self.read(answers::minted(answer, echo, count, era))
         })
     }
 
@@ -150,7 +156,10 @@ impl RedisShard {
     }
 
     pub(super) async fn renew_lease(
-        &self, entry: EntryId, attempt: Nonce, lease: Duration,
+        &self,
+        entry: EntryId,
+        attempt: Nonce,
+        lease: Duration,
     ) -> Result<bool, Failure> {
         let command = |id: &str| {
             self.scripts.renew.on([entry.lease_name()]).arg(id).arg(attempt.to_bytes()).number(millis(lease))
@@ -159,7 +168,10 @@ impl RedisShard {
     }
 
     pub(super) async fn release_lease(
-        &self, entry: EntryId, attempt: Nonce, alone: Option<Duration>,
+        &self,
+        entry: EntryId,
+        attempt: Nonce,
+        alone: Option<Duration>,
     ) -> Result<(), Failure> {
         let command = |id: &str| {
             let command = self.scripts.release.on([entry.lease_name()]).arg(id).arg(attempt.to_bytes());
@@ -194,19 +206,16 @@ impl RedisShard {
             }
             let (count, command) = (names.len(), Command::new("UNLINK").args(names));
             let within = self.settings.remove_within;
-            let first = self.data.call(&command, within).await;
-            let answer = match first {
-                Err(connection::Failure::TimedOut | connection::Failure::Lost(_)) => {
-                    let again = async {
-                        self.until_up().await;
-                        self.data.call(&command, within).await
-                    };
-                    self.limited(again, within).await
+            // Without a connection there is nothing to try twice.
+            self.identity()?;
+            let [removed] = match self.ask_with_echo([command.clone()], within).await {
+                Err(failure) if failure.is_in_doubt() => {
+                    self.until_up(within).await;
+                    self.ask_with_echo([command], within).await?
                 }
-                answer => answer,
+                answer => answer?,
             };
-            let answer = answer.map_err(|failure| self.failed(failure, None))?;
-            self.read(answers::count(&answer, count)).map(|_| ())
+            self.read(answers::count(&removed, count)).map(|_| ())
         })
     }
 
@@ -217,36 +226,53 @@ impl RedisShard {
         let commands: Vec<_> = markers.chunks(MARKERS_MAX).map(touch).collect();
         Box::pin(async move {
             let within = self.settings.step_within;
-            let replies = self.data.pipeline(&commands, within).await.map_err(|failure| self.failed(failure, None))?;
+            let replies =
+                self.data.pipeline(&commands, within).await.map_err(|failure| self.failed(failure, None))?;
             for reply in replies {
-                let reply = reply.map_err(|refusal| self.failed(connection::Failure::Refused(refusal), None))?;
+                let reply =
+                    reply.map_err(|refusal| self.failed(connection::Failure::Refused(refusal), None))?;
                 self.read(answers::count(&reply, MARKERS_MAX))?;
             }
             Ok(())
         })
     }
 
+    /// Asks several things in one pipeline, in which one more command says whose answers these are.
+    async fn ask_with_echo<const N: usize>(
+        &self,
+        commands: [Command; N],
+        within: Duration,
+    ) -> Result<[Frame; N], Failure> {
+        let echo = self.echo();
+        let mut all = Vec::with_capacity(N + 1);
+        all.extend(commands);
+        all.push(Command::new("ECHO").number(echo));
+        let replies = self.data.pipeline(&all, within).await.map_err(|failure| self.failed(failure, None))?;
+        let replies: Result<Vec<_>, _> = replies.into_iter().collect();
+        let mut replies =
+            replies.map_err(|refusal| self.failed(connection::Failure::Refused(refusal), None))?;
+        let said = replies.pop().ok_or(Unexpected("one answer for each command"));
+        self.read(said.and_then(|said| answers::echoed(&said, echo)))?;
+        self.read(replies.try_into().map_err(|_| Unexpected("one answer for each command")))
+    }
+
     async fn ask(&self, command: &Command, meant: Option<&Identity>) -> Result<Frame, Failure> {
-        self.data.call(command, self.settings.step_within).await.map_err(|failure| self.failed(failure, meant))
+        self.data
+            .call(command, self.settings.step_within)
+            .await
+            .map_err(|failure| self.failed(failure, meant))
     }
 
     fn read<T>(&self, answer: Result<T, Unexpected>) -> Result<T, Failure> {
         answer.map_err(|unexpected| self.garbled(&self.data, unexpected))
     }
 
-    /// Returns when there is a data connection.
-    async fn until_up(&self) {
-        // An error means that the line has gone, and whoever calls it learns that.
-        let _ = self.data.changes().wait_for(|state| !matches!(state, State::Connecting(_))).await;
-    }
-
-    async fn limited<T>(
-        &self, call: impl Future<Output = Result<T, connection::Failure>>, within: Duration,
-    ) -> Result<T, connection::Failure> {
-        match select(std::pin::pin!(call), self.runtime.sleep(within)).await {
-            Either::Left((answer, _)) => answer,
-            Either::Right(_) => Err(connection::Failure::TimedOut),
-        }
+    /// Returns when there is a data connection, or after so long.
+    async fn until_up(&self, within: Duration) {
+        let mut changes = self.data.changes();
+        let up = pin!(changes.wait_for(|state| !matches!(state, State::Connecting(_))));
+        // Whichever it was, and also where the line has gone: whoever calls it then learns what became of it.
+        select(up, self.runtime.sleep(within)).await;
     }
 }
 
@@ -254,15 +280,8 @@ fn names(markers: &[MarkerId]) -> Vec<String> {
     markers.iter().map(|marker| marker.name()).collect()
 }
 
-fn read_markers(markers: &[MarkerId]) -> Command {
-    Command::new("MGET").args(names(markers))
-}
-
-fn both_of<T>(replies: Vec<T>) -> Result<[T; 2], Unexpected> {
-    replies.try_into().map_err(|_| Unexpected("one answer for each of two commands"))
-}
-
-/// At least one: a server takes no time of none.
+/// At least one, since a server takes no time of none; at most ten years, since it adds to that.
 pub(super) fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1)
+    const MOST: u128 = 10 * 365 * 86_400_000;
+    u64::try_from(span.as_millis().clamp(1, MOST)).expect("ten years are few enough")
 }

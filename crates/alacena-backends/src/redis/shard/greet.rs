@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    super::{Cause, Connection, Failure, Refusal, RefusalReason, resp::{Command, Frame}},
+    super::{
+        Cause, Connection, Failure, Refusal, RefusalReason,
+        resp::{Command, Frame},
+    },
     said::{Identity, Replication},
 };
 
@@ -12,7 +15,9 @@ use super::{
 /// # Errors
 /// Whoever is there is no primary, does not answer, or says something that is not understood.
 pub(super) async fn identify(
-    connection: &Connection, more: &[Command], within: Duration,
+    connection: &Connection,
+    more: &[Command],
+    within: Duration,
 ) -> Result<(Identity, Vec<Result<Frame, Refusal>>), Cause> {
     // Said by every greeting: also to those who may not ask for more.
     if connection.greeting().role == "replica" {
@@ -26,7 +31,9 @@ pub(super) async fn identify(
     for reply in replies {
         match reply {
             Ok(text) => texts.push(text),
-            Err(refusal) if refusal.reason == RefusalReason::NotPermitted => return Ok((Identity::unknown(), more)),
+            Err(refusal) if refusal.reason == RefusalReason::NotPermitted => {
+                return Ok((Identity::unknown(), more));
+            }
             Err(refusal) => return Err(Cause::Refused(refusal)),
         }
     }
@@ -39,7 +46,8 @@ pub(super) async fn identify(
     Ok((identity, more))
 }
 
-const NO_ROLE: &str = "INFO does not say which server it is and in which role: something stands in between that hides it";
+const NO_ROLE: &str =
+    "INFO does not say which server it is and in which role: something stands in between that hides it";
 const REPLICA: &str = "it is a replica: put the address of its primary into the URL, or have it promoted";
 
 pub(super) fn unsuitable(why: &str) -> Cause {

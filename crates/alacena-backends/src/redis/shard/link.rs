@@ -5,18 +5,13 @@
 //! heard of here (the *canary*: one marker that nobody depends on, written at the start and every 30 s). A server answers
 //! pings whether it tells of anything or not, and a proxy can take the telling away.
 
-use std::{
-    sync::Arc,
-    time::Duration,
-};
+use std::{mem, pin::pin, sync::Arc, time::Duration};
 
 use alacena_core::{
     runtime::{BoxFuture, Moment, SharedRuntime},
     tier::{Failure, HORIZON, MarkerId, Push, Watcher},
 };
-use futures_util::{
-    future::{Either, join, select},
-};
+use futures_util::future::{Either, join, select};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -29,7 +24,7 @@ use super::{
     RedisShard, ShardSettings,
     answers::{self, Unexpected},
     greet::{cause, identify, unsuitable},
-    said::{Identity, Replication},
+    said::Identity,
     shared::Shared,
     waits::{invalidated, is_without_tracking},
 };
@@ -43,12 +38,13 @@ const CANARY_KEEP: Duration = Duration::from_secs(600);
 pub(super) struct Link {
     shared: Arc<Shared>,
     data: Arc<Line>,
+    waits: Arc<Line>,
     scripts: Arc<Scripts>,
     runtime: SharedRuntime,
     prepare_within: Duration,
     write_within: Duration,
-    /// Drawn at random: that of another node proves nothing about ours.
-    canary: MarkerId,
+    /// Its name, drawn at random, since that of another node proves nothing about ours; no marker has it.
+    canary: String,
     told: Mutex<Told>,
 }
 
@@ -68,14 +64,12 @@ struct Told {
 impl Link {
     async fn establish(&self, connection: &Connection) -> Result<(), Cause> {
         let (identity, _) = identify(connection, &[], self.prepare_within).await?;
-        let server = self.shared.identified();
-        match select(std::pin::pin!(server), self.runtime.sleep(self.prepare_within)).await {
-            Either::Left((server, _)) if server == identity => {}
-            Either::Left(_) => {
-                self.data.restart(&unsuitable(TWO_SERVERS));
-                return Err(unsuitable(TWO_SERVERS));
-            }
-            Either::Right(_) => return Err(unsuitable("the data connection to the same server is not up")),
+        for line in [&self.data, &self.waits] {
+            self.until_up(line).await;
+        }
+        if self.shared.identity().as_ref() != Some(&identity) {
+            self.data.restart(&unsuitable(TWO_SERVERS));
+            return Err(unsuitable(TWO_SERVERS));
         }
         self.told.lock().identity = Some(identity);
         let track = Command::new("CLIENT TRACKING ON BCAST PREFIX").arg(MarkerId::prefix());
@@ -92,6 +86,13 @@ impl Link {
         self.prove().await
     }
 
+    /// Returns when the line is up, so that the link is the last to come; or after a while, since it may never be.
+    async fn until_up(&self, line: &Line) {
+        let mut changes = line.changes();
+        let up = pin!(changes.wait_for(|state| matches!(state, State::Up { .. })));
+        select(up, self.runtime.sleep(self.prepare_within)).await;
+    }
+
     /// Writes the canary on the data connection, and returns once the link has told of it.
     ///
     /// # Errors
@@ -103,7 +104,7 @@ impl Link {
             told.canary = Some(hears);
             told.identity.as_ref().map(|identity| identity.replication_id.clone()).unwrap_or_default()
         };
-        let write = self.scripts.pulse.on([self.canary.name()]).arg(&*id).number(super::data::millis(CANARY_KEEP));
+        let write = self.scripts.pulse.on([&self.canary]).arg(&*id).number(super::data::millis(CANARY_KEEP));
         self.data.call(&write, self.write_within).await.map_err(cause)?;
         match select(heard, self.runtime.sleep(HORIZON)).await {
             Either::Left((Ok(()), _)) => {
@@ -117,6 +118,11 @@ impl Link {
         }
     }
 
+    /// Tells its watcher nothing any more, not even that it is lost.
+    pub(super) fn fall_silent(&self) {
+        self.told.lock().is_up = false;
+    }
+
     /// Whether it is time to prove it again.
     fn is_due(&self) -> bool {
         self.runtime.now() - self.told.lock().heard >= CANARY_EVERY
@@ -127,9 +133,9 @@ impl Link {
     }
 }
 
-const TWO_SERVERS: &str =
-    "its connections lead to different servers: put the address of one of them into the URL, not that of a balancer";
-const SILENT: &str = "it does not tell of what changes (CLIENT TRACKING): something stands in between that takes it away";
+const TWO_SERVERS: &str = "its connections lead to different servers: put the address of one of them into the URL, not that of a balancer";
+const SILENT: &str =
+    "it does not tell of what changes (CLIENT TRACKING): something stands in between that takes it away";
 
 impl Attend for Link {
     fn prepare<'a>(&'a self, connection: &'a Connection) -> BoxFuture<'a, Result<(), Cause>> {
@@ -144,10 +150,11 @@ impl Attend for Link {
             return told.push(Push::Everything);
         };
         for name in names {
-            match name.bytes().and_then(|name| MarkerId::from_name(name)) {
-                Some(marker) if marker == self.canary => told.hear(self.runtime.now()),
-                Some(marker) => told.push(Push::Marker(marker)),
-                None => {}
+            let Some(name) = name.bytes() else { continue };
+            if let Some(marker) = MarkerId::from_name(name) {
+                told.push(Push::Marker(marker));
+            } else if name == self.canary.as_bytes() {
+                told.hear(self.runtime.now());
             }
         }
     }
@@ -162,7 +169,7 @@ impl Attend for Link {
                 }
             }
             _ => {
-                if std::mem::take(&mut told.is_up) {
+                if mem::take(&mut told.is_up) {
                     told.watcher.lost();
                 }
                 told.identity = None;
@@ -190,16 +197,16 @@ impl Told {
 impl RedisShard {
     pub(super) fn open_link(&self, watcher: Arc<dyn Watcher>) {
         self.markers.get_or_init(|| {
-            let random = || u128::from(self.runtime.random());
             let settings: &ShardSettings = &self.settings;
             let link = Arc::new(Link {
                 shared: Arc::clone(&self.shared),
                 data: Arc::clone(&self.data),
+                waits: Arc::clone(&self.waits),
                 scripts: Arc::clone(&self.scripts),
                 runtime: Arc::clone(&self.runtime),
                 prepare_within: settings.prepare_within,
                 write_within: settings.step_within,
-                canary: MarkerId::Dep(random() << 64 | random()),
+                canary: format!("{}c:{:016x}", MarkerId::prefix(), self.runtime.random()),
                 told: Mutex::new(Told {
                     watcher,
                     identity: None,
@@ -256,8 +263,7 @@ impl RedisShard {
         }
         if let Some(info) = replies.next() {
             let info = info.map_err(|refusal| self.failed(connection::Failure::Refused(refusal), None))?;
-            let said = info.text().and_then(Replication::read);
-            let said = said.ok_or_else(|| garbled(Unexpected("what the server says of replication")))?;
+            let said = answers::replication(&info).map_err(garbled)?;
             if !said.is_primary || meant.as_ref().is_some_and(|meant| meant.with(&said) != *meant) {
                 self.start_over(None);
                 return Err(Failure::OtherEra);

@@ -39,7 +39,10 @@ mod settings;
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -47,14 +50,14 @@ use alacena_core::{
     error::{Error, catalogue},
     runtime::{BoxFuture, SharedRuntime},
     tier::{
-        Answer, Begin, Begun, Capabilities, Checked, EntryId, Era, Failure, Looked, MarkerId, Minted, Nonce, Shard,
-        Store, Stored, Watcher,
+        Answer, Begin, Begun, Capabilities, Checked, EntryId, Era, Failure, Looked, MarkerId, Minted, Nonce,
+        Shard, Store, Stored, Watcher,
     },
 };
 
 use self::{
-    answers::Unexpected, data::DataAttendant, greet::unsuitable, link::Link, replicas::Idle, said::Identity, shared::Shared,
-    waiters::Waiters, waits::WaitsAttendant,
+    answers::Unexpected, data::DataAttendant, greet::unsuitable, link::Link, replicas::Idle, said::Identity,
+    shared::Shared, waiters::Waiters, waits::WaitsAttendant,
 };
 use super::{Cause, Line, RefusalReason, Server, State, connection, scripts::Scripts};
 
@@ -65,13 +68,15 @@ pub use settings::ShardSettings;
 /// A step is sent when its future is first polled.
 pub struct RedisShard {
     data: Arc<Line>,
-    waits: Line,
+    waits: Arc<Line>,
     /// Opened once somebody watches.
     markers: OnceLock<(Line, Arc<Link>)>,
     idle: Idle,
     waiters: Waiters,
     shared: Arc<Shared>,
     scripts: Arc<Scripts>,
+    /// Numbers questions, so that their answers can be told from those of others.
+    echoes: AtomicU64,
     server: Server,
     settings: ShardSettings,
     runtime: SharedRuntime,
@@ -88,12 +93,13 @@ impl RedisShard {
         let waits = line(Arc::new(WaitsAttendant::new(&shared, &scripts, &waiters, &settings)));
         Self {
             data: Arc::new(data),
-            waits,
+            waits: Arc::new(waits),
             markers: OnceLock::new(),
             idle: Idle::default(),
             waiters,
             shared,
             scripts,
+            echoes: AtomicU64::new(0),
             server,
             settings,
             runtime,
@@ -108,6 +114,10 @@ impl RedisShard {
             State::Connecting(cause) => return Err(self.failed(connection::Failure::Down(cause), None)),
         }
         self.shared.identity().ok_or_else(|| self.failed(connection::Failure::Down(None), None))
+    }
+
+    fn echo(&self) -> u64 {
+        self.echoes.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The failure, as the tier tells failures apart. Where the server is not the one that was `meant`, all connections
@@ -139,7 +149,7 @@ impl RedisShard {
         if meant.is_some() && self.shared.identity().as_ref() != meant {
             return;
         }
-        for line in [&*self.data, &self.waits].into_iter().chain(self.markers.get().map(|(line, _)| line)) {
+        for line in [&*self.data, &*self.waits].into_iter().chain(self.markers.get().map(|(line, _)| line)) {
             line.restart(&unsuitable("it is of another era, or a replica, since it was last asked"));
         }
         self.idle.clear();
@@ -224,6 +234,15 @@ impl Shard for RedisShard {
         }
         self.idle.clear();
         Box::pin(async {})
+    }
+}
+
+impl Drop for RedisShard {
+    /// Who drops a shard does not listen any more.
+    fn drop(&mut self) {
+        if let Some((_, link)) = self.markers.get() {
+            link.fall_silent();
+        }
     }
 }
 

@@ -1,20 +1,22 @@
 //! What the connections of a shard have found out about its server.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use alacena_core::{
     runtime::Moment,
     tier::{Capabilities, Era},
 };
-use parking_lot::Mutex;
-use tokio::sync::watch;
+use parking_lot::{Mutex, RwLock};
 
 use super::{clock::ServerClock, said::Identity};
 
 /// What is known of the server; each part is written by the connection that finds it out.
 pub(super) struct Shared {
-    /// Who the data connection leads to, or last led to.
-    identity: watch::Sender<Option<Identity>>,
+    /// Who the data connection leads to, or last led to. Guards a few words, for a few instructions.
+    identity: RwLock<Option<Identity>>,
     /// Whether it leads there now.
     is_up: AtomicBool,
     /// Guards a few words, for a few instructions.
@@ -29,7 +31,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new() -> Self {
         Self {
-            identity: watch::Sender::new(None),
+            identity: RwLock::new(None),
             is_up: AtomicBool::new(false),
             clock: Mutex::default(),
             evicts: AtomicBool::new(true),
@@ -39,19 +41,12 @@ impl Shared {
     }
 
     pub(super) fn identity(&self) -> Option<Identity> {
-        self.identity.borrow().clone()
-    }
-
-    /// The identity, once there is one.
-    pub(super) async fn identified(&self) -> Identity {
-        let mut identities = self.identity.subscribe();
-        let known = identities.wait_for(Option::is_some).await.expect("the sender is a field of this");
-        known.clone().expect("it has been waited for")
+        self.identity.read().clone()
     }
 
     pub(super) fn learn(&self, identity: Identity, evicts: bool) {
         self.evicts.store(evicts, Ordering::Relaxed);
-        self.identity.send_replace(Some(identity));
+        *self.identity.write() = Some(identity);
     }
 
     pub(super) fn set_up(&self, is_up: bool) {
@@ -59,11 +54,11 @@ impl Shared {
     }
 
     pub(super) fn era(&self) -> Option<Era> {
-        let era = self.identity.borrow().as_ref().map(|identity| identity.era);
+        let era = self.identity.read().as_ref().map(|identity| identity.era);
         era.filter(|_| self.is_up.load(Ordering::Acquire))
     }
 
-    pub(super) fn hear_time(&self, said: std::time::Duration, asked: Moment, answered: Moment) {
+    pub(super) fn hear_time(&self, said: Duration, asked: Moment, answered: Moment) {
         self.clock.lock().hears(said, asked, answered);
     }
 
@@ -88,7 +83,7 @@ impl Shared {
     pub(super) fn capabilities(&self) -> Capabilities {
         Capabilities {
             push: self.tells.load(Ordering::Relaxed),
-            era: self.identity.borrow().as_ref().is_none_or(Identity::is_known),
+            era: self.identity.read().as_ref().is_none_or(Identity::is_known),
             evicts: self.evicts.load(Ordering::Relaxed),
         }
     }

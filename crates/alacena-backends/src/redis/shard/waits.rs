@@ -48,7 +48,10 @@ pub(super) struct WaitsAttendant {
 
 impl WaitsAttendant {
     pub(super) fn new(
-        shared: &Arc<Shared>, scripts: &Arc<Scripts>, waiters: &Waiters, settings: &ShardSettings,
+        shared: &Arc<Shared>,
+        scripts: &Arc<Scripts>,
+        waiters: &Waiters,
+        settings: &ShardSettings,
     ) -> Self {
         let (shared, scripts, waiters) = (Arc::clone(shared), Arc::clone(scripts), waiters.clone());
         Self { shared, scripts, waiters, within: settings.prepare_within }
@@ -126,8 +129,9 @@ impl RedisShard {
         let commands = if is_woken { &both[..] } else { &both[1..] };
 
         let replies = self.waits.pipeline(commands, self.settings.step_within).await;
-        let replies: Result<Vec<_>, _> =
-            replies.and_then(|replies| replies.into_iter().collect::<Result<_, _>>().map_err(connection::Failure::Refused));
+        let replies: Result<Vec<_>, _> = replies.and_then(|replies| {
+            replies.into_iter().collect::<Result<_, _>>().map_err(connection::Failure::Refused)
+        });
         let mut replies: Vec<Frame> = replies.map_err(|failure| self.failed(failure, Some(&identity)))?;
         let answer = replies.pop().ok_or(Unexpected("one answer for each of two commands"));
         let start = answer.and_then(|answer| match replies.as_slice() {

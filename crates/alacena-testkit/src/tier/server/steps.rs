@@ -93,31 +93,31 @@ impl Server {
         nonce
     }
 
-    /// Answers with an entry, or begins to load it. What is there already is answered by a server of any era.
+    /// Answers with an entry, or begins to load it.
     ///
     /// # Errors
     /// [`Refusal`]
     pub fn begin(&mut self, load: &Begin, now: u64) -> Result<Started, Refusal> {
+        self.is_primary_of(load.attempt.era)?;
         if let Some(item) = self.read(Name::Entry(load.entry), now)
             && load.seen.is_none_or(|seen| fill(&item.bytes) != Some(seen))
         {
             return Ok(Started::Hit(item.bytes.clone()));
         }
         if let Some(item) = self.read(Name::Lease(load.entry), now) {
-            if item.bytes == ALONE {
+            if item.bytes == nobody_waits(load.attempt.era) {
                 return Ok(Started::Alone);
             }
             if Nonce::from_bytes(&item.bytes).is_some_and(|holder| holder.era == load.attempt.era) {
                 return Ok(Started::Wait(Duration::from_millis(item.ends - now)));
             }
         }
-        self.is_primary_of(load.attempt.era)?;
         self.has_memory()?;
         self.write(Name::Lease(load.entry), Some(lease(load.attempt, load.lease, now)));
         Ok(Started::Lead)
     }
 
-    /// Holds a lease for longer; whether it was held. A lease that a failover brought back is held, and of no use.
+    /// Holds a lease for longer; whether it was held. In another era none is.
     ///
     /// # Errors
     /// [`Refusal::OtherEra`]
@@ -142,10 +142,10 @@ impl Server {
     /// # Errors
     /// [`Refusal`]
     pub fn store(&mut self, store: &Store, now: u64) -> Result<Stored, Refusal> {
+        self.is_primary()?;
         if !self.holds(store.entry, store.attempt, now) {
             return Ok(Stored::LeaseLost);
         }
-        self.is_primary_of(store.attempt.era)?;
         self.has_memory()?;
         let item = Item { bytes: store.envelope.clone(), ends: now + millis(store.keep) };
         self.write(Name::Entry(store.entry), Some(item));
@@ -168,7 +168,7 @@ impl Server {
         if self.holds(entry, attempt, now) {
             let mark = alone
                 .filter(|_| !self.full)
-                .map(|span| Item { bytes: Bytes::from_static(ALONE), ends: now + millis(span) });
+                .map(|span| Item { bytes: nobody_waits(attempt.era), ends: now + millis(span) });
             self.write(Name::Lease(entry), mark);
         }
         Ok(())
@@ -205,7 +205,8 @@ impl Server {
     }
 
     fn holds(&mut self, entry: EntryId, attempt: Nonce, now: u64) -> bool {
-        self.read(Name::Lease(entry), now).is_some_and(|item| item.bytes == attempt.to_bytes().as_slice())
+        let is_attempt = |item: &Item| item.bytes == attempt.to_bytes().as_slice();
+        self.era == attempt.era && self.read(Name::Lease(entry), now).is_some_and(is_attempt)
     }
 
     fn is_primary(&self) -> Result<(), Refusal> {
@@ -221,8 +222,10 @@ impl Server {
     }
 }
 
-/// What stands in a lease for which nobody waits.
-const ALONE: &[u8] = b"alone";
+/// What stands in a lease for which nobody waits, in this era.
+fn nobody_waits(era: Era) -> Bytes {
+    [&era.0.to_be_bytes(), b"alone".as_slice()].concat().into()
+}
 
 /// Where an envelope says which fill of its entry it is.
 const FILL_AT: usize = 4;

@@ -1,0 +1,5 @@
+//! The second tier at real servers.
+
+mod machine;
+mod stage;
+mod suite;
