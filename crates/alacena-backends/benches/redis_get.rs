@@ -36,7 +36,9 @@ async fn compare(server: &RedisServer, rounds: usize) {
     let ours = Arc::new(open(server).await);
     let client = redis::Client::open(format!("redis://{}/?protocol=resp3", server.address()));
     let theirs = client.expect("it is a URL").get_multiplexed_async_connection().await.expect("it is there");
-    println!("GET over one connection, {rounds} rounds of {SLICE:?} each; median of calls/s and of the ratio");
+    println!(
+        "GET over one connection, {rounds} rounds of {SLICE:?} each; median of calls/s and of the ratio"
+    );
     for (callers, bytes) in CASES {
         for key in 0..KEYS {
             server.command(&[&b"SET"[..], format!("key:{key}").as_bytes(), &vec![b'x'; bytes]]);
@@ -57,7 +59,8 @@ async fn compare(server: &RedisServer, rounds: usize) {
                 ratios.push(mine / other);
             }
         }
-        let range = (ratios.iter().copied().fold(f64::MAX, f64::min), ratios.iter().copied().fold(0.0, f64::max));
+        let range =
+            (ratios.iter().copied().fold(f64::MAX, f64::min), ratios.iter().copied().fold(0.0, f64::max));
         println!(
             "{callers:>4} callers, {bytes:>4} bytes: ours {:>7.0}/s, redis-rs {:>7.0}/s, ratio {:.2} ({:.2} to {:.2})",
             median(us),
@@ -107,7 +110,8 @@ async fn ask_theirs(connection: &MultiplexedConnection, callers: usize, bytes: u
 /// Calls a second of so many callers, each of whom asks again as soon as it has its answer.
 #[expect(clippy::disallowed_methods, reason = "a measurement reads the clock, and its callers are tasks")]
 async fn measure<F: Future<Output = ()> + Send>(
-    callers: usize, ask: impl Fn(u64) -> F + Clone + Send + 'static,
+    callers: usize,
+    ask: impl Fn(u64) -> F + Clone + Send + 'static,
 ) -> f64 {
     let began = Instant::now();
     let tasks: Vec<_> = (0..callers as u64)

@@ -44,6 +44,9 @@ impl Default for Limits {
 /// Room that is made for the values of one aggregate before they are there: more has to be sent first.
 const FORESEEN_VALUES: usize = 64;
 
+/// The bytes that a line can begin with; the last two belong to streamed values.
+const TYPES: &[u8] = b"$*:+-%>#,_(~=!|;.";
+
 /// Reads frames from what arrives on one connection.
 ///
 /// ```
@@ -156,6 +159,12 @@ impl Reader {
 
     /// The length of the line that the buffer begins with, its end included; none if that is not there yet.
     fn find_line(&mut self, buffer: &[u8]) -> Result<Option<usize>, Malformed> {
+        match buffer.first() {
+            None => return Ok(None),
+            // Known at once, since the end of such a line may never come.
+            Some(kind) if !TYPES.contains(kind) => return Err(Malformed::Type(*kind)),
+            Some(_) => {}
+        }
         let within = &buffer[..buffer.len().min(self.limits.line_bytes_max)];
         let Some(found) = memchr::memchr2(b'\r', b'\n', &within[self.searched..]) else {
             if within.len() == self.limits.line_bytes_max {
@@ -240,7 +249,7 @@ fn finish(kind: Aggregate, values: Vec<Frame>) -> Option<Frame> {
 
 /// Takes the line of `length` bytes from the buffer and says what it begins.
 fn begin(buffer: &mut BytesMut, length: usize) -> Result<Begun, Malformed> {
-    let (kind, rest) = (buffer[0], &buffer[1..length.max(3) - 2]);
+    let (kind, rest) = (buffer[0], &buffer[1..length - 2]);
     let begun = match kind {
         b'$' | b'*' if rest == b"-1" => Begun::Value(Frame::Null),
         b'$' | b'=' | b'!' | b'*' | b'~' | b'%' | b'>' | b'|' => {
@@ -267,8 +276,7 @@ fn begin(buffer: &mut BytesMut, length: usize) -> Result<Begun, Malformed> {
             }
             return Ok(Begun::Value(line(kind, buffer, length)));
         }
-        b';' | b'.' => return Err(Malformed::Streamed),
-        other => return Err(Malformed::Type(other)),
+        _ => return Err(Malformed::Streamed),
     };
     buffer.advance(length);
     Ok(begun)
