@@ -15,6 +15,7 @@ mod origin;
 mod parameters;
 mod record;
 mod request;
+mod resp;
 mod sql;
 mod template;
 mod tool_result;
@@ -30,6 +31,7 @@ pub use mcp::mcp;
 pub use parameters::parameters;
 pub use record::record;
 pub use request::request;
+pub use resp::resp;
 pub use sql::sql;
 pub use template::template;
 pub use tool_result::tool_result;
@@ -50,6 +52,7 @@ pub const TARGETS: &[Target] = &[
     ("parameters", parameters),
     ("record", record),
     ("request", request),
+    ("resp", resp),
     ("sql", sql),
     ("template", template),
     ("tool_result", tool_result),

@@ -78,7 +78,8 @@ impl Refusal {
         let (code, rest) = text.split_once(' ').unwrap_or((text, ""));
         let reason = reason(code, rest);
         let shown = if reason == RefusalReason::NotPermitted { text } else { unquoted(text) };
-        Self { reason, said: shown.trim_end().into() }
+        let end = shown.floor_char_boundary(SHOWN_BYTES_MAX);
+        Self { reason, said: shown[..end].trim_end().into() }
     }
 
     /// The code: the first word of what the server said. A script's own codes are told apart by it.
@@ -137,8 +138,7 @@ fn within_script(text: &str) -> &str {
 }
 
 fn unquoted(text: &str) -> &str {
-    let end = text.find(['\'', '`', '"']).unwrap_or(text.len()).min(SHOWN_BYTES_MAX);
-    &text[..text.floor_char_boundary(end)]
+    text.find(['\'', '`', '"']).map_or(text, |end| &text[..end])
 }
 
 #[cfg(test)]
