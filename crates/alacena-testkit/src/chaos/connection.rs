@@ -49,9 +49,13 @@ impl Drop for Open<'_> {
 }
 
 /// Forwards a connection until it ends, by itself, by a rule or by order.
-pub(super) async fn forward(mut client: TcpStream, number: u64, shared: Arc<Shared>) {
+pub(super) async fn forward(
+    mut client: TcpStream,
+    number: u64,
+    shared: Arc<Shared>,
+    mut closing: watch::Receiver<Close>,
+) {
     let _open = Open::count(&shared.counts);
-    let mut closing = shared.closing.subscribe();
     let server = *shared.server.lock();
     let Ok(mut server) = TcpStream::connect(server).await else {
         shared.counts.send_modify(|counts| counts.unreachable += 1);
@@ -84,9 +88,8 @@ pub(super) async fn forward(mut client: TcpStream, number: u64, shared: Arc<Shar
 }
 
 /// Takes everything that the client says, and says nothing.
-pub(super) async fn ignore(mut client: TcpStream, shared: Arc<Shared>) {
+pub(super) async fn ignore(mut client: TcpStream, shared: Arc<Shared>, mut closing: watch::Receiver<Close>) {
     let _open = Open::count(&shared.counts);
-    let mut closing = shared.closing.subscribe();
     let how = tokio::select! {
         () = drain(&mut client) => Ending::Passed,
         how = ordered(&mut closing) => how,

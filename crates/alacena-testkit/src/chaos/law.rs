@@ -8,7 +8,7 @@ use super::{
     connection::Common,
     line::{Chance, now},
     pump::Ending,
-    replies::Deed,
+    replies::{Deed, Kind},
     rule::{Active, Direction, Fault, Rules, Seen},
 };
 
@@ -99,20 +99,23 @@ impl<'a> Law<'a> {
         hold
     }
 
-    /// Who decides what becomes of replies, if anybody does.
-    pub(super) fn judge(&mut self) -> Option<impl FnMut() -> Deed> {
+    /// Who decides what becomes of replies and pushes, if anybody does.
+    pub(super) fn judge(&mut self) -> Option<impl FnMut(Kind) -> Deed> {
         let mut rules = self.mine();
         rules.retain(|active| active.rule.fault.is_about_replies());
         let chance = &mut self.chance;
         let has_any = !rules.is_empty();
-        let judge = move || {
-            for active in rules.iter().filter(|active| active.is_drawn(chance.draw())) {
+        let judge = move |kind| {
+            let is_for =
+                |active: &&Arc<Active>| (active.rule.fault == Fault::OmitPush) == (kind == Kind::Push);
+            for active in rules.iter().filter(is_for).filter(|active| active.is_drawn(chance.draw())) {
                 match active.rule.fault {
                     // It has acted when the neighbour has come.
                     Fault::SwapReplies { wait } => return Deed::Swap(Arc::clone(active), wait),
-                    Fault::DuplicateReply if active.act() => return Deed::Twice,
-                    Fault::OmitReply if active.act() => return Deed::Omit,
-                    _ => {}
+                    _ if !active.act() => {}
+                    Fault::DuplicateReply => return Deed::Twice,
+                    Fault::ErrorReply { error } => return Deed::Instead(error),
+                    _ => return Deed::Omit,
                 }
             }
             Deed::Pass

@@ -21,6 +21,7 @@
 
 mod rule;
 mod proxy;
+mod listener;
 mod connection;
 mod pump;
 mod law;

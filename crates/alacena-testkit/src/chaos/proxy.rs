@@ -7,21 +7,15 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use socket2::{Domain, Socket, Type};
 use tokio::{
-    net::{TcpListener, TcpStream},
     runtime,
     sync::{mpsc as queue, watch},
-    task::JoinSet,
 };
 
 use super::{
-    connection::{forward, ignore},
+    listener::{Listener, Order, What, bound},
     rule::{Active, Injected, Rule, Rules},
 };
-
-/// How many connections may wait to be accepted.
-const BACKLOG: i32 = 1024;
 
 /// What becomes of new connections. Open ones are left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,8 +70,8 @@ pub(super) struct Shared {
 pub struct ChaosProxy {
     address: SocketAddr,
     shared: Arc<Shared>,
-    /// How the thread is told about the door; it ends when this does.
-    orders: Option<queue::UnboundedSender<(Door, mpsc::SyncSender<()>)>>,
+    /// The thread ends when this does.
+    orders: Option<queue::UnboundedSender<Order>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -99,7 +93,7 @@ impl ChaosProxy {
         let thread = Builder::new().name("chaos-proxy".to_owned()).spawn(move || {
             let runtime =
                 runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
-            runtime.block_on(serve(socket, address, received, serves));
+            runtime.block_on(Listener::new(socket, address, serves).serve(received));
         });
         let proxy =
             Self { address, shared, orders: Some(orders), thread: Some(thread.expect("a thread starts")) };
@@ -130,15 +124,19 @@ impl ChaosProxy {
 
     /// Decides what becomes of new connections. Returns when it is so.
     pub fn set_door(&self, door: Door) {
-        let (done, is_done) = mpsc::sync_channel(1);
-        let orders = self.orders.as_ref().expect("it is there until the proxy is dropped");
-        orders.send((door, done)).expect("the thread takes orders for as long as there are any");
-        is_done.recv().expect("the thread carries out every order");
+        self.order(What::Door(door));
     }
 
-    /// Closes all open connections. New ones are not concerned: it is the [door](Self::set_door) that is.
+    /// Closes all connections that clients have opened before the call. The [door](Self::set_door) stays as it is.
     pub fn close_all(&self, how: Close) {
-        self.shared.closing.send_replace(how);
+        self.order(What::Close(how));
+    }
+
+    fn order(&self, what: What) {
+        let (done, is_done) = mpsc::sync_channel(1);
+        let orders = self.orders.as_ref().expect("it is there until the proxy is dropped");
+        orders.send(Order { what, done }).expect("the thread takes orders for as long as there may be any");
+        is_done.recv().expect("the thread carries out every order");
     }
 
     /// Lets new connections lead to another server, as a name or an address does after a failover.
@@ -170,73 +168,4 @@ impl Drop for ChaosProxy {
             let _ = thread.join();
         }
     }
-}
-
-/// What holds the port.
-enum Listening {
-    Yes(TcpListener),
-    /// Bound without listening: the kernel refuses, and gives the port to nobody else.
-    No(Socket),
-}
-
-type Orders = queue::UnboundedReceiver<(Door, mpsc::SyncSender<()>)>;
-
-async fn serve(socket: Socket, address: SocketAddr, mut orders: Orders, shared: Arc<Shared>) {
-    let (mut listening, mut door) = (Listening::No(socket), Door::Refusing);
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            order = orders.recv() => {
-                let Some((wanted, done)) = order else { return };
-                listening = match (listening, wanted) {
-                    (Listening::Yes(listener), Door::Refusing) => {
-                        drop(listener);
-                        Listening::No(bound(address))
-                    }
-                    (Listening::No(socket), Door::Open | Door::Silent) => Listening::Yes(listen(socket)),
-                    (as_it_is, _) => as_it_is,
-                };
-                door = wanted;
-                // An error means that nobody waits for it.
-                let _ = done.send(());
-            }
-            client = accept(&listening) => {
-                let number = shared.counts.borrow().accepted;
-                shared.counts.send_modify(|counts| {
-                    counts.accepted += 1;
-                    counts.ignored += u64::from(door == Door::Silent);
-                });
-                let shared = Arc::clone(&shared);
-                match door {
-                    Door::Silent => connections.spawn(ignore(client, shared)),
-                    Door::Open | Door::Refusing => connections.spawn(forward(client, number, shared)),
-                };
-            }
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-async fn accept(listening: &Listening) -> TcpStream {
-    let Listening::Yes(listener) = listening else { return std::future::pending().await };
-    loop {
-        // An error is that of a client that has gone again.
-        if let Ok((client, _)) = listener.accept().await {
-            return client;
-        }
-    }
-}
-
-fn bound(address: SocketAddr) -> Socket {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket can be had");
-    // Connections that have just ended do not keep the port from us.
-    socket.set_reuse_address(true).expect("it is an option of every socket");
-    socket.bind(&address.into()).unwrap_or_else(|error| panic!("{address}: {error}"));
-    socket
-}
-
-fn listen(socket: Socket) -> TcpListener {
-    socket.listen(BACKLOG).expect("it is bound");
-    socket.set_nonblocking(true).expect("every socket can be");
-    TcpListener::from_std(socket.into()).expect("the runtime takes it")
 }

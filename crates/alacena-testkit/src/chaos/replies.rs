@@ -1,4 +1,4 @@
-//! Faults that exchange, repeat or leave out whole replies.
+//! Faults that exchange, repeat, replace or leave out whole replies and pushes.
 
 use std::{mem, sync::Arc, time::Duration};
 
@@ -9,11 +9,22 @@ use super::{line::now, rule::Active, scanner::Scanner};
 /// A reply that is longer is passed on as it comes.
 const LONGEST: usize = 1024 * 1024;
 
-/// What becomes of a reply.
+/// What the server sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// What somebody has asked for.
+    Reply,
+    /// What nobody has.
+    Push,
+}
+
+/// What becomes of it.
 pub(super) enum Deed {
     Pass,
     Twice,
     Omit,
+    /// This error comes in its place.
+    Instead(&'static str),
     /// Behind the next one, if that comes in time.
     Swap(Arc<Active>, Duration),
 }
@@ -37,8 +48,9 @@ struct Waiting {
 }
 
 impl Replies {
-    /// Answers what is to be passed on now. `judge` decides about each reply; without one nothing is held back.
-    pub(super) fn pass(&mut self, mut chunk: &[u8], mut judge: Option<impl FnMut() -> Deed>) -> Vec<u8> {
+    /// Answers what is to be passed on now. `judge` decides about each reply and push; without one nothing is
+    /// held back.
+    pub(super) fn pass(&mut self, mut chunk: &[u8], mut judge: Option<impl FnMut(Kind) -> Deed>) -> Vec<u8> {
         let mut out = if judge.is_none() { self.release() } else { Vec::new() };
         while !chunk.is_empty() {
             let (length, ended) = self.scanner.feed(chunk);
@@ -79,12 +91,11 @@ impl Replies {
         !self.has_begun && !self.scanner.is_opaque() && self.partial.len() + part.len() <= LONGEST
     }
 
-    fn decide(&mut self, mut reply: Vec<u8>, judge: &mut impl FnMut() -> Deed, out: &mut Vec<u8>) {
-        if self.scanner.is_push() {
-            out.append(&mut reply);
-            return;
-        }
-        if let Some(mut waiting) = self.waiting.take() {
+    fn decide(&mut self, mut reply: Vec<u8>, judge: &mut impl FnMut(Kind) -> Deed, out: &mut Vec<u8>) {
+        let kind = if self.scanner.is_push() { Kind::Push } else { Kind::Reply };
+        if kind == Kind::Reply
+            && let Some(mut waiting) = self.waiting.take()
+        {
             let swapped = waiting.rule.act();
             let (first, second) =
                 if swapped { (&mut reply, &mut waiting.reply) } else { (&mut waiting.reply, &mut reply) };
@@ -92,13 +103,14 @@ impl Replies {
             out.append(second);
             return;
         }
-        match judge() {
+        match judge(kind) {
             Deed::Omit => {}
             Deed::Pass => out.append(&mut reply),
             Deed::Twice => {
                 out.extend_from_slice(&reply);
                 out.append(&mut reply);
             }
+            Deed::Instead(error) => out.extend_from_slice(format!("-{error}\r\n").as_bytes()),
             Deed::Swap(rule, wait) => self.waiting = Some(Waiting { reply, until: now() + wait, rule }),
         }
     }

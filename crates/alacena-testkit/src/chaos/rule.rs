@@ -62,7 +62,7 @@ pub enum Fault {
         /// How many bytes pass before it.
         at: u64,
     },
-    /// A reply changes places with the next one. Towards the client only, as the two below; pushes are left alone.
+    /// A reply changes places with the next one. Towards the client only, as all below; pushes are left alone.
     SwapReplies {
         /// How long a reply waits for its neighbour, before it goes on alone.
         wait: Duration,
@@ -71,12 +71,20 @@ pub enum Fault {
     DuplicateReply,
     /// A reply does not come.
     OmitReply,
+    /// An error comes instead of a reply.
+    ErrorReply {
+        /// Its text, as `LOADING Redis is loading the dataset in memory`.
+        error: &'static str,
+    },
+    /// A push does not come: what a proxy does that knows of no such thing.
+    OmitPush,
 }
 
 impl Fault {
-    /// Whether it changes whole replies, for which the stream must be understood.
+    /// Whether it changes whole replies or pushes, for which the stream must be understood.
     pub(super) const fn is_about_replies(self) -> bool {
-        matches!(self, Fault::SwapReplies { .. } | Fault::DuplicateReply | Fault::OmitReply)
+        use Fault::{DuplicateReply, ErrorReply, OmitPush, OmitReply, SwapReplies};
+        matches!(self, SwapReplies { .. } | DuplicateReply | OmitReply | ErrorReply { .. } | OmitPush)
     }
 
     /// Whether chance is asked again each time, rather than once for a connection.

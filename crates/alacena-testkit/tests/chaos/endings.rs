@@ -112,6 +112,17 @@ fn in_a_blackhole_both_ways_neither_end_hears_of_the_others() {
 }
 
 #[test]
+fn a_connection_is_closed_even_if_the_proxy_has_not_yet_accepted_it() {
+    let (_echo, proxy, mut client) = Echo::with_client();
+    for _ in 0..50 {
+        let mut newest = connect(&proxy);
+        proxy.close_all(Close::Reset);
+        assert_eq!(read_to_end(&mut newest), (Vec::new(), End::Reset));
+    }
+    assert_eq!(read_to_end(&mut client), (Vec::new(), End::Reset));
+}
+
+#[test]
 fn all_connections_are_closed_on_demand() {
     for (how, end) in [(Close::Reset, End::Reset), (Close::Finish, End::Orderly)] {
         let (echo, proxy, mut first) = Echo::with_client();

@@ -60,6 +60,20 @@ fn only_the_tracking_connection_loses_its_pushes() {
 }
 
 #[test]
+fn pushes_can_be_lost_on_a_connection_that_is_alive() {
+    for flavour in Flavour::ALL {
+        let Some(redis) = RedisServer::builder().flavour(flavour).start() else { continue };
+        let proxy = ChaosProxy::start(redis.address(), 1);
+        let stripped = proxy.inject(Rule::to_client(Fault::OmitPush));
+        let mut link = connect(&proxy);
+        ask(&mut link, "CLIENT REPLY SKIP\r\nHELLO 3\r\nCLIENT TRACKING ON BCAST\r\n", 1);
+        redis.command(&["SET", "a", "1"]);
+        assert_eq!(ask(&mut link, "PING\r\n", 1), ["+PONG"]);
+        assert_eq!(stripped.hits(), 1);
+    }
+}
+
+#[test]
 fn a_client_behind_a_blackhole_does_not_hear_that_the_server_was_killed() {
     let Some(mut redis) = RedisServer::builder().start() else { return };
     let proxy = ChaosProxy::start(redis.address(), 1);

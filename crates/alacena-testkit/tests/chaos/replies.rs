@@ -84,6 +84,16 @@ fn a_reply_comes_twice_or_not_at_all() {
 }
 
 #[test]
+fn an_error_comes_instead() {
+    let (_echo, proxy, mut client) = Echo::with_client();
+    let error = Fault::ErrorReply { error: "LOADING" };
+    let loading = proxy.inject(Rule::to_client(error).times(1));
+    let answered = ">1\r\n+a\r\n-LOADING\r\n+2\r\n";
+    assert_eq!(get(&mut client, ">1\r\n+a\r\n$3\r\none\r\n+2\r\n", answered.len()), answered);
+    assert_eq!(loading.hits(), 1);
+}
+
+#[test]
 fn a_rule_that_comes_in_the_middle_of_a_reply_begins_with_the_next() {
     let (_echo, proxy, mut client) = Echo::with_client();
     say(&mut client, b"$10\r\npart");
