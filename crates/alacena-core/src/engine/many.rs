@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use super::{
     Engine, Loaded, Question,
     load::Failure,
-    read::{Found, Waited, hit, resting},
+    read::{Found, Waited, resting},
     second::Licence,
 };
 use crate::{
@@ -85,13 +85,15 @@ impl Engine {
     fn way(&self, at: usize, question: &Question, led: &mut Vec<(usize, Landing)>) -> Way {
         let now = self.0.runtime.now();
         let (reason, spare) = match self.look(question, now) {
-            Found::Fresh(entry) => return Way::Answered(hit(&question.rules, entry, now)),
+            Found::Fresh(entry) => return Way::Answered(self.hit_out_of_memory(&question.rules, entry, now)),
             // In a batch it costs nothing more to load it with the rest.
             Found::Revalidate(entry) | Found::Unproved(entry) => (MissReason::Expired, Some(entry)),
             Found::Missing(reason, spare) => (reason, spare),
         };
         match self.turn(question) {
-            Turn::Hit(entry) => Way::Answered(hit(&question.rules, entry, self.0.runtime.now())),
+            Turn::Hit(entry) => {
+                Way::Answered(self.hit_out_of_memory(&question.rules, entry, self.0.runtime.now()))
+            }
             Turn::Lead(landing, landed) => {
                 let reason = reason.after(landing.follows_failure());
                 led.push((at, landing));

@@ -60,7 +60,7 @@ impl Engine {
     fn get_at_length(&self, question: &Question) -> Option<Outcome> {
         let now = self.0.runtime.now();
         match self.look(question, now) {
-            Found::Fresh(entry) => Some(hit(&question.rules, entry, now)),
+            Found::Fresh(entry) => Some(self.hit_out_of_memory(&question.rules, entry, now)),
             Found::Revalidate(_) | Found::Unproved(_) => {
                 question.rules.counters.miss(&MissReason::Expired);
                 None
@@ -143,11 +143,11 @@ impl Engine {
                 if self.is_due_ahead(question, &entry, now) {
                     self.revalidate(question, load, Some(&entry));
                 }
-                return Ok(hit(&question.rules, entry, now));
+                return Ok(self.hit_out_of_memory(&question.rules, entry, now));
             }
             Found::Revalidate(entry) => {
                 self.revalidate(question, load, None);
-                return Ok(hit(&question.rules, entry, now));
+                return Ok(self.hit_out_of_memory(&question.rules, entry, now));
             }
             Found::Unproved(entry) if self.is_away(question) => match self.unprovable(question, entry) {
                 Consulted::Found(found) => {
@@ -164,7 +164,9 @@ impl Engine {
         let mut has_joined = false;
         let waited = loop {
             match self.turn(question) {
-                Turn::Hit(entry) => return Ok(hit(&question.rules, entry, self.0.runtime.now())),
+                Turn::Hit(entry) => {
+                    return Ok(self.hit_out_of_memory(&question.rules, entry, self.0.runtime.now()));
+                }
                 Turn::Lead(landing, landed) => {
                     reason = reason.after(landing.follows_failure());
                     let ticket = match self.consult(question, landing.token(), spare.as_ref()).await {
@@ -211,6 +213,12 @@ impl Engine {
             }
         };
         self.answer(question, waited, reason, spare)
+    }
+
+    /// An answer out of the memory.
+    pub(super) fn hit_out_of_memory(&self, rules: &Rules, entry: Entry, now: Moment) -> Outcome {
+        let is_local = self.0.second.get().is_some() && !entry.token().is_shared();
+        if is_local { proved(rules, entry, now, Origin::Local) } else { hit(rules, entry, now) }
     }
 
     /// Looks in the memory and judges what is there.
@@ -398,8 +406,8 @@ pub(super) fn resting(error: Error, pause: Duration) -> Error {
     }
 }
 
-/// An answer out of the memory.
-pub(super) fn hit(rules: &Rules, entry: Entry, now: Moment) -> Outcome {
+/// An answer that nobody else need be asked about.
+fn hit(rules: &Rules, entry: Entry, now: Moment) -> Outcome {
     let Rules { counters, policy, .. } = rules;
     counters.increment(Count::Hits);
     if let Some(age_max) = policy.sliding_max {

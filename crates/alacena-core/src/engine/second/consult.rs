@@ -85,7 +85,9 @@ impl Engine {
         held: Option<&Entry>,
     ) -> Consulted {
         let Some(second) = self.0.second.get().filter(|_| token.is_shared()) else { return Consulted::Away };
-        let asked = if is_strict(&question.rules) { token.all_shared() } else { token.in_doubt() };
+        // Silence that proves nothing leaves every copy in doubt.
+        let asks_for_all = is_strict(&question.rules) || !self.0.markers.is_proved(self.0.runtime.now());
+        let asked = if asks_for_all { token.all_shared() } else { token.in_doubt() };
         let bucket = token.bucket();
         let entry = second.entry(&question.rules, &question.key);
         let read = match second.read(question, entry, &asked).await {

@@ -42,6 +42,8 @@ use crate::{
     value::Value,
 };
 
+/// How often what a load depends on is captured anew because it was invalidated in the very moment.
+const CAPTURES_MAX: u32 = 4;
 /// How often a load waits for another one's.
 const CLAIMS_MAX: u32 = 64;
 /// How often somebody may have stored what is no answer while this one asked for the lease.
@@ -184,17 +186,15 @@ impl Engine {
         ticket: &mut Ticket,
     ) -> Result<Claim, Failure> {
         let second = self.0.second.get().expect("what is shared is shared with it");
-        let token = landing.token().clone();
-        let known = token.all_shared();
-        let nonces = match self.mint(second, question, &known).await {
-            Ok(nonces) => nonces,
+        let (known, nonces) = match self.ground(second, question, landing).await {
+            Ok(known) => known,
             // Without a marker nobody could ever invalidate it.
             Err(Failure::OutOfMemory(_)) => {
                 return Ok(Claim::Licence(Licence::Nothing(Some(NotStored::NoMarker))));
             }
             Err(failure) => return Err(failure),
         };
-        landing.ground();
+        let token = landing.token().clone();
         let Some(entry) = second.entry(&question.rules, &question.key) else {
             return Ok(Claim::Licence(Licence::Nothing(None)));
         };
@@ -238,6 +238,34 @@ impl Engine {
             });
         }
         Ok(Claim::Licence(Licence::Nothing(None)))
+    }
+
+    /// Sees to it that there is a marker of everything that the load will depend on, and that it is known what each holds.
+    async fn ground(
+        &self,
+        second: &Second,
+        question: &Question,
+        landing: &mut Landing,
+    ) -> Result<(Vec<Asked>, Vec<Option<Nonce>>), Failure> {
+        let mut ground = Vec::new();
+        for _ in 0..CAPTURES_MAX {
+            // The source has not been asked: what is captured now is as good as what was captured before.
+            if landing.token().is_broken() {
+                landing.stand_on(self.capture(question));
+            }
+            if !landing.token().is_shared() {
+                return Err(Failure::OtherEra);
+            }
+            let known = landing.token().all_shared();
+            let nonces = self.mint(second, question, &known).await?;
+            landing.ground();
+            let is_broken = landing.token().is_broken();
+            ground.push((known, nonces));
+            if !is_broken {
+                break;
+            }
+        }
+        ground.pop().ok_or(Failure::OtherEra)
     }
 
     /// A nonce for every marker: what its copy is of where that is not in doubt, else what the shard says, minted where
@@ -428,6 +456,7 @@ impl Engine {
         let mut draft = draft;
         let end = now + local_max(second);
         draft.lifetime.fresh_until = draft.lifetime.fresh_until.min(end);
+        draft.lifetime.revalidate_until = draft.lifetime.fresh_until;
         draft.under(question.key.as_bytes())
     }
 }

@@ -1,0 +1,167 @@
+//! Nodes of a test: engines on one clock that share a server.
+
+use std::sync::Arc;
+
+use alacena_core::{
+    class::Policy,
+    dep::Dep,
+    engine::{Change, Engine, EngineSettings, Level, Question, Rules, SharedForm, Spread, Tier, Wish},
+    envelope::Unreadable,
+    error::Error,
+    guard::BreakerSettings,
+    journal::{ShardName, VolatileJournal},
+    key::KeySpace,
+    outcome::Outcome,
+    runtime::SharedRuntime,
+    tier::{Codec, HashKey, Shard},
+    value::Value,
+};
+use alacena_testkit::{
+    FakeRuntime, PendingCall, ScriptedSource, settle,
+    tier::{FakeShard, FakeTier, Faults, Flow},
+};
+use bytes::Bytes;
+use tokio::task::JoinHandle;
+
+use crate::support::{TAG, seconds};
+
+/// Numbers, as the scripted source answers them.
+struct Numbers;
+
+impl Codec for Numbers {
+    fn fingerprint(&self) -> [u8; 8] {
+        *b"numbers1"
+    }
+
+    fn encode(&self, value: &Value) -> Option<Bytes> {
+        ScriptedSource::number(Some(value)).map(|number| Bytes::copy_from_slice(&number.to_be_bytes()))
+    }
+
+    fn decode(&self, bytes: Bytes) -> Result<Value, Unreadable> {
+        let number = bytes.as_ref().try_into().map_err(|_| Unreadable::OtherForm)?;
+        Ok(ScriptedSource::value(u64::from_be_bytes(number)))
+    }
+}
+
+/// A server, and what everybody on it has in common.
+pub(crate) struct World {
+    pub(crate) runtime: FakeRuntime,
+    pub(crate) tier: FakeTier,
+    pub(crate) source: ScriptedSource,
+    rules: Arc<Rules>,
+}
+
+/// One process.
+pub(crate) struct Node {
+    pub(crate) engine: Engine,
+    pub(crate) link: FakeShard,
+    source: ScriptedSource,
+    rules: Arc<Rules>,
+}
+
+impl World {
+    pub(crate) fn new(policy: Policy) -> Self {
+        let runtime = FakeRuntime::new(7);
+        let space = KeySpace::new("shop", "kpis", &["kpis", "list"]).unwrap();
+        let codec = Arc::new(Numbers);
+        let shared = Some(SharedForm { fingerprint: codec.fingerprint(), codec, compressed: false });
+        Self {
+            tier: FakeTier::new(Arc::new(runtime.clone())),
+            runtime,
+            source: ScriptedSource::default(),
+            rules: Arc::new(Rules { shared, ..Rules::new(space, policy) }),
+        }
+    }
+
+    /// Another process on the server, once it has heard its first signs of life.
+    pub(crate) async fn node(&self) -> Node {
+        let runtime: SharedRuntime = Arc::new(self.runtime.clone());
+        let engine = Engine::new(EngineSettings::default(), runtime);
+        let link = self.tier.shard();
+        engine.share(Tier {
+            shards: vec![(ShardName::new("redis"), Arc::new(link.clone()) as Arc<dyn Shard>)],
+            names: HashKey::derive(b"test"),
+            seal: None,
+            journal: Arc::new(VolatileJournal::default()),
+            breaker: BreakerSettings::default(),
+            lease: seconds(3),
+            good_replicas_min: 0,
+            is_only_node: false,
+        });
+        self.runtime.advance(seconds(1)).await;
+        Node { engine, link, source: self.source.clone(), rules: Arc::clone(&self.rules) }
+    }
+
+    pub(crate) async fn after(&self, seconds_passed: u64) {
+        self.runtime.advance(seconds(seconds_passed)).await;
+    }
+
+    /// The source's next call.
+    pub(crate) async fn call(&self) -> PendingCall {
+        self.source.next_call().await
+    }
+}
+
+impl Node {
+    /// It reaches the server no more, and hears so.
+    pub(crate) fn cut(&self) {
+        self.link.set_faults(Faults { refused: true, ..Faults::default() });
+    }
+
+    /// Nothing that the server tells arrives, and nobody says so.
+    pub(crate) fn mute(&self) {
+        self.link.set_faults(Faults { link: Flow::Held, ..Faults::default() });
+    }
+
+    pub(crate) fn mend(&self) {
+        self.link.set_faults(Faults::default());
+    }
+
+    pub(crate) fn question(&self) -> Question {
+        let key = self.rules.space.key(None, ["42"]).unwrap();
+        Question::new(&self.rules, key, [tag()]).unwrap()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a caller of the test")]
+    pub(crate) fn ask(&self) -> JoinHandle<Result<Outcome, Error>> {
+        let (engine, load, question) = (self.engine.clone(), self.source.loader(), self.question());
+        tokio::spawn(async move { engine.get_or_fetch(&question, load).await })
+    }
+
+    /// Asks, and gets an answer without the source.
+    pub(crate) async fn get(&self) -> Outcome {
+        let asked = self.ask();
+        settle().await;
+        assert!(asked.is_finished(), "it waits for its source");
+        asked.await.unwrap().unwrap()
+    }
+
+    pub(crate) async fn invalidate(&self) -> Level {
+        self.invalidate_as(Wish::Applied).await
+    }
+
+    pub(crate) async fn invalidate_as(&self, wish: Wish) -> Level {
+        let tag = tag();
+        let changes = [Change::Dep(&tag)];
+        self.engine.spread(Spread { changes: &changes, entries: &[], who: "test", targets: &[], wish }).await
+    }
+
+    pub(crate) async fn invalidate_key(&self) -> Level {
+        let question = self.question();
+        let entries: Vec<_> = self.engine.shared_entry(&self.rules, &question.key).into_iter().collect();
+        let changes = [Change::Key(&question.key)];
+        self.engine
+            .spread(Spread {
+                changes: &changes,
+                entries: &entries,
+                who: "test",
+                targets: &[],
+                wish: Wish::Applied,
+            })
+            .await
+    }
+}
+
+pub(crate) fn tag() -> Dep {
+    Dep::tag("shop", TAG).unwrap()
+}
