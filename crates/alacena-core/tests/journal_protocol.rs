@@ -12,9 +12,9 @@ use proptest::prelude::*;
 
 type Removals = BTreeSet<Removal>;
 
-const LIMITS: Limits = Limits { records: 4, removals: 8, batch: 2 };
-/// Records that the journal may hold: the limit, and sixteen that stand for everything.
-const STORED_MAX: usize = 4 + 16;
+const LIMITS: Limits = Limits { records: 4, spare: 3, removals: 8, batch: 2 };
+/// Records that the journal may hold: the limit, and those that stand for everything.
+const STORED_MAX: u64 = 4 + 3;
 
 fn marker(number: u128) -> Removal {
     Removal::Marker(MarkerId::Dep(number))
@@ -29,17 +29,34 @@ struct Asked {
     at: u64,
     removals: Removals,
     told: Option<Deferred>,
+    /// Whether it was asked of this node.
+    is_ours: bool,
+}
+
+/// An append under way.
+struct Append {
+    ticket: Ticket,
+    record: Removals,
+    /// Its place on disk, where it has one already and nobody has heard of it.
+    id: Option<RecordId>,
+    /// The invalidations that wait for it.
+    waiting: Vec<usize>,
 }
 
 /// One node, its disk and its shard.
 struct World {
+    /// Whether others write into the journal and remove what they have applied.
+    is_shared: bool,
+    /// Records that others have had done and have not removed.
+    applied_by_others: BTreeSet<RecordId>,
     backlog: Backlog,
     now: u64,
     disk: BTreeMap<RecordId, (Removals, u64)>,
     next_record: RecordId,
+    /// Records that others have written.
+    others: u64,
     asked: Vec<Asked>,
-    /// Appends under way, with the invalidations that wait for them.
-    appends: Vec<(Ticket, Removals, Vec<usize>)>,
+    appends: Vec<Append>,
     /// The batch under way, and when the shard did it: at once, which helps least.
     sent: Option<(Batch, u64)>,
     /// What the shard has done last, and acknowledged.
@@ -50,6 +67,16 @@ struct World {
 #[derive(Clone, Debug)]
 enum Event {
     Defer(BTreeSet<u128>),
+    /// One of the appends under way is on disk; its end is heard of later.
+    Written(prop::sample::Index),
+    /// Somebody else, who shares the journal, has written this down.
+    Others(BTreeSet<u128>),
+    /// Somebody else, who has found one of the records, has it done by the shard.
+    TheyApply(prop::sample::Index),
+    /// And removes what it has.
+    TheyRemove,
+    /// The journal is looked into again.
+    Look,
     /// One of the appends under way ends, well or not.
     Appended(prop::sample::Index, bool),
     Send,
@@ -64,6 +91,11 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         5 => prop::collection::btree_set(0..6_u128, 1..4).prop_map(Event::Defer),
         4 => (any::<prop::sample::Index>(), prop::bool::weighted(0.8)).prop_map(|(which, well)| Event::Appended(which, well)),
+        2 => any::<prop::sample::Index>().prop_map(Event::Written),
+        1 => prop::collection::btree_set(0..6_u128, 1..4).prop_map(Event::Others),
+        2 => any::<prop::sample::Index>().prop_map(Event::TheyApply),
+        2 => Just(Event::TheyRemove),
+        1 => Just(Event::Look),
         4 => Just(Event::Send),
         4 => any::<bool>().prop_map(Event::Answered),
         2 => Just(Event::Removed),
@@ -72,19 +104,22 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 impl World {
-    fn new() -> Self {
-        let mut backlog = Backlog::new(LIMITS);
-        backlog.found([]);
-        Self {
-            backlog,
+    fn new(is_shared: bool) -> Self {
+        let mut world = Self {
+            is_shared,
+            applied_by_others: BTreeSet::new(),
+            backlog: backlog(is_shared),
             now: 0,
             disk: BTreeMap::new(),
             next_record: 0,
+            others: 0,
             asked: Vec::new(),
             appends: Vec::new(),
             sent: None,
             done: BTreeMap::new(),
-        }
+        };
+        world.look();
+        world
     }
 
     fn happens(&mut self, event: Event) {
@@ -93,6 +128,33 @@ impl World {
             Event::Defer(numbers) => self.defer(removals(numbers)),
             Event::Appended(which, well) if !self.appends.is_empty() => {
                 self.appended(which.index(self.appends.len()), well);
+            }
+            Event::Written(which) if !self.appends.is_empty() => {
+                let which = which.index(self.appends.len());
+                if self.appends[which].id.is_none() {
+                    self.appends[which].id = Some(self.write(self.appends[which].record.clone()));
+                }
+            }
+            Event::Others(numbers) if self.is_shared => {
+                let removals = removals(numbers);
+                self.write(removals.clone());
+                self.others += 1;
+                let told = Some(Deferred::Durable);
+                self.asked.push(Asked { at: self.now, removals, told, is_ours: false });
+            }
+            Event::TheyApply(which) if self.is_shared && !self.disk.is_empty() => {
+                let (id, (record, _)) = self.disk.iter().nth(which.index(self.disk.len())).unwrap();
+                self.applied_by_others.insert(*id);
+                let record = record.clone();
+                self.done(record, self.now);
+            }
+            Event::TheyRemove => {
+                self.disk.retain(|id, _| !self.applied_by_others.contains(id));
+                self.applied_by_others.clear();
+            }
+            // What is on disk and not known to be is taken for somebody else's.
+            Event::Look if self.is_shared && self.appends.iter().all(|append| append.id.is_none()) => {
+                self.look()
             }
             Event::Send => {
                 if let Some(batch) = self.backlog.send() {
@@ -108,7 +170,7 @@ impl World {
                 self.backlog.removed(&removable);
             }
             Event::Crash(appended) => self.crash(appended),
-            Event::Appended(..) => {}
+            _ => {}
         }
     }
 
@@ -116,21 +178,21 @@ impl World {
         let told = match self.backlog.defer(removals.clone(), self.now) {
             Deferral::Done(deferred) => Some(deferred),
             Deferral::Join(ticket) => {
-                let append = self.appends.iter_mut().find(|(of, ..)| *of == ticket).unwrap();
-                append.2.push(self.asked.len());
+                let append = self.appends.iter_mut().find(|append| append.ticket == ticket).unwrap();
+                append.waiting.push(self.asked.len());
                 None
             }
             Deferral::Append(ticket, record) => {
-                self.appends.push((ticket, record, vec![self.asked.len()]));
+                self.appends.push(Append { ticket, record, id: None, waiting: vec![self.asked.len()] });
                 None
             }
         };
-        self.asked.push(Asked { at: self.now, removals, told });
+        self.asked.push(Asked { at: self.now, removals, told, is_ours: true });
     }
 
     fn appended(&mut self, which: usize, well: bool) {
-        let (ticket, record, waiting) = self.appends.swap_remove(which);
-        let id = well.then(|| self.write(record));
+        let Append { ticket, record, id, waiting } = self.appends.swap_remove(which);
+        let id = id.or_else(|| well.then(|| self.write(record)));
         let told = self.backlog.appended(ticket, id);
         for asked in waiting {
             self.asked[asked].told = Some(told);
@@ -152,20 +214,32 @@ impl World {
         self.backlog.acknowledged();
         let markers = batch.markers.into_iter().map(Removal::Marker);
         let done = markers.chain(batch.entries.into_iter().map(Removal::Entry));
-        self.done.extend(done.chain(batch.whole.then_some(Removal::Whole)).map(|removal| (removal, at)));
+        self.done(done.chain(batch.whole.then_some(Removal::Whole)).collect(), at);
+    }
+
+    /// The shard has done this at that time, and acknowledged it.
+    fn done(&mut self, removals: Removals, at: u64) {
+        for removal in removals {
+            let last = self.done.entry(removal).or_default();
+            *last = at.max(*last);
+        }
     }
 
     fn crash(&mut self, appended: bool) {
-        for (_, record, _) in std::mem::take(&mut self.appends) {
-            if appended {
-                self.write(record);
+        for append in std::mem::take(&mut self.appends) {
+            if appended && append.id.is_none() {
+                self.write(append.record);
             }
         }
         self.sent = None;
         // Whoever was told nothing, or was told that it was in memory only, has been promised nothing.
         self.asked.retain(|asked| asked.told == Some(Deferred::Durable));
-        self.backlog = Backlog::new(LIMITS);
+        self.backlog = backlog(self.is_shared);
         assert!(!self.backlog.is_open(), "nobody has looked at what was left");
+        self.look();
+    }
+
+    fn look(&mut self) {
         self.backlog.found(self.disk.iter().map(|(id, (record, at))| (*id, record.clone(), *at)));
     }
 
@@ -176,11 +250,11 @@ impl World {
     }
 
     fn check(&self) {
-        assert!(self.disk.len() <= STORED_MAX, "the journal is bounded");
+        assert!(self.disk.len() as u64 <= STORED_MAX + self.others, "the journal is bounded");
         let written: Removals = self.disk.values().flat_map(|(record, _)| record).copied().collect();
         for asked in &self.asked {
             for removal in self.owed(asked) {
-                assert!(!self.backlog.is_open(), "open while {removal:?} is owed");
+                assert!(!asked.is_ours || !self.backlog.is_open(), "open while {removal:?} is owed");
                 let is_written = written.contains(&Removal::Whole) || written.contains(removal);
                 assert!(asked.told != Some(Deferred::Durable) || is_written, "forgotten: {removal:?}");
             }
@@ -188,14 +262,19 @@ impl World {
     }
 }
 
+fn backlog(is_shared: bool) -> Backlog {
+    if is_shared { Backlog::shared(LIMITS) } else { Backlog::new(LIMITS) }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(500), ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_is_forgotten_or_read_too_early_and_in_the_end_nothing_is_owed(
+        is_shared: bool,
         events in prop::collection::vec(event(), 1..80),
     ) {
-        let mut world = World::new();
+        let mut world = World::new(is_shared);
         for event in events {
             world.happens(event);
             world.check();
@@ -204,7 +283,11 @@ proptest! {
             world.appended(0, true);
         }
         world.answered(false);
-        for _ in 0..64 {
+        world.happens(Event::Look);
+        for _ in 0..300 {
+            if world.backlog.is_open() {
+                break;
+            }
             world.happens(Event::Send);
             world.happens(Event::Answered(true));
             world.check();
@@ -229,23 +312,83 @@ fn append(backlog: &mut Backlog, removals: Removals, id: Option<RecordId>) -> De
 }
 
 #[test]
-fn a_full_journal_becomes_one_record_that_stands_for_all() {
+fn one_record_that_stands_for_all_takes_the_place_of_those_of_a_full_journal() {
     let mut backlog = found((1..=4).map(|id| (id, removals([id.into()]))));
-    let Deferral::Append(ticket, whole) = backlog.defer(removals([9]), 0) else { panic!("it is appended") };
+    let Deferral::Append(ticket, whole) = backlog.defer(removals([9]), 90) else { panic!("it is appended") };
     assert_eq!(whole, BTreeSet::from([Removal::Whole]));
     // While it is being written, whoever comes waits for it; then nobody writes anything.
     assert_eq!(backlog.defer(removals([10]), 0), Deferral::Join(ticket));
+    assert_eq!(backlog.removable(), Vec::<RecordId>::new(), "it is not written");
     assert_eq!(backlog.appended(ticket, Some(5)), Deferred::Durable);
+    assert_eq!(backlog.removable(), [1, 2, 3, 4]);
     assert_eq!(backlog.defer(removals([11]), 0), Deferral::Done(Deferred::Durable));
+    assert_eq!(backlog.oldest_at(), Some(1), "it is as old as what it stands for");
 
     let whole = Batch { whole: true, ..Batch::default() };
     assert_eq!(backlog.send(), Some(whole.clone()), "one removal, for five records");
     backlog.failed();
-    assert_eq!(backlog.removable(), Vec::<RecordId>::new());
     assert_eq!(backlog.send(), Some(whole));
+    assert!(!backlog.is_open());
     backlog.acknowledged();
     assert!(backlog.is_open());
     assert_eq!(backlog.removable(), [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn a_record_under_way_keeps_its_place_in_a_full_journal() {
+    let mut backlog = found((1..=4).map(|id| (id, removals([id.into()]))));
+    backlog.send().unwrap();
+    append(&mut backlog, removals([9]), Some(5));
+    assert_eq!(backlog.removable(), [3, 4]);
+    backlog.failed();
+    assert_eq!(backlog.send().map(|batch| batch.whole), Some(true));
+    backlog.acknowledged();
+    assert!(backlog.is_open());
+}
+
+#[test]
+fn where_others_remove_records_none_covers_another_invalidation() {
+    let mut backlog = Backlog::shared(LIMITS);
+    backlog.found([(1, removals([1]), 0)]);
+    for id in 2..=4 {
+        assert_eq!(append(&mut backlog, removals([1]), Some(id)), Deferred::Durable);
+    }
+    let Deferral::Append(first, _) = backlog.defer(removals([1]), 0) else { panic!("it is appended") };
+    let Deferral::Append(second, _) = backlog.defer(removals([1]), 0) else { panic!("it is appended") };
+    backlog.appended(first, Some(5));
+    assert_eq!(backlog.removable(), [1, 2, 3, 4]);
+    backlog.appended(second, Some(6));
+    assert_eq!(backlog.removable(), [1, 2, 3, 4, 5]);
+    backlog.removed(&[1, 2, 3, 4, 5]);
+    let Deferral::Append(_, next) = backlog.defer(removals([1]), 0) else { panic!("it is appended") };
+    assert_eq!(next, removals([1]), "there is room again");
+}
+
+#[test]
+fn a_younger_record_does_not_give_way_to_an_older_one_that_others_may_have_done_before() {
+    let mut backlog = Backlog::shared(LIMITS);
+    backlog.found((1..=4).map(|id| (id, removals([1]), 0)));
+    let Deferral::Append(older, _) = backlog.defer(removals([1]), 0) else { panic!("it is appended") };
+    // It is on disk, somebody has it done; then this is asked for, and hears of its end first.
+    assert_eq!(append(&mut backlog, removals([2]), Some(6)), Deferred::Durable);
+    backlog.appended(older, Some(5));
+    assert_eq!(backlog.removable(), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_journal_that_removes_nothing_is_not_filled_for_ever() {
+    let mut backlog = found([]);
+    for round in 0..20 {
+        let deferred = match backlog.defer(removals([1]), 0) {
+            Deferral::Append(ticket, _) => backlog.appended(ticket, Some(round)),
+            Deferral::Done(deferred) => deferred,
+            Deferral::Join(_) => panic!("nothing is being appended"),
+        };
+        assert_eq!(deferred == Deferred::Durable, round < STORED_MAX, "{round}");
+        backlog.send().unwrap();
+        backlog.acknowledged();
+    }
+    assert_eq!(backlog.removable().len() as u64, STORED_MAX);
 }
 
 #[test]

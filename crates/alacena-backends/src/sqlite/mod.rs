@@ -3,7 +3,8 @@
 //! The path of a read: [`SqliteSource::read`] checks the SQL once, at start (`sql` looks at its words, SQLite itself
 //! at the rest); [`Fetch::fetch`] waits for a free connection of the `pool`, binds the parameters, and `rows` writes
 //! the answer as JSON text while SQLite steps through it. Several statements of one read see one state of the database
-//! (`question`). A write takes the same path on a connection of its own (`change`).
+//! (`question`). A write takes the same path on a connection of its own (`change`), and so does what is kept in the database
+//! until it is invalidated ([`SqliteOutbox`]).
 //!
 //! Limits: the connections, the time of a statement, the rows and the bytes of an answer. How many callers may wait
 //! for a connection is the bulkhead's business. Nothing here creates a database.
@@ -25,8 +26,10 @@ mod question;
 mod columns;
 mod rows;
 mod change;
+mod outbox;
 mod failure;
 
+pub use outbox::SqliteOutbox;
 pub use sql::{Purpose, check, named_parameters};
 
 use pool::Pool;

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, RwLock, watch};
 
 use super::{
     Journal, Record, Removal, ShardName,
@@ -72,6 +72,9 @@ pub(super) struct Inner {
     is_open: AtomicBool,
     pub(super) applied: AtomicU64,
     pub(super) failures: AtomicU64,
+    /// Read by those who change the journal, until the machine knows; written by whoever looks what is in it, who could
+    /// not tell theirs from what others have left. Held across awaits, and fair.
+    pub(super) writing: RwLock<()>,
     /// Something is owed that was not.
     pub(super) more: Notify,
     /// The shard, or the end, is there: no pause any longer.
@@ -99,7 +102,9 @@ impl Drain {
         journal: Arc<dyn Journal>,
         runtime: SharedRuntime,
     ) -> Self {
-        let state = State { backlog: Backlog::new(settings.limits), appends: BTreeMap::new() };
+        let limits = settings.limits;
+        let backlog = if journal.is_shared() { Backlog::shared(limits) } else { Backlog::new(limits) };
+        let state = State { backlog, appends: BTreeMap::new() };
         Self(Arc::new(Inner {
             settings,
             shard,
@@ -109,6 +114,7 @@ impl Drain {
             is_open: AtomicBool::new(false),
             applied: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            writing: RwLock::new(()),
             more: Notify::new(),
             back: Notify::new(),
             opened: Notify::new(),
@@ -247,14 +253,23 @@ struct Append {
 
 impl Append {
     async fn carry_out(mut self, record: Record) {
-        match self.inner.journal.append(record).await {
+        let inner = Arc::clone(&self.inner);
+        let makes_room = record.removals.contains(&Removal::Whole);
+        let writing = inner.writing.read().await;
+        match inner.journal.append(record).await {
             Ok(id) => self.id = Some(id),
             Err(error) => tracing::error!(
-                shard = %self.inner.settings.shard,
-                error = ?error,
+                shard = %inner.settings.shard,
+                ?error,
                 "an invalidation that is owed could not be written down: it is in memory only",
             ),
         }
+        drop(self);
+        if makes_room {
+            // At once, and not when the shard is tried next: a full journal takes nothing more. Who fails says so.
+            let _ = inner.clear().await;
+        }
+        drop(writing);
     }
 }
 

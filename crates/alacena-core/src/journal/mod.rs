@@ -26,8 +26,8 @@
 //! same reason a node may apply what another one wrote down.
 //!
 //! # Limits
-//! A journal that is full gives up telling its records apart: they become one that removes the marker of the whole
-//! namespace. Too much is invalidated then; nothing is forgotten.
+//! A journal that is full gives up telling its records apart: one that removes the marker of the whole namespace takes
+//! their place. Too much is invalidated then; nothing is forgotten.
 //!
 //! # Rows that applications write
 //! An application that changes its own database can say in the same transaction what that invalidates: as a row of a

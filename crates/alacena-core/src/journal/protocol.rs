@@ -8,8 +8,11 @@ use crate::tier::{EntryId, MarkerId};
 /// How much may be owed to one shard before records are no longer told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
-    /// Records in the journal, [10,000]. At it, only [`Removal::Whole`] is appended.
+    /// Records in the journal, [10,000]. At it, only [`Removal::Whole`] is appended, and takes the place of the others.
     pub records: usize,
+    /// Records of [`Removal::Whole`] beyond it, [1,000]: for those who ask while the first is being written, and where the
+    /// journal can append and not remove.
+    pub spare: usize,
     /// Removals of all records together, and of those in memory, [100,000]. About 100 bytes of memory each.
     pub removals: usize,
     /// Removals of one batch, [512].
@@ -18,13 +21,9 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { records: 10_000, removals: 100_000, batch: 512 }
+        Self { records: 10_000, spare: 1_000, removals: 100_000, batch: 512 }
     }
 }
-
-/// Records of [`Removal::Whole`] that find room in a full journal. One is enough for as long as it waits; several are
-/// only there where the journal can append and not remove.
-const SPARE: usize = 16;
 
 /// Names a record in its backlog, from before it has its place in the journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,6 +87,22 @@ pub struct Batch {
 ///   acknowledged: nothing is owed.                              serves old, as fresh
 /// ```
 ///
+/// *A record that others may remove covers nothing at all.* Where several nodes write into one journal, each brings to the
+/// shard what it finds there, and removes it. So no record, not even one's own, is known to be there still, and every
+/// invalidation gets one of its own ([`Backlog::shared`]).
+///
+/// ```text
+///   this node                       another node                shard
+///   m is owed, record 1
+///                                   finds record 1:
+///                                   remove m               →    removes m
+///   the source changes
+///   invalidates m, no answer:
+///   “record 1 waits”
+///   ← deferred                      ← done: removes record 1
+///   is killed                       nobody knows of it any more
+/// ```
+///
 /// *Open once nothing is owed.* What is owed includes what is being appended, and what is under way. What comes in while
 /// the last batch is under way keeps the gate shut:
 ///
@@ -124,6 +139,8 @@ pub struct Batch {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Backlog {
     limits: Limits,
+    /// Whether others remove records, too.
+    is_shared: bool,
     /// Whether it is known what an earlier process left.
     is_found: bool,
     next: Ticket,
@@ -161,11 +178,12 @@ struct Volatile {
 }
 
 impl Backlog {
-    /// The backlog of a shard at the start of the process.
+    /// The backlog of a shard at the start of the process, in a journal that is all its own.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
+            is_shared: false,
             is_found: false,
             next: Ticket::default(),
             owed: BTreeMap::new(),
@@ -177,14 +195,22 @@ impl Backlog {
         }
     }
 
+    /// The backlog of a shard at the start of the process, in a journal that other nodes write into as well.
+    #[must_use]
+    pub fn shared(limits: Limits) -> Self {
+        Self { is_shared: true, ..Self::new(limits) }
+    }
+
     /// Whether this node may read what lies on the shard: nothing is owed.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.is_found && self.owed.is_empty() && self.volatile.is_empty()
     }
 
-    /// Takes what was found in the journal: the number, the removals and the time of each record. To be called once, at
-    /// the start of the process; more may have been deferred by then.
+    /// Takes what was found in the journal: the number, the removals and the time of each record. At the start of the
+    /// process, and again where others write into the same journal. Records that are known are passed over; so no append
+    /// of this node may lie in the journal by then whose end has not been told: it would be taken for somebody else's,
+    /// and removed as such.
     pub fn found(&mut self, records: impl IntoIterator<Item = (RecordId, BTreeSet<Removal>, u64)>) {
         let mut known: BTreeSet<RecordId> = self.owed.values().filter_map(|owed| owed.id).collect();
         known.extend(&self.applied);
@@ -206,7 +232,7 @@ impl Backlog {
         let stored = self.owed.len() + self.applied.len();
         let fits = stored < self.limits.records && self.removals + removals.len() <= self.limits.removals;
         let removals = if fits { simplest(removals) } else { BTreeSet::from([Removal::Whole]) };
-        if stored >= self.limits.records + SPARE {
+        if stored >= self.limits.records + self.limits.spare {
             self.hold(removals, at);
             return Deferral::Done(Deferred::Volatile);
         }
@@ -215,8 +241,9 @@ impl Backlog {
 
     /// The append has ended: with a place in the journal, or without. What those who wait for it are told.
     pub fn appended(&mut self, ticket: Ticket, id: Option<RecordId>) -> Deferred {
-        if id.is_some() {
-            self.owed.get_mut(&ticket).expect("nothing ends an append twice").id = id;
+        if let Some(id) = id {
+            self.owed.get_mut(&ticket).expect("nothing ends an append twice").id = Some(id);
+            self.make_room(ticket);
             return Deferred::Durable;
         }
         let owed = self.owed.remove(&ticket).expect("nothing ends an append twice");
@@ -294,6 +321,9 @@ impl Backlog {
 
     /// What is answered to an invalidation whose removals all wait in records already; `None` where it needs one.
     fn covered(&self, removals: &BTreeSet<Removal>) -> Option<Deferral> {
+        if self.is_shared && !removals.is_empty() {
+            return None;
+        }
         let tickets: BTreeSet<Ticket> = match self.waiting.get(&Removal::Whole) {
             Some(whole) => BTreeSet::from([*whole]),
             None => {
@@ -317,6 +347,29 @@ impl Backlog {
         self.removals += removals.len();
         self.owed.insert(ticket, Owed { removals, at, id, acknowledged: 0, sent: 0 });
         ticket
+    }
+
+    /// Lets a record that stands for everything, and is on disk, take the place of all that wait and are older. Whoever
+    /// removes it, having done it, has done them: they were asked for before it was written. A younger one may have been
+    /// asked for after somebody else has done it.
+    fn make_room(&mut self, ticket: Ticket) {
+        if self.owed[&ticket].removals != [Removal::Whole] {
+            return;
+        }
+        let mut oldest = self.volatile.take_waiting();
+        let (applied, removals) = (&mut self.applied, &mut self.removals);
+        self.owed.retain(|other, owed| {
+            let is_under_way = owed.sent > owed.acknowledged;
+            let Some(id) = owed.id.filter(|_| *other < ticket && !is_under_way) else { return true };
+            applied.insert(id);
+            *removals -= owed.removals.len();
+            oldest = oldest.into_iter().chain([owed.at]).min();
+            false
+        });
+        let owed = self.owed.get_mut(&ticket).expect("it has just been looked at");
+        owed.at = oldest.map_or(owed.at, |at| at.min(owed.at));
+        let owed = &self.owed;
+        self.waiting.retain(|_, ticket| owed.contains_key(ticket));
     }
 
     /// Keeps in memory what the journal does not take.
@@ -372,6 +425,13 @@ impl Backlog {
 }
 
 impl Volatile {
+    /// Forgets what waits; when the oldest of it was asked for.
+    fn take_waiting(&mut self) -> Option<u64> {
+        let any = !self.waiting.is_empty();
+        self.waiting.clear();
+        if self.sent.is_empty() { self.since.take() } else { self.since.filter(|_| any) }
+    }
+
     fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.sent.is_empty()
     }

@@ -1,11 +1,14 @@
 //! The rounds of a drain: read what was left, send a batch, take out of the journal what has been applied.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use futures_util::future::{join, select};
+use futures_util::future::{Either, join, select};
 
 use super::{drain::Inner, pause::pause, protocol::Batch};
-use crate::{error::Error, sync::atomic::Ordering, tier::Failure};
+use crate::{error::Error, runtime::BoxFuture, sync::atomic::Ordering, tier::Failure};
+
+/// How often a journal is looked into that others write as well.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// How one round ended.
 enum Round {
@@ -46,10 +49,7 @@ impl Rounds {
         while inner.life.is_running() {
             match inner.round(&mut is_found).await {
                 Round::Progress => failures = 0,
-                Round::Idle => {
-                    let (more, back) = (inner.more.notified(), inner.back.notified());
-                    select(std::pin::pin!(more), std::pin::pin!(back)).await;
-                }
+                Round::Idle => is_found = !inner.idle().await,
                 Round::Failed => {
                     let pause = inner.runtime.sleep(pause(failures, inner.runtime.random()));
                     failures = failures.saturating_add(1);
@@ -61,6 +61,16 @@ impl Rounds {
 }
 
 impl Inner {
+    /// Waits until something is owed, or it is time to look whether somebody else has written something; whether it is.
+    async fn idle(&self) -> bool {
+        let look: BoxFuture<'static, ()> = match self.journal.is_shared() {
+            true => self.runtime.sleep(LOOK_EVERY),
+            false => Box::pin(std::future::pending()),
+        };
+        let (more, back) = (std::pin::pin!(self.more.notified()), std::pin::pin!(self.back.notified()));
+        matches!(select(more, select(back, look)).await, Either::Right(_))
+    }
+
     async fn round(&self, is_found: &mut bool) -> Round {
         if !*is_found {
             *is_found = self.find().await.map_err(|error| self.complain(&error)).is_ok();
@@ -76,12 +86,13 @@ impl Inner {
         }
     }
 
-    /// Reads what earlier processes left.
+    /// Reads what earlier processes left, or others have written since.
     async fn find(&self) -> Result<(), Error> {
+        let _writing = self.writing.write().await;
         let remaining = self.journal.remaining(&self.settings.shard).await?;
         if !remaining.is_empty() {
             let shard = &self.settings.shard;
-            tracing::info!(%shard, records = remaining.len(), "invalidations of an earlier process are owed");
+            tracing::info!(%shard, records = remaining.len(), "invalidations that the journal holds are owed");
         }
         let records = remaining.into_iter().map(|(id, record)| (id, record.removals, record.at));
         self.step(|backlog| backlog.found(records));
@@ -96,7 +107,7 @@ impl Inner {
     }
 
     /// Takes out of the journal what has been applied; whether there was anything.
-    async fn clear(&self) -> Result<bool, Error> {
+    pub(super) async fn clear(&self) -> Result<bool, Error> {
         let records = self.step(|backlog| backlog.removable());
         if records.is_empty() {
             return Ok(false);

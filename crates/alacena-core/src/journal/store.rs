@@ -22,6 +22,13 @@ pub trait Journal: Send + Sync + 'static {
     /// Whether what is written survives the process.
     fn is_durable(&self) -> bool;
 
+    /// Whether other processes write into it as well. Then a node looks again from time to time, and brings to the shard
+    /// what another one has written down and cannot bring: because it is cut off, or gone with its machine. Unless said
+    /// otherwise: no.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// Writes a record. Its number, which no other record of this journal has had or will have.
     fn append(&self, record: Record) -> BoxFuture<'_, Result<RecordId, Error>>;
 

@@ -243,22 +243,51 @@ async fn a_burst_of_the_same_invalidation_is_written_once() {
 }
 
 #[tokio::test]
-async fn a_full_journal_gives_up_the_whole_namespace() {
-    let limits = Limits { records: 8, ..Limits::default() };
-    let node = Node::on(&Arc::default(), &Arc::default(), limits);
-    node.drain.start();
-    node.drain.opened().await;
-    node.shard.turn(Mood::Down);
-    for number in 0..50 {
-        assert_eq!(node.defer(number).await, Deferred::Durable);
-    }
-    assert_eq!(node.owed_on_disk().await.len(), 9);
-    node.shard.turn(Mood::Up);
+async fn what_one_node_owes_another_one_brings_where_they_share_a_journal() {
+    let node = Node::open().await;
+    node.disk.share();
+    let cut_off = Node::on(&node.disk, &Arc::default(), Limits::default());
+    cut_off.shard.turn(Mood::Down);
+    cut_off.drain.start();
     node.drain.connected();
-    node.drain.opened().await;
-    assert!(node.shard.removed().contains(&Removal::Marker(WHOLE)));
     settle().await;
-    assert!(node.owed_on_disk().await.is_empty());
+    assert_eq!(cut_off.defer(1).await, Deferred::Durable);
+    node.runtime.advance(Duration::from_secs(5)).await;
+    assert_eq!(node.shard.removed(), marker(1));
+    assert!(node.drain.is_open() && node.owed_on_disk().await.is_empty());
+
+    assert!(!cut_off.drain.is_open(), "it cannot know");
+    cut_off.shard.turn(Mood::Up);
+    cut_off.drain.connected();
+    cut_off.drain.opened().await;
+    assert_eq!(cut_off.shard.removed(), marker(1), "once too often is never wrong");
+}
+
+#[tokio::test]
+async fn a_full_journal_gives_up_the_whole_namespace() {
+    for is_shared in [false, true] {
+        let disk = Arc::<Disk>::default();
+        if is_shared {
+            disk.share();
+        }
+        let limits = Limits { records: 8, ..Limits::default() };
+        let node = Node::on(&disk, &Arc::default(), limits);
+        node.drain.start();
+        node.drain.opened().await;
+        node.shard.turn(Mood::Down);
+        for number in 0..50 {
+            assert_eq!(node.defer(number).await, Deferred::Durable);
+            settle().await;
+        }
+        // Where others may remove it, each invalidation needs a record of its own, until there are too many again.
+        assert_eq!(node.owed_on_disk().await.len(), if is_shared { 2 } else { 1 });
+        node.shard.turn(Mood::Up);
+        node.drain.connected();
+        node.drain.opened().await;
+        assert!(node.shard.removed().contains(&Removal::Marker(WHOLE)));
+        settle().await;
+        assert!(node.owed_on_disk().await.is_empty());
+    }
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ use tokio::sync::{Semaphore, watch};
 pub(crate) struct Disk {
     records: VolatileJournal,
     forgets: AtomicBool,
+    shared: AtomicBool,
     fails: AtomicBool,
     panics: AtomicBool,
     keeps: AtomicBool,
@@ -36,6 +37,11 @@ impl Disk {
     /// Whether it is no disk at all.
     pub(crate) fn forgets(&self, forgets: bool) {
         self.forgets.store(forgets, Ordering::Relaxed);
+    }
+
+    /// Others write into it, too.
+    pub(crate) fn share(&self) {
+        self.shared.store(true, Ordering::Relaxed);
     }
 
     /// Whether it fails whatever it is asked.
@@ -66,6 +72,10 @@ impl Disk {
 impl Journal for Disk {
     fn is_durable(&self) -> bool {
         !self.forgets.load(Ordering::Relaxed)
+    }
+
+    fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Relaxed)
     }
 
     fn append(&self, record: Record) -> BoxFuture<'_, Result<RecordId, Error>> {
