@@ -3,6 +3,7 @@
 mod fuzz;
 mod hit;
 mod http;
+pub(crate) mod seeds;
 mod slow_clients;
 
 use std::{fmt::Write as _, process::Command};
@@ -64,6 +65,12 @@ const LONG: &[Long] = &[
         about: "ten thousand schedules of overlapping batches, a hundred thousand of batches and invalidations",
         options: &[],
         run: |_| steps::many_schedules(),
+    },
+    Long {
+        name: "seeds",
+        about: "ten thousand seeds of the simulator of several nodes, unless another number is given",
+        options: &["[SEEDS]"],
+        run: seeds::run_all,
     },
     Long {
         name: "mcp-cost",

@@ -6,6 +6,7 @@ use crate::{
     clients,
     command::{Result, cargo, is_ci, run, works},
     docs, gate, instructions,
+    long::seeds::simulate,
     needs::Need,
 };
 
@@ -42,6 +43,7 @@ pub(crate) const STEPS: &[Step] = &[
         needs: &[],
         run: schedules,
     },
+    Step { name: "seeds", about: "nodes and a second tier under a thousand seeds", needs: &[], run: seeds },
     Step { name: "examples", about: "the examples in the documentation run", needs: SERVERS, run: doc_tests },
     Step { name: "rustdoc", about: "the documentation builds", needs: &[], run: rustdoc },
     Step { name: "features", about: "every feature builds alone, and none", needs: &[], run: features },
@@ -132,6 +134,11 @@ pub(crate) fn many_schedules() -> Result {
 fn try_schedules(count: u32, profile: &[&str]) -> Result {
     let mut test = cargo(&["test", "--locked", "--package", "alacena-core", "--features", "shuttle"]);
     run(test.args(profile).args(["--test", "schedules"]).env("SCHEDULES", count.to_string()))
+}
+
+/// What `tests` runs a few seeds of.
+fn seeds() -> Result {
+    simulate(1_000, &[])
 }
 
 fn doc_tests() -> Result {

@@ -130,6 +130,17 @@ impl Node {
         Wire::ALL.into_iter().for_each(|wire| self.lose(wire));
     }
 
+    /// The node is no more: what it has sent still arrives, and nobody hears anything.
+    pub(super) fn vanish(&self) {
+        let lines = {
+            let mut connected = self.connected.lock();
+            (connected.closed, connected.era, connected.watcher) = (true, None, None);
+            std::mem::take(&mut connected.lines)
+        };
+        let mut served = self.tier.0.served.lock();
+        lines.iter().flatten().for_each(|line| served.forget(line));
+    }
+
     fn lose(&self, wire: Wire) {
         let (line, watcher) = {
             let mut connected = self.connected.lock();

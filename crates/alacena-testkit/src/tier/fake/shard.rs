@@ -62,6 +62,11 @@ impl FakeShard {
         self.0.reset();
     }
 
+    /// The process whose shard this is has been killed: what it has sent still arrives, and nobody hears anything.
+    pub fn vanish(&self) {
+        self.0.vanish();
+    }
+
     fn step<T: Send + 'static>(
         &self,
         wire: Wire,

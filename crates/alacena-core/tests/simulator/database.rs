@@ -1,0 +1,107 @@
+//! What is true: a database with a version under every key.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use alacena_core::{
+    engine::Loaded, envelope::Unreadable, error::Error, runtime::Runtime, tier::Codec, value::Value,
+};
+use alacena_testkit::simulation::SimRuntime;
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+/// Names a key.
+pub(crate) type KeyNumber = usize;
+/// Counts the commits; 0 is what was there before the first.
+pub(crate) type Version = u64;
+
+/// Commits at once; reads take their time before and after the moment at which they see what is committed.
+#[derive(Clone, Default)]
+pub(crate) struct Database(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    last: Version,
+    committed: BTreeMap<KeyNumber, Version>,
+    reads: u64,
+    /// Nothing hangs any more.
+    is_calm: bool,
+}
+
+/// How long it takes to read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slowness {
+    /// Most of the time, before and after the moment at which it sees.
+    pub(crate) usual: Duration,
+    /// Once in so many times it takes up to `hang` instead: longer than any lease.
+    pub(crate) hangs_one_in: u64,
+    pub(crate) hang: Duration,
+}
+
+impl Database {
+    pub(crate) fn commit(&self, key: KeyNumber) -> Version {
+        let mut state = self.0.lock();
+        state.last += 1;
+        let version = state.last;
+        state.committed.insert(key, version);
+        version
+    }
+
+    pub(crate) async fn load(
+        self,
+        runtime: SimRuntime,
+        key: KeyNumber,
+        slowness: Slowness,
+    ) -> Result<Loaded, Error> {
+        let hangs = runtime.random() % slowness.hangs_one_in == 0 && !self.0.lock().is_calm;
+        let most = if hangs { slowness.hang } else { slowness.usual };
+        let some = || Duration::from_nanos(runtime.random() % most.as_nanos() as u64);
+        runtime.sleep(some()).await;
+        let version = self.see(key);
+        runtime.sleep(some()).await;
+        Ok(Loaded::found(value_of(version)))
+    }
+
+    /// From now on nothing hangs.
+    pub(crate) fn calm_down(&self) {
+        self.0.lock().is_calm = true;
+    }
+
+    fn see(&self, key: KeyNumber) -> Version {
+        let mut state = self.0.lock();
+        state.reads += 1;
+        state.committed.get(&key).copied().unwrap_or(0)
+    }
+
+    /// How often it was read.
+    pub(crate) fn reads(&self) -> u64 {
+        self.0.lock().reads
+    }
+}
+
+fn value_of(version: Version) -> Value {
+    Value::new(version, 8, version)
+}
+
+/// The version that a value stands for.
+pub(crate) fn version_of(value: Option<&Value>) -> Version {
+    *value.and_then(Value::downcast_ref).expect("every key has a version")
+}
+
+/// A version as eight bytes.
+pub(crate) struct VersionCodec;
+
+impl Codec for VersionCodec {
+    fn fingerprint(&self) -> [u8; 8] {
+        *b"version1"
+    }
+
+    fn encode(&self, value: &Value) -> Option<Bytes> {
+        let version: &Version = value.downcast_ref()?;
+        Some(Bytes::copy_from_slice(&version.to_be_bytes()))
+    }
+
+    fn decode(&self, bytes: Bytes) -> Result<Value, Unreadable> {
+        let bytes = bytes.as_ref().try_into().map_err(|_| Unreadable::OtherForm)?;
+        Ok(value_of(Version::from_be_bytes(bytes)))
+    }
+}

@@ -1,0 +1,90 @@
+//! Several nodes, a server of the second tier and everything that can go wrong between them, in one thread, from one seed.
+//!
+//! Clients change a database and invalidate what they have changed, and read; meanwhile connections are cut, hang or lose
+//! what is under way, nodes stand still and are killed, and servers evict, fill up, are flushed, restarted and replaced by
+//! a replica that has not heard of everything. What each read was answered with is held against every change that had been
+//! acknowledged before it began (`history.rs`). The engine is the one that ships; only the server, the network and the
+//! clock are not.
+//!
+//! `ALACENA_SEEDS=10000` runs so many seeds, `ALACENA_SEED=7` that one alone.
+
+mod database;
+mod faults;
+mod history;
+mod node;
+mod world;
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU64, Ordering},
+};
+
+use faults::Happens;
+use world::{Report, run};
+
+/// Seeds that are run where nobody says how many.
+const SEEDS: u64 = 100;
+
+fn seeds() -> Vec<u64> {
+    let number = |name| std::env::var(name).ok().map(|text: String| text.parse().expect("a number"));
+    match number("ALACENA_SEED") {
+        Some(seed) => vec![seed],
+        None => (0..number("ALACENA_SEEDS").unwrap_or(SEEDS)).collect(),
+    }
+}
+
+/// Runs every seed on all cores; what comes of each.
+fn run_all(seeds: &[u64], happens: Happens) -> Vec<Report> {
+    let (next, reports, wrong) = (AtomicU64::new(0), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    std::thread::scope(|threads| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            threads.spawn(|| {
+                while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                    match run(*seed, happens) {
+                        Ok(report) => reports.lock().unwrap().push(report),
+                        Err(why) => wrong.lock().unwrap().push((*seed, why)),
+                    }
+                }
+            });
+        }
+    });
+    let mut wrong = wrong.into_inner().unwrap();
+    wrong.sort();
+    if let Some((_, first)) = wrong.first() {
+        let all: Vec<_> =
+            wrong.iter().map(|(_, why)| why.lines().take(3).collect::<Vec<_>>().join("\n")).collect();
+        let all = all.join("\n");
+        panic!("{} of {} seeds went wrong:\n{all}\n\n{first}", wrong.len(), seeds.len());
+    }
+    reports.into_inner().unwrap()
+}
+
+#[test]
+fn nothing_stale_is_served_whatever_happens() {
+    let seeds = seeds();
+    let reports = run_all(&seeds, Happens::Everything);
+    let sum = |of: fn(&Report) -> usize| reports.iter().map(of).sum::<usize>();
+    let (fresh, writes) = (sum(|report| report.counts.fresh), sum(|report| report.counts.writes));
+    let (local, stale) = (sum(|report| report.counts.local), sum(|report| report.counts.stale));
+    let deferred = sum(|report| report.counts.deferred);
+    let (loads, polls) = (
+        reports.iter().map(|report| report.loads).sum::<u64>(),
+        reports.iter().map(|report| report.polls).sum::<u64>(),
+    );
+    println!(
+        "{} seeds: {fresh} fresh answers, {local} local, {stale} stale, {loads} loads, {writes} changes of which \
+         {deferred} deferred, {polls} steps",
+        seeds.len()
+    );
+    if seeds.len() > 20 {
+        assert!(deferred > 0 && stale > 0, "a simulation in which nothing happens proves nothing");
+        assert!(fresh > 2 * loads as usize, "it is a cache");
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    for seed in 0..10 {
+        assert_eq!(run(seed, Happens::Everything), run(seed, Happens::Everything), "seed {seed}");
+    }
+}

@@ -1,0 +1,219 @@
+//! One process with an engine: it begins, lives, is killed, and begins again.
+
+use std::{sync::Arc, time::Duration};
+
+use alacena_core::{
+    class::{Policy, ReadMode},
+    dep::Dep,
+    engine::{Change, Engine, EngineSettings, Level, Mode, Question, Rules, SharedForm, Spread, Tier, Wish},
+    error::Error,
+    guard::BreakerSettings,
+    journal::{Journal, Record, RecordId, ShardName, VolatileJournal},
+    key::{Key, KeySpace},
+    outcome::{Origin, Outcome},
+    runtime::{BoxFuture, Runtime},
+    tier::{HashKey, Shard},
+};
+use alacena_testkit::{
+    simulation::SimRuntime,
+    tier::{FakeShard, FakeTier},
+};
+
+use crate::{
+    database::{Database, KeyNumber, Slowness, VersionCodec, version_of},
+    history::{History, Label, Read, Write},
+};
+
+/// What all nodes of a run have in common.
+#[derive(Clone)]
+pub(crate) struct Site {
+    pub(crate) tiers: Vec<FakeTier>,
+    pub(crate) database: Database,
+    pub(crate) slowness: Slowness,
+    pub(crate) policy: Policy,
+    pub(crate) history: History,
+}
+
+/// One process. Its clones are the same.
+#[derive(Clone)]
+pub(crate) struct Node {
+    pub(crate) number: usize,
+    pub(crate) life: u32,
+    pub(crate) shards: Vec<FakeShard>,
+    pub(crate) engine: Engine,
+    runtime: SimRuntime,
+    site: Site,
+    bounded: Arc<Rules>,
+    strict: Arc<Rules>,
+}
+
+/// What a change invalidates.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reach {
+    /// The tag of the key.
+    Tag,
+    /// The key.
+    Key,
+    /// Both, in one.
+    TagAndKey,
+    /// Everything of its namespace.
+    Namespace,
+}
+
+const NAMESPACE: &str = "shop";
+
+impl Node {
+    pub(crate) fn begin(
+        number: usize,
+        life: u32,
+        site: &Site,
+        disk: &Arc<Disk>,
+        runtime: &SimRuntime,
+    ) -> Self {
+        let shared: Arc<dyn Runtime> = Arc::new(runtime.clone());
+        let engine = Engine::new(EngineSettings::default(), shared);
+        let shards: Vec<_> = site.tiers.iter().map(FakeTier::shard).collect();
+        let named = shards.iter().enumerate().map(|(number, shard)| {
+            let shard: Arc<dyn Shard> = Arc::new(shard.clone());
+            (ShardName::new(&format!("shard-{number}")), shard)
+        });
+        engine.share(Tier {
+            shards: named.collect(),
+            names: HashKey::derive(b"of the simulation"),
+            seal: None,
+            journal: Arc::new(DiskOf { disk: disk.clone(), runtime: runtime.clone() }),
+            breaker: BreakerSettings::default(),
+            lease: Duration::from_secs(3),
+            good_replicas_min: 0,
+            is_only_node: false,
+        });
+        let rules = |class, read_mode| {
+            let space = KeySpace::new(NAMESPACE, class, &[class]).expect("it is a good name");
+            let policy = Policy { read_mode, ..site.policy.clone() };
+            let form =
+                SharedForm { codec: Arc::new(VersionCodec), fingerprint: *b"jobs, v1", compressed: false };
+            Arc::new(Rules { shared: Some(form), ..Rules::new(space, policy) })
+        };
+        let (bounded, strict) = (rules("jobs", ReadMode::Bounded), rules("grants", ReadMode::Strict));
+        Self { number, life, shards, engine, runtime: runtime.clone(), site: site.clone(), bounded, strict }
+    }
+
+    /// The class of a kind of reads, and the key as it is read there.
+    fn ask_for(&self, key: KeyNumber, is_strict: bool) -> (&Arc<Rules>, Key) {
+        let rules = if is_strict { &self.strict } else { &self.bounded };
+        (rules, rules.space.key(None, [key.to_string()]).expect("it is a good key"))
+    }
+
+    /// Two keys have each tag.
+    fn tag(key: KeyNumber) -> Dep {
+        Dep::tag(NAMESPACE, &format!("company:{}", key / 2)).expect("it is a good tag")
+    }
+
+    /// Reads a key, and tells what it got.
+    pub(crate) async fn read(&self, key: KeyNumber, is_strict: bool, mode: Mode) -> Result<Outcome, Error> {
+        let (rules, id) = self.ask_for(key, is_strict);
+        let question = Question::new(rules, id, [Self::tag(key)]).expect("it has few tags");
+        let (database, runtime, slowness) =
+            (self.site.database.clone(), self.runtime.clone(), self.site.slowness);
+        let began = self.runtime.now();
+        let load = move |_| database.load(runtime, key, slowness);
+        let outcome = self.engine.get_or_fetch(&question.with_mode(mode), load).await?;
+        let label = match (outcome.stale(), outcome.origin()) {
+            (Some(_), _) | (None, Origin::Stale) => Label::Stale,
+            (None, Origin::Local) => Label::Local,
+            (None, _) => Label::Fresh,
+        };
+        let version = version_of(outcome.value());
+        let (origin, stale, not_stored) = (outcome.origin(), outcome.stale(), outcome.not_stored());
+        let node = self.number;
+        let has_joined = outcome.collapsed();
+        let read =
+            Read { node, key, is_strict, began, version, label, origin, has_joined, stale, not_stored };
+        self.site.history.read(read);
+        Ok(outcome)
+    }
+
+    /// Changes a key in the database, and then invalidates what it was.
+    pub(crate) async fn change(&self, key: KeyNumber, reach: Reach, wish: Wish) -> Level {
+        let version = self.site.database.commit(key);
+        let (node, committed) = (self.number, self.runtime.now());
+        self.site.history.tell(format_args!("node {node} commits key {key} version {version}, {reach:?}"));
+        let (tag, namespace) = (Self::tag(key), Dep::namespace(NAMESPACE));
+        let ids = [true, false].map(|is_strict| self.ask_for(key, is_strict));
+        let keys = ids.each_ref().map(|(_, id)| Change::Key(id));
+        let changes = match reach {
+            Reach::Tag => vec![Change::Dep(&tag)],
+            Reach::Key => keys.to_vec(),
+            Reach::TagAndKey => [&[Change::Dep(&tag)], keys.as_slice()].concat(),
+            Reach::Namespace => vec![Change::Dep(&namespace)],
+        };
+        let entries: Vec<_> = match reach {
+            Reach::Key | Reach::TagAndKey => {
+                ids.iter().filter_map(|(rules, id)| self.engine.shared_entry(rules, id)).collect()
+            }
+            Reach::Tag | Reach::Namespace => Vec::new(),
+        };
+        let spread =
+            Spread { changes: &changes, entries: &entries, who: "the simulation", targets: &[], wish };
+        let level = self.engine.spread(spread).await;
+        let acknowledged = self.runtime.now();
+        let applied = level.is_applied().then_some(acknowledged);
+        let life = self.life;
+        let write = Write { node, life, key, version, committed, acknowledged, level, applied };
+        self.site.history.write(write);
+        level
+    }
+
+    /// Whether every shard has been told of everything that this node owes.
+    pub(crate) fn owes_nothing(&self) -> bool {
+        let posts = self.engine.second_tier();
+        posts.iter().all(|post| post.drain.is_open && post.drain.records == 0 && post.drain.volatile == 0)
+    }
+}
+
+/// What a node has written down: it is there when the node begins again.
+#[derive(Default)]
+pub(crate) struct Disk(VolatileJournal);
+
+/// A disk takes its time.
+struct DiskOf {
+    disk: Arc<Disk>,
+    runtime: SimRuntime,
+}
+
+impl DiskOf {
+    fn turn(&self) -> BoxFuture<'static, ()> {
+        self.runtime.sleep(Duration::from_micros(self.runtime.random() % 3_000))
+    }
+}
+
+impl Journal for DiskOf {
+    fn is_durable(&self) -> bool {
+        true
+    }
+
+    fn append(&self, record: Record) -> BoxFuture<'_, Result<RecordId, Error>> {
+        Box::pin(async move {
+            self.turn().await;
+            let appended = self.disk.0.append(record).await;
+            self.turn().await;
+            appended
+        })
+    }
+
+    fn remaining(&self, shard: &ShardName) -> BoxFuture<'_, Result<Vec<(RecordId, Record)>, Error>> {
+        let shard = shard.clone();
+        Box::pin(async move {
+            self.turn().await;
+            self.disk.0.remaining(&shard).await
+        })
+    }
+
+    fn remove(&self, shard: &ShardName, records: Vec<RecordId>) -> BoxFuture<'_, Result<(), Error>> {
+        let shard = shard.clone();
+        Box::pin(async move {
+            self.turn().await;
+            self.disk.0.remove(&shard, records).await
+        })
+    }
+}
