@@ -6,7 +6,7 @@
 use std::{path::Path, sync::Arc};
 
 use rustls::{
-    ClientConfig, RootCertStore,
+    CertificateError, ClientConfig, RootCertStore,
     crypto::ring,
     pki_types::{
         CertificateDer,
@@ -45,6 +45,40 @@ fn add(path: &Path, roots: &mut RootCertStore) -> Result<(), String> {
         return Err(refuse("holds no certificate (`-----BEGIN CERTIFICATE-----`)"));
     }
     Ok(())
+}
+
+/// What is wrong with a certificate or handshake, and what to do about it. `address` is the setting that says where the
+/// other side is, `plain` how one there without TLS begins.
+pub(crate) fn describe(error: &rustls::Error, address: &str, plain: &str) -> String {
+    let said = match error {
+        rustls::Error::InvalidCertificate(certificate) => match certificate {
+            // A bad signature is what an authority of the same name with another key looks like.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                "its certificate is signed by an authority that is not trusted; if it is your own, name its \
+                 certificate in `ca`"
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "its certificate has expired; renew it there (`ca` does not help with this)"
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "its certificate is not valid yet; compare the clocks of both machines"
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                return format!(
+                    "its certificate is for another host; name the host of the certificate in `{address}`"
+                );
+            }
+            _ => {
+                "its certificate is not valid; if it is signed by an authority of your own, name that one's \
+                 certificate, not the server's, in `ca`"
+            }
+        },
+        rustls::Error::InvalidMessage(_) => {
+            return format!("it does not speak TLS; write {plain} in `{address}` if that is intended");
+        }
+        _ => "the TLS handshake failed",
+    };
+    said.to_owned()
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use std::{error, io, time::Duration};
 
 use alacena_core::error::{Error, catalogue};
 use http::{HeaderMap, StatusCode};
-use rustls::CertificateError;
 
 use super::retry_after::retry_after;
+use crate::tls;
 
 /// When callers may try again if the source does not say.
 const PAUSE_DEFAULT: Duration = Duration::from_secs(1);
@@ -81,7 +81,7 @@ impl Failure {
         let (code, detail) = if let Some(error) = find::<rustls::Error>(&error) {
             // Certificates do not mend within seconds.
             again = None;
-            (&catalogue::SOURCE_UNREACHABLE, describe_tls(error).to_owned())
+            (&catalogue::SOURCE_UNREACHABLE, tls::describe(error, "base_url", "http://"))
         } else if error.is_connect() && error.is_timeout() {
             (&catalogue::SOURCE_TIMEOUT, "connecting took longer than connect_timeout".to_owned())
         } else if error.is_dns() {
@@ -97,36 +97,6 @@ impl Failure {
             (&catalogue::SOURCE_UNREACHABLE, "the connection broke before the answer was complete".to_owned())
         };
         Self { error: Error::new(code, detail).retry_after(PAUSE_DEFAULT).caused_by(error), refused, again }
-    }
-}
-
-/// What is wrong with a certificate or handshake, and what to do about it.
-fn describe_tls(error: &rustls::Error) -> &'static str {
-    match error {
-        rustls::Error::InvalidCertificate(certificate) => match certificate {
-            // A bad signature is what an authority of the same name with another key looks like.
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-                "its certificate is signed by an authority that is not trusted; if it is your own, name its \
-                 certificate in `ca` of the source"
-            }
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "its certificate has expired; renew it at the source (`ca` does not help with this)"
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "its certificate is not valid yet; compare the clocks of both machines"
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "its certificate is for another host; name the host of the certificate in `base_url`"
-            }
-            _ => {
-                "its certificate is not valid; if it is signed by an authority of your own, name that one's \
-                 certificate, not the server's, in `ca` of the source"
-            }
-        },
-        rustls::Error::InvalidMessage(_) => {
-            "it does not speak TLS; write http:// in `base_url` if that is intended"
-        }
-        _ => "the TLS handshake failed",
     }
 }
 

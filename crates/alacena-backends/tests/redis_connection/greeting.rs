@@ -99,6 +99,20 @@ async fn a_server_that_turns_clients_away_before_they_speak_is_heard() {
 }
 
 #[tokio::test]
+async fn a_port_without_tls_is_known_as_one() {
+    let (peer, runtime) = (Peer::start().await, FakeRuntime::new(1));
+    let server = peer.server_at("rediss://127.0.0.1:PORT");
+    let serve = async {
+        let mut session = peer.accept().await;
+        session.say("-ERR Protocol error\r\n").await;
+        session
+    };
+    let (connection, _session) = tokio::join!(outcome(&server, &runtime), serve);
+    let cause = connection.expect_err("there is no TLS");
+    assert!(cause.to_string().contains("write redis:// in `url`"), "{cause}");
+}
+
+#[tokio::test]
 async fn nobody_is_waited_for_longer_than_the_limits() {
     let (peer, runtime) = (Peer::start().await, FakeRuntime::new(1));
     for (url, limit, cause) in [

@@ -227,7 +227,7 @@ impl fmt::Display for Cause {
             Cause::Unanswered => {
                 f.write_str("nobody answered in time: check the address and what filters the way to it")
             }
-            Cause::Tls(why) => write!(f, "TLS failed: {why}"),
+            Cause::Tls(why) => f.write_str(why),
             Cause::NotRedis(said) => {
                 write!(f, "it does not speak RESP3, which Redis 6.2 and newer and Valkey do: {said}")
             }

@@ -90,7 +90,7 @@ impl Server {
         let connecting = TlsConnector::from(Arc::clone(config)).connect(name.clone(), stream);
         match within(runtime, settings.tls_within, connecting).await? {
             Ok(stream) => Ok(Socket::Tls(Box::new(stream))),
-            Err(error) => Err(Cause::Tls(error.to_string().into())),
+            Err(error) => Err(describe_tls(&error)),
         }
     }
 }
@@ -98,6 +98,14 @@ impl Server {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Server({})", self.address)
+    }
+}
+
+/// Why there was no TLS: a mistake of the protocol travels within an I/O error.
+fn describe_tls(error: &io::Error) -> Cause {
+    match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        Some(error) => Cause::Tls(tls::describe(error, "url", "redis://").into()),
+        None => Cause::Broken(error.kind()),
     }
 }
 
