@@ -47,7 +47,8 @@ async fn a_key_is_explained_without_its_value() {
     let path = "/cache/explain?key=items:one:7:full";
     let nothing = server.get(path).await.json();
     let unheld = json!({
-        "read": "item", "class": "plain", "source": "crm", "circuitState": "CLOSED", "key": "items:one:7:full",
+        "read": "item", "class": "plain", "source": "crm", "circuitState": "CLOSED", "shared": true,
+        "key": "items:one:7:full",
         "entries": [],
     });
     assert_eq!(nothing, json!({"explanations": [unheld]}));
