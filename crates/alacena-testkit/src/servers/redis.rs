@@ -223,7 +223,7 @@ fn start(program: &Path, folder: &Path) -> Option<(Process, Admin)> {
     // The socket is the last thing that it opens: when it answers there, it listens everywhere.
     let socket = folder.join("socket");
     let came = until(|| {
-        if process.ended().is_some() {
+        if process.has_ended() {
             return Some(None);
         }
         Some(Some(Admin::connect(socket.clone()).ok()?))

@@ -4,7 +4,7 @@ use std::{
     env, fs,
     io::{self, BufRead, BufReader, ErrorKind, Read, Write},
     net::TcpStream,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -87,16 +87,39 @@ fn it_does_not_outlive_a_killed_test() {
     child.kill().unwrap();
     child.wait().unwrap();
 
-    let process = PathBuf::from(format!("/proc/{pid}/cmdline"));
-    let has_ended = || fs::read(&process).map_or(true, |command| command.is_empty());
     let folder = Path::new(socket).parent().unwrap();
+    wait_until("the server outlived the test that started it", || has_ended(pid));
+    wait_until("its folder is still there", || !folder.exists());
+}
+
+/// A fork that saves does not outlive its server either: it would write into a folder that is being removed.
+#[test]
+fn its_forks_end_with_it() {
+    let Some(redis) = RedisServer::builder().config("rdb-key-save-delay", "60000000").start() else { return };
+    redis.command(&["SET", "a", "b"]);
+    redis.command(&["BGSAVE"]);
+    let log = redis.log();
+    let fork = log.split("Background saving started by pid ").nth(1).unwrap().lines().next().unwrap();
+    assert!(!has_ended(fork));
+    let folder = redis.socket().parent().unwrap().to_owned();
+    drop(redis);
+    wait_until("the fork outlived its server", || has_ended(fork));
+    assert!(!folder.exists());
+}
+
+/// Whether the process of this number is gone, or only waits for somebody to take note of its end.
+fn has_ended(pid: &str) -> bool {
+    fs::read(Path::new("/proc").join(pid).join("cmdline")).map_or(true, |command| command.is_empty())
+}
+
+fn wait_until(otherwise: &str, is_so: impl Fn() -> bool) {
     for _ in 0..5_000 {
-        if has_ended() && !folder.exists() {
+        if is_so() {
             return;
         }
         pause();
     }
-    panic!("the server outlived the test that started it, or its folder did");
+    panic!("{otherwise}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "another process is waited for")]
