@@ -12,7 +12,8 @@ use std::{
 /// where `cargo xtask test --install` puts them, and (Debian's only) the folders of `PATH`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Flavour {
-    /// Redis 7.0, as Debian has it. The only one that was built with TLS.
+    /// Redis as the distribution has it: 7.0 on Debian 12, where continuous integration runs. The only one that was
+    /// built with TLS.
     Debian,
     /// Redis 6.2, the oldest that Alacena supports.
     Oldest,

@@ -18,15 +18,18 @@ fn say(mut stream: impl Read + Write, line: &str) -> String {
 }
 
 #[test]
-fn every_flavour_is_the_version_that_it_says() {
-    for (flavour, field, version) in [
-        (Flavour::Debian, "redis_version", "7.0."),
-        (Flavour::Oldest, "redis_version", "6.2."),
-        (Flavour::Valkey, "valkey_version", "9."),
-    ] {
+fn every_flavour_is_what_it_says() {
+    for flavour in Flavour::ALL {
         let Some(redis) = RedisServer::builder().flavour(flavour).start() else { continue };
-        let found = redis.info(field);
-        assert!(found.starts_with(version), "{} is {found}", flavour.name());
+        let version = redis.info(if flavour == Flavour::Valkey { "valkey_version" } else { "redis_version" });
+        let major: u32 = version.split('.').next().unwrap().parse().unwrap();
+        let is_right = match flavour {
+            // A distribution may have a newer Redis than the one that continuous integration has.
+            Flavour::Debian => major >= 7,
+            Flavour::Oldest => version.starts_with("6.2."),
+            Flavour::Valkey => major == 9,
+        };
+        assert!(is_right, "{} is {version}", flavour.name());
         assert_eq!(redis.info("process_id"), redis.pid().to_string());
     }
 }
