@@ -18,6 +18,9 @@
 //! The proxy runs on a thread of its own, by the machine's clock, whatever the test's runtime does; it ends when it is
 //! dropped. Chance comes from the seed: the same draws for each connection in the order in which they were accepted.
 //! What it holds back is bounded: at most 1 MiB for each direction of a connection, then it stops reading.
+//!
+//! It does not read TLS: through it faults of replies and pushes do nothing, and no rule finds words that a client has
+//! sent. Every other fault is the same.
 
 mod rule;
 mod proxy;
