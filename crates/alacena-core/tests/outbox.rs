@@ -1,7 +1,5 @@
 //! Rows that applications write are applied, at least once, and then removed.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
-
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use alacena_core::{

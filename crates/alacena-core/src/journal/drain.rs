@@ -10,7 +10,7 @@ use tokio::sync::{Notify, RwLock, watch};
 
 use super::{
     Journal, Record, Removal, ShardName,
-    life::Life,
+    life::{Handle, Life, Loop},
     protocol::{Backlog, Deferral, Deferred, Limits, Ticket},
     rounds,
 };
@@ -59,7 +59,7 @@ pub struct DrainFigures {
 /// when it is told that the shard is [`back`](Drain::connected). It asks the shard without its breaker: one batch at a
 /// time harms nobody, and it is the one call that must not be given up.
 #[derive(Clone)]
-pub struct Drain(pub(super) Arc<Inner>);
+pub struct Drain(Arc<Handle<Inner>>);
 
 pub(super) struct Inner {
     pub(super) settings: DrainSettings,
@@ -105,7 +105,7 @@ impl Drain {
         let limits = settings.limits;
         let backlog = if journal.is_shared() { Backlog::shared(limits) } else { Backlog::new(limits) };
         let state = State { backlog, appends: BTreeMap::new() };
-        Self(Arc::new(Inner {
+        Self(Handle::new(Inner {
             settings,
             shard,
             journal,
@@ -169,7 +169,8 @@ impl Drain {
         if self.0.journal.is_durable() { deferred } else { Deferred::Volatile }
     }
 
-    /// Begins to drain, until [`close`](Drain::close). Only the first call does anything.
+    /// Begins to drain, until [`close`](Drain::close) or until nobody holds a handle any more. Only the first call does
+    /// anything.
     pub fn start(&self) {
         rounds::start(&self.0);
     }
@@ -182,7 +183,8 @@ impl Drain {
     /// Ends the draining once the shard has answered what is under way. What is owed stays in the journal, and what is
     /// deferred later is still written down. Closing twice, or before the start, is legal.
     pub async fn close(&self) {
-        rounds::close(&self.0).await;
+        self.0.end_soon();
+        self.0.life.ended().await;
     }
 
     /// What is owed, now.
@@ -198,6 +200,13 @@ impl Drain {
             applied: self.0.applied.load(Ordering::Relaxed),
             failures: self.0.failures.load(Ordering::Relaxed),
         }
+    }
+}
+
+impl Loop for Inner {
+    fn end_soon(&self) {
+        self.life.close();
+        self.back.notify_one();
     }
 }
 

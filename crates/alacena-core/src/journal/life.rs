@@ -1,5 +1,7 @@
 //! The life of a background loop: it begins once, and ends once.
 
+use std::{ops::Deref, sync::Arc};
+
 use tokio::sync::watch;
 
 /// Where a loop is in its life.
@@ -53,5 +55,34 @@ impl Life {
     pub(super) async fn ended(&self) {
         // An error means that the sender is gone, which `self` holds.
         let _ = self.0.subscribe().wait_for(|phase| *phase == Phase::Ended).await;
+    }
+}
+
+/// What a loop works on.
+pub(super) trait Loop {
+    /// Has the loop end soon.
+    fn end_soon(&self);
+}
+
+/// What the outside holds of a loop. Once nobody does any more, the loop ends.
+pub(super) struct Handle<T: Loop>(Arc<T>);
+
+impl<T: Loop> Handle<T> {
+    pub(super) fn new(of: T) -> Arc<Self> {
+        Arc::new(Self(Arc::new(of)))
+    }
+}
+
+impl<T: Loop> Deref for Handle<T> {
+    type Target = Arc<T>;
+
+    fn deref(&self) -> &Arc<T> {
+        &self.0
+    }
+}
+
+impl<T: Loop> Drop for Handle<T> {
+    fn drop(&mut self) {
+        self.0.end_soon();
     }
 }

@@ -13,7 +13,10 @@ use std::{
 use futures_util::future::select;
 use tokio::sync::Notify;
 
-use super::{life::Life, pause::pause};
+use super::{
+    life::{Handle, Life, Loop},
+    pause::pause,
+};
 use crate::{
     error::{Error, Kind},
     ledger::Target,
@@ -98,7 +101,7 @@ pub struct OutboxFigures {
 /// A row is applied at least once; more often where several nodes look into one table, or one is killed in between. That
 /// costs misses and nothing else.
 #[derive(Clone)]
-pub struct Poller(Arc<Inner>);
+pub struct Poller(Arc<Handle<Inner>>);
 
 struct Inner {
     outbox: Arc<dyn Outbox>,
@@ -122,7 +125,7 @@ impl Poller {
         every: Duration,
         runtime: SharedRuntime,
     ) -> Self {
-        Self(Arc::new(Inner {
+        Self(Handle::new(Inner {
             outbox,
             invalidator,
             every: every.clamp(EVERY_MIN, EVERY_MAX),
@@ -135,7 +138,8 @@ impl Poller {
         }))
     }
 
-    /// Begins to look, until [`close`](Poller::close). Only the first call does anything.
+    /// Begins to look, until [`close`](Poller::close) or until nobody holds a handle any more. Only the first call does
+    /// anything.
     pub fn start(&self) {
         if self.0.life.begin() {
             let looks = Looks(Arc::clone(&self.0));
@@ -150,8 +154,7 @@ impl Poller {
 
     /// Ends the looking, once what is under way is done. Closing twice, or before the start, is legal.
     pub async fn close(&self) {
-        self.0.life.close();
-        self.0.look.notify_one();
+        self.0.end_soon();
         self.0.life.ended().await;
     }
 
@@ -198,6 +201,13 @@ impl Looks {
                 select(std::pin::pin!(inner.look.notified()), inner.runtime.sleep(wait)).await;
             }
         }
+    }
+}
+
+impl Loop for Inner {
+    fn end_soon(&self) {
+        self.life.close();
+        self.look.notify_one();
     }
 }
 

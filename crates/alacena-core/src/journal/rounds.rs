@@ -27,12 +27,6 @@ pub(super) fn start(inner: &Arc<Inner>) {
     }
 }
 
-pub(super) async fn close(inner: &Inner) {
-    inner.life.close();
-    inner.back.notify_one();
-    inner.life.ended().await;
-}
-
 /// The rounds under way; dropping them ends them.
 struct Rounds(Arc<Inner>);
 

@@ -330,6 +330,19 @@ async fn closing_waits_for_the_batch_under_way_and_leaves_the_rest_in_the_journa
     assert!(!never.drain.is_open());
 }
 
+#[tokio::test]
+async fn once_nobody_holds_it_any_more_it_ends() {
+    let node = Node::open().await;
+    let other = node.drain.clone();
+    drop(other);
+    node.shard.turn(Mood::Down);
+    node.defer(1).await;
+    let Node { shard, disk, drain, runtime } = node;
+    drop(drain);
+    runtime.advance(Duration::from_secs(10)).await;
+    assert_eq!((Arc::strong_count(&shard), Arc::strong_count(&disk)), (1, 1));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn callers_on_many_threads_and_a_shard_that_comes_and_goes_lose_nothing() {
     let node = Arc::new(Node::open().await);
