@@ -91,7 +91,7 @@ impl Reports {
         // First the change, then the invalidation: the other way round a reader could fill the cache in between, with
         // what was true before.
         self.database.insert(company, cents).await;
-        self.kpis.invalidate_tag(&format!("company:{company}"))?;
+        self.kpis.invalidate_tag(&format!("company:{company}")).await?;
         Ok(())
     }
 }

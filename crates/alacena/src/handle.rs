@@ -4,16 +4,18 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use alacena_core::{
     declared::Parameters,
+    engine::{Change, Reached, Spread},
     error::Error,
     ledger::{Invalidation, Target},
     outcome::Outcome,
     runtime::{Moment, SharedRuntime},
     source::Credential,
+    tier::EntryId,
     value::Body,
 };
 use arc_swap::{ArcSwap, Guard};
 
-pub use alacena_core::engine::Mode;
+pub use alacena_core::engine::{Level, Mode, Wish};
 
 use crate::{
     encoding::{Encodings, Gzip},
@@ -95,24 +97,6 @@ pub struct Ask {
     pub gzip: Gzip,
 }
 
-/// How far an invalidation had gone when it was acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Level {
-    /// No read that begins now returns, as fresh, what was loaded before.
-    Applied,
-}
-
-impl Level {
-    /// The word used in logs, metrics and answers.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Level::Applied => "applied",
-        }
-    }
-}
-
 /// An invalidation that was acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -123,9 +107,9 @@ pub struct Invalidated {
     pub dropped: u64,
 }
 
-impl Invalidated {
-    pub(crate) fn applied(dropped: u64) -> Self {
-        Self { level: Level::Applied, dropped }
+impl From<Reached> for Invalidated {
+    fn from(Reached { level, dropped }: Reached) -> Self {
+        Self { level, dropped }
     }
 }
 
@@ -208,19 +192,40 @@ impl Alacena {
     /// # Errors
     /// `Invalid` where a target names nothing that anything can depend on; then nothing is invalidated.
     pub async fn invalidate(&self, targets: &[Target], who: &str) -> Result<Invalidated, Error> {
+        self.invalidate_as(targets, who, Wish::Applied).await
+    }
+
+    /// The same, acknowledged once it has gone as far as is wished. How far it has gone instead, where it could not, the
+    /// answer says; it has always been done on this node.
+    ///
+    /// # Errors
+    /// As of [`invalidate`](Alacena::invalidate).
+    ///
+    /// # Cancellation
+    /// What was begun goes on.
+    pub async fn invalidate_as(
+        &self,
+        targets: &[Target],
+        who: &str,
+        wish: Wish,
+    ) -> Result<Invalidated, Error> {
         let steps = self.resolve(targets)?;
-        let dropped = self.apply(&steps, targets, who).await;
-        Ok(Invalidated::applied(dropped))
+        let invalidated = self.apply(&steps, targets, who, wish).await;
+        self.record(targets, who, invalidated.level).await;
+        Ok(invalidated)
     }
 
     /// Invalidates everything and frees the memory that it took.
     ///
     /// # Errors
-    /// None on one node.
+    /// None: what could not be told to a shard is deferred, as the answer says.
     pub async fn clear(&self, who: &str) -> Result<Invalidated, Error> {
-        let dropped = u64::from(self.inner.engine.clear());
-        self.record(&[Target::Everything], who).await;
-        Ok(Invalidated::applied(dropped))
+        let steps = [Step::Dep(alacena_core::dep::Dep::everything())];
+        let targets = [Target::Everything];
+        let invalidated = self.apply(&steps, &targets, who, Wish::Applied).await;
+        self.inner.engine.clear();
+        self.record(&targets, who, invalidated.level).await;
+        Ok(invalidated)
     }
 
     /// The newest `limit` invalidations, newest first. The store keeps 10,000 of them, over restarts.
@@ -271,16 +276,18 @@ impl Alacena {
         Ok(steps.collect::<Result<Vec<_>, Error>>()?.concat())
     }
 
-    async fn apply(&self, steps: &[Step], targets: &[Target], who: &str) -> u64 {
-        let dropped = steps.iter().filter(|step| step.apply(&self.inner.engine)).count() as u64;
-        self.record(targets, who).await;
-        dropped
+    /// Invalidates, on this node and wherever it is shared.
+    pub(crate) async fn apply(&self, steps: &[Step], targets: &[Target], who: &str, wish: Wish) -> Invalidated {
+        let engine = &self.inner.engine;
+        let changes: Vec<Change<'_>> = steps.iter().map(Step::change).collect();
+        let entries: Vec<EntryId> = steps.iter().filter_map(|step| step.entry(engine)).collect();
+        engine.spread(Spread { changes: &changes, entries: &entries, who, targets, wish }).await.into()
     }
 
-    /// Adds to the history. The invalidation has been applied, whatever becomes of the record of it.
-    pub(crate) async fn record(&self, targets: &[Target], who: &str) {
+    /// Adds to the history. The invalidation has been done, whatever becomes of the record of it.
+    pub(crate) async fn record(&self, targets: &[Target], who: &str, level: Level) {
         let at = self.runtime().unix_millis();
-        let level = Level::Applied.as_str().to_owned();
+        let level = level.as_str().to_owned();
         let invalidation = Invalidation { at, who: who.to_owned(), targets: targets.to_vec(), level };
         if let Err(error) = self.inner.store.ledger.record(invalidation).await {
             tracing::warn!(who, error = ?error, "an invalidation was applied but not recorded");
@@ -298,12 +305,9 @@ impl Alacena {
                 let steps = self.prepared().steps(target, &[]);
                 match steps {
                     Ok(steps) => {
-                        self.apply(
-                            &steps,
-                            std::slice::from_ref(target),
-                            &format!("recovery {}", intent.write),
-                        )
-                        .await;
+                        let (targets, who) = (std::slice::from_ref(target), format!("recovery {}", intent.write));
+                        let Invalidated { level, .. } = self.apply(&steps, targets, &who, Wish::Applied).await;
+                        self.record(targets, &who, level).await;
                     }
                     // The configuration has changed since: what it named exists no more, so nothing is kept of it.
                     Err(error) => {

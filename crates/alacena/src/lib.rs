@@ -26,7 +26,7 @@
 //! assert_eq!(outcome.value().unwrap().revenue, 7);
 //!
 //! // After a change of company 42 has been committed:
-//! kpis.invalidate_tag("company:42")?;
+//! kpis.invalidate_tag("company:42").await?;
 //! assert!(!kpis.get_or_fetch(["42", "2026-11"], &["company:42"], load).await?.is_hit());
 //! # Ok::<(), alacena::error::Error>(())
 //! # }).unwrap();
@@ -175,7 +175,7 @@ pub use declared_reads::{DeclaredRead, DeclaredWrite, Read, Write};
 pub use encoding::Gzip;
 pub use explain::{Explanation, KeyExplanation, KeyPage};
 pub use figures::{BreakerFigures, Figures, Health, ReadFigures, SourceFigures, Status, WarmingFigures};
-pub use handle::{Alacena, Ask, Invalidated, Level, Mode};
+pub use handle::{Alacena, Ask, Invalidated, Level, Mode, Wish};
 #[cfg(feature = "tower")]
 pub use layer::{CacheLayer, CacheService, LayerBody};
 pub use own::ClassSettings;

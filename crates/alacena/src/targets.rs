@@ -5,10 +5,11 @@ use std::sync::Arc;
 use alacena_core::{
     declared::{Parameters, nearest},
     dep::Dep,
-    engine::{Change, Engine},
+    engine::{Change, Engine, Rules},
     error::{Error, catalogue},
     key::{Key, split_text},
     ledger::Target,
+    tier::EntryId,
 };
 
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Dep(Dep),
-    Key(Key),
+    Key(Key, Arc<Rules>),
 }
 
 impl Step {
@@ -30,15 +31,15 @@ impl Step {
     pub(crate) fn change(&self) -> Change<'_> {
         match self {
             Step::Dep(dep) => Change::Dep(dep),
-            Step::Key(key) => Change::Key(key),
+            Step::Key(key, _) => Change::Key(key),
         }
     }
 
-    /// Does it; whether anything was there.
-    pub(crate) fn apply(&self, engine: &Engine) -> bool {
+    /// The entry that other nodes read, where it is one of a key.
+    pub(crate) fn entry(&self, engine: &Engine) -> Option<EntryId> {
         match self {
-            Step::Dep(dep) => engine.invalidate(dep),
-            Step::Key(key) => engine.invalidate_key(key),
+            Step::Dep(_) => None,
+            Step::Key(key, rules) => engine.shared_entry(rules, key),
         }
     }
 }
@@ -92,7 +93,7 @@ impl Prepared {
                 steps.push(Step::Dep(Dep::key(&self.namespace, &key.text())));
             }
             if !partitioned {
-                steps.push(Step::Key(key));
+                steps.push(Step::Key(key, Arc::clone(&read.rules)));
             }
         }
         if !own.is_empty() {

@@ -14,7 +14,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     codec::{self, Named},
-    handle::{Alacena, Invalidated, Mode},
+    handle::{Alacena, Invalidated, Mode, Wish},
     own::{ClassSettings, OwnKind},
     targets::Step,
 };
@@ -40,7 +40,7 @@ use crate::{
 /// assert_eq!(outcome.value().unwrap().revenue, 7);
 ///
 /// // After a change of company 42:
-/// kpis.invalidate_tag("company:42")?;
+/// kpis.invalidate_tag("company:42").await?;
 /// # Ok::<(), alacena::error::Error>(())
 /// # }).unwrap();
 /// ```
@@ -266,24 +266,35 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
     ///
     /// # Errors
     /// `Invalid` for a key beyond its limits.
-    pub fn invalidate_key(
+    ///
+    /// # Cancellation
+    /// On this node it is done before the first await; what is begun elsewhere goes on.
+    pub async fn invalidate_key(
         &self,
         key: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<Invalidated, Error> {
-        Ok(self.apply(&Step::Key(self.key(key)?)))
+        let key = self.key(key)?;
+        Ok(self.apply(Step::Key(key, Arc::clone(&self.rules))).await)
     }
 
     /// Invalidates everything with this tag, of this class and of all others.
     ///
     /// # Errors
     /// `Invalid` for a tag beyond its limits.
-    pub fn invalidate_tag(&self, tag: &str) -> Result<Invalidated, Error> {
-        Ok(self.apply(&Step::Dep(Dep::tag(self.rules.space.namespace(), tag)?)))
+    ///
+    /// # Cancellation
+    /// As of [`invalidate_key`](Class::invalidate_key).
+    pub async fn invalidate_tag(&self, tag: &str) -> Result<Invalidated, Error> {
+        let tag = Dep::tag(self.rules.space.namespace(), tag)?;
+        Ok(self.apply(Step::Dep(tag)).await)
     }
 
     /// Invalidates every entry of the class.
-    pub fn invalidate(&self) -> Invalidated {
-        self.apply(&Step::Dep(Dep::class(self.rules.space.namespace(), self.rules.space.class())))
+    ///
+    /// # Cancellation
+    /// As of [`invalidate_key`](Class::invalidate_key).
+    pub async fn invalidate(&self) -> Invalidated {
+        self.apply(Step::Dep(Dep::class(self.rules.space.namespace(), self.rules.space.class()))).await
     }
 
     /// The short way: neither a key nor a tag is made.
@@ -333,8 +344,9 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
         Question::new(&self.rules, key, tags)
     }
 
-    fn apply(&self, step: &Step) -> Invalidated {
-        Invalidated::applied(u64::from(step.apply(self.engine())))
+    async fn apply(&self, step: Step) -> Invalidated {
+        let who = format!("class {}", self.rules.space.class());
+        self.alacena.apply(&[step], &[], &who, Wish::Applied).await
     }
 
     fn engine(&self) -> &Engine {

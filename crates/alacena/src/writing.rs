@@ -18,7 +18,7 @@ use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
 use crate::{
-    handle::{Alacena, Level},
+    handle::{Alacena, Invalidated, Level, Wish},
     prepared::{Prepared, PreparedWrite, required},
     targets::Step,
 };
@@ -79,7 +79,7 @@ impl Alacena {
         let steps = steps.collect::<Result<Vec<_>, Error>>()?.concat();
         let work = self.inner.engine.begin_work()?;
         let (tell, told) = oneshot::channel();
-        let owed = Owed { alacena: self.clone(), of, write, targets, steps, is_forgiven: false };
+        let owed = Owed { alacena: self.clone(), of, write, targets, steps, is_done: false };
         self.runtime().spawn(Box::pin(async move {
             let written = owed.carry_out(call).await;
             drop(work);
@@ -110,10 +110,10 @@ impl Alacena {
     }
 }
 
-/// A write under way, with the invalidation that is owed for it: dropping it applies it.
+/// A write under way, with the invalidation that is owed for it: dropping it pays it on this node.
 ///
-/// So it is done, too, where the task ends between sending and knowing: its runtime stops, or something panics. The
-/// intent is then still open, and is applied once more at the next start.
+/// So it is done here, too, where the task ends between sending and knowing: its runtime stops, or something panics. The
+/// intent is then still open, and is paid everywhere at the next start.
 struct Owed {
     alacena: Alacena,
     /// The configuration that the write was begun with.
@@ -122,7 +122,8 @@ struct Owed {
     targets: Vec<Target>,
     /// What `targets` are in that configuration.
     steps: Vec<Step>,
-    is_forgiven: bool,
+    /// Whether nothing is owed any more: it was invalidated, or need not be.
+    is_done: bool,
 }
 
 impl Owed {
@@ -135,29 +136,41 @@ impl Owed {
         let id = match alacena.inner.store.ledger.open_intent(intent).await {
             Ok(id) => id,
             Err(error) => {
-                self.is_forgiven = true;
+                self.is_done = true;
                 return Err(error);
             }
         };
         alacena.inner.writes_sent.increment();
-        let result = match alacena.deliver(&write, call).await {
+        let delivery = alacena.deliver(&write, call).await;
+        let result = match delivery {
             Delivery::Refused(error) => {
-                self.is_forgiven = true;
+                self.is_done = true;
                 Err(error)
             }
-            Delivery::Done(body) => Ok(Written { body, level: Level::Applied, targets: targets.clone() }),
-            Delivery::Unknown(error) => Err(error),
+            Delivery::Done(body) => {
+                let level = self.invalidate().await;
+                Ok(Written { body, level, targets: targets.clone() })
+            }
+            Delivery::Unknown(error) => {
+                self.invalidate().await;
+                Err(error)
+            }
         };
-        let is_forgiven = self.is_forgiven;
-        drop(self);
-        if !is_forgiven {
-            alacena.record(&targets, &format!("write {name}")).await;
-        }
         if let Err(error) = alacena.inner.store.ledger.close_intent(id).await {
             // It is applied once more at the next start, which costs a few misses and nothing else.
             tracing::warn!(write = name, error = ?error, "the end of a write could not be recorded");
         }
         result
+    }
+
+    /// Pays what is owed, on this node and wherever it is shared; how far that has gone.
+    async fn invalidate(&mut self) -> Level {
+        let steps: Vec<Step> = self.steps.iter().cloned().chain(self.steps_since()).collect();
+        let who = format!("write {}", self.write.write.name);
+        let Invalidated { level, .. } = self.alacena.apply(&steps, &self.targets, &who, Wish::Applied).await;
+        self.is_done = true;
+        self.alacena.record(&self.targets, &who, level).await;
+        level
     }
 
     /// What the write invalidates by a configuration that has come into force while it was under way.
@@ -192,10 +205,10 @@ impl Owed {
 
 impl Drop for Owed {
     fn drop(&mut self) {
-        if !self.is_forgiven {
-            for step in self.steps.iter().chain(&self.steps_since()) {
-                step.apply(&self.alacena.inner.engine);
-            }
+        if !self.is_done {
+            let since = self.steps_since();
+            let changes: Vec<_> = self.steps.iter().chain(&since).map(Step::change).collect();
+            self.alacena.inner.engine.invalidate_here(&changes);
         }
     }
 }

@@ -50,9 +50,9 @@ async fn each_way_to_invalidate_leads_to_a_new_load() {
     for expected in 1..=4 {
         assert_eq!(ask().await.unwrap().value().unwrap().revenue, expected);
         let invalidated = match expected {
-            1 => kpis.invalidate_key(["42"]).unwrap(),
-            2 => kpis.invalidate_tag("company:42").unwrap(),
-            3 => kpis.invalidate(),
+            1 => kpis.invalidate_key(["42"]).await.unwrap(),
+            2 => kpis.invalidate_tag("company:42").await.unwrap(),
+            3 => kpis.invalidate().await,
             _ => alacena.clear("test").await.unwrap(),
         };
         assert_eq!((invalidated.level, invalidated.dropped), (Level::Applied, 1));
@@ -73,7 +73,7 @@ async fn many_keys_are_loaded_together_and_each_stands_in_its_place() {
         kpis.get_many_or_fetch(companies.iter().map(|&company| company.to_owned()).collect(), tags, load)
     };
     ask(&["2"]).await.unwrap();
-    kpis.invalidate_tag("company:3").unwrap();
+    kpis.invalidate_tag("company:3").await.unwrap();
     let answers: Vec<_> = ask(&["1", "2", "9"]).await.unwrap().into_iter().map(Result::unwrap).collect();
     let revenues: Vec<_> = answers.iter().map(|answer| answer.value().map(|kpis| kpis.revenue)).collect();
     assert_eq!(revenues, [Some(1), Some(2), None]);

@@ -45,14 +45,13 @@ impl Engine {
         removed.is_some()
     }
 
-    /// Invalidates all of this on this node, at once.
-    pub(super) fn invalidate_here(&self, changes: &[Change<'_>]) {
-        for change in changes {
-            match change {
-                Change::Dep(dep) => self.invalidate(dep),
-                Change::Key(key) => self.invalidate_key(key),
-            };
-        }
+    /// Invalidates all of this on this node, at once. Of how many of them there was anything.
+    pub fn invalidate_here(&self, changes: &[Change<'_>]) -> u64 {
+        let dropped = changes.iter().filter(|change| match change {
+            Change::Dep(dep) => self.invalidate(dep),
+            Change::Key(key) => self.invalidate_key(key),
+        });
+        dropped.count() as u64
     }
 
     /// Ends on this node what depends on any of this, without a word: it has been invalidated already.

@@ -143,7 +143,7 @@ impl Node {
     pub(crate) async fn invalidate_as(&self, wish: Wish) -> Level {
         let tag = tag();
         let changes = [Change::Dep(&tag)];
-        self.engine.spread(Spread { changes: &changes, entries: &[], who: "test", targets: &[], wish }).await
+        self.engine.spread(Spread { changes: &changes, entries: &[], who: "test", targets: &[], wish }).await.level
     }
 
     pub(crate) async fn invalidate_key(&self) -> Level {
@@ -158,7 +158,7 @@ impl Node {
                 targets: &[],
                 wish: Wish::Applied,
             })
-            .await
+            .await.level
     }
 }
 

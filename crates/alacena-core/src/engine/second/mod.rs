@@ -17,7 +17,7 @@ mod post;
 mod spread;
 
 pub use post::PostFigures;
-pub use spread::{Level, Spread, Wish};
+pub use spread::{Level, Reached, Spread, Wish};
 
 pub(super) use consult::{Consulted, Proved};
 pub(super) use fill::{Claim, Licence, Ticket};

@@ -81,6 +81,15 @@ pub struct Spread<'a> {
     pub wish: Wish,
 }
 
+/// What came of an invalidation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// How far it has gone.
+    pub level: Level,
+    /// Markers and keys that this node held and holds no more; not the number of entries, which nobody counts.
+    pub dropped: u64,
+}
+
 impl Engine {
     /// Invalidates on this node at once, and at every shard; how far that has gone when this returns. Without a second
     /// tier it is applied, always.
@@ -88,10 +97,10 @@ impl Engine {
     /// # Cancellation
     /// On this node everything is invalidated before the first await. What was begun goes on: nothing that a shard could
     /// not be told of is forgotten.
-    pub async fn spread(&self, spread: Spread<'_>) -> Level {
-        self.invalidate_here(spread.changes);
+    pub async fn spread(&self, spread: Spread<'_>) -> Reached {
+        let dropped = self.invalidate_here(spread.changes);
         if self.0.second.get().is_none() {
-            return Level::Applied;
+            return Reached { level: Level::Applied, dropped };
         }
         let removals = self.removals(&spread);
         let (engine, who) = (self.clone(), spread.who.to_owned());
@@ -105,13 +114,14 @@ impl Engine {
         let level = told.await.unwrap_or(Level::DeferredVolatile);
         // What was read on this node after the first time, and before the shard had heard of it.
         self.end_here(spread.changes);
-        match (level, spread.wish) {
+        let level = match (level, spread.wish) {
             (Level::Applied, Wish::Barrier) => {
                 self.0.runtime.sleep(HORIZON).await;
                 Level::Barrier
             }
             (level, _) => level,
-        }
+        };
+        Reached { level, dropped }
     }
 
     /// What each shard is to remove, in the order of the shards.
