@@ -48,12 +48,15 @@ fn fetch(queue: &mut Queue, call: u32) -> Option<Result<Frame, Failure>> {
 #[test]
 fn an_answer_to_what_has_not_been_sent_is_nobodys() {
     let mut queue = queue();
-    let call = queue.ask(&[ping()], false, START, SECOND).unwrap();
-    let delivered =
-        queue.deliver(&mut vec![Frame::Integer(1)], 0, &mut Vec::new(), &mut Aftermath::default());
+    let sent = queue.ask(&[ping()], false, START, SECOND).unwrap();
+    let written = queue.end;
+    let unsent = queue.ask(&[ping()], false, START, SECOND).unwrap();
+    let mut answers = vec![Frame::Integer(1), Frame::Integer(2)];
+    let delivered = queue.deliver(&mut answers, written, &mut Vec::new(), &mut Aftermath::default());
     assert_eq!(delivered, Err(Cause::Unasked));
-    assert!(fetch(&mut queue, call).is_none());
-    assert_eq!(deliver(&mut queue, [1, 2]), Err(Cause::Unasked), "the second answers nothing");
+    assert_eq!(fetch(&mut queue, sent), Some(Ok(Frame::Integer(1))));
+    assert_eq!(fetch(&mut queue, unsent), None);
+    assert_eq!(deliver(&mut queue, [2, 3]), Err(Cause::Unasked), "the second answers nothing");
 }
 
 #[test]
