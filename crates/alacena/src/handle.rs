@@ -1,6 +1,10 @@
 //! The handle that applications and the server hold.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use alacena_core::{
     declared::Parameters,
@@ -24,6 +28,7 @@ use crate::{
     reload::Opened,
     store::Store,
     targets::Step,
+    tier::Beside,
     warming,
 };
 
@@ -83,6 +88,8 @@ pub(crate) struct Inner {
     pub(crate) writes_sent: alacena_core::figures::Counter,
     pub(crate) warming: warming::Kept,
     pub(crate) encodings: Arc<Encodings>,
+    /// What runs beside the engine for the sake of a tier that nodes share.
+    pub(crate) beside: OnceLock<Beside>,
 }
 
 /// How one read is asked.
@@ -240,6 +247,9 @@ impl Alacena {
     /// back. What is in memory is still answered.
     pub async fn close(&self, grace: Duration) {
         self.inner.warming.0.close();
+        if let Some(beside) = self.inner.beside.get() {
+            beside.close().await;
+        }
         if !self.inner.engine.close(grace).await {
             tracing::warn!(?grace, "loads or writes were still running when the time to stop was over");
         }
@@ -277,7 +287,13 @@ impl Alacena {
     }
 
     /// Invalidates, on this node and wherever it is shared.
-    pub(crate) async fn apply(&self, steps: &[Step], targets: &[Target], who: &str, wish: Wish) -> Invalidated {
+    pub(crate) async fn apply(
+        &self,
+        steps: &[Step],
+        targets: &[Target],
+        who: &str,
+        wish: Wish,
+    ) -> Invalidated {
         let engine = &self.inner.engine;
         let changes: Vec<Change<'_>> = steps.iter().map(Step::change).collect();
         let entries: Vec<EntryId> = steps.iter().filter_map(|step| step.entry(engine)).collect();
@@ -305,8 +321,10 @@ impl Alacena {
                 let steps = self.prepared().steps(target, &[]);
                 match steps {
                     Ok(steps) => {
-                        let (targets, who) = (std::slice::from_ref(target), format!("recovery {}", intent.write));
-                        let Invalidated { level, .. } = self.apply(&steps, targets, &who, Wish::Applied).await;
+                        let (targets, who) =
+                            (std::slice::from_ref(target), format!("recovery {}", intent.write));
+                        let Invalidated { level, .. } =
+                            self.apply(&steps, targets, &who, Wish::Applied).await;
                         self.record(targets, &who, level).await;
                     }
                     // The configuration has changed since: what it named exists no more, so nothing is kept of it.

@@ -156,6 +156,7 @@ mod promise;
 mod store;
 mod system;
 mod targets;
+mod tier;
 mod ttl;
 mod typed;
 mod warming;

@@ -1,6 +1,6 @@
 //! From a configuration to running components.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use alacena_core::{
     engine::{Engine, EngineSettings},
@@ -18,6 +18,7 @@ use crate::{
     preparing::prepare,
     reload::Opened,
     store::Store,
+    tier::Agreed,
     warming::{Kept, Warming},
 };
 
@@ -28,13 +29,15 @@ impl Alacena {
     /// `Invalid` where a declaration does not fit its source, named; `Unavailable` where the store or a source's
     /// files cannot be used, or the store belongs to another process, named.
     pub async fn open(config: &Config, runtime: SharedRuntime) -> Result<Alacena, Error> {
-        let store = Store::open(config, &runtime)?;
+        let mut store = Store::open(config, &runtime)?;
+        let agreed = Agreed::with(config, &mut store, &runtime).await?;
         let prepared = prepare(config, &runtime, &store, None)?;
         let memory = EngineSettings {
             memory_bytes_max: config.memory.bytes_max,
             markers_max: config.memory.markers_max,
         };
         let alacena = Self::assemble(memory, runtime, store, prepared, Some(Opened::with(config)));
+        agreed.share(config, &alacena)?;
         alacena.recover().await?;
         Ok(alacena)
     }
@@ -58,6 +61,7 @@ impl Alacena {
                 opened,
                 reloading: Arc::default(),
                 own: OwnClasses::default(),
+                beside: OnceLock::new(),
                 writes_sent: Counter::default(),
             }),
         }

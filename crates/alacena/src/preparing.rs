@@ -14,7 +14,9 @@ use alacena_core::{
 };
 
 use crate::{
-    config::{Config, GuardConfig, ParentConfig, ReadConfig, SourceConfig, TargetTemplate, WriteConfig},
+    config::{
+        Config, GuardConfig, ParentConfig, PushConfig, ReadConfig, SourceConfig, TargetTemplate, WriteConfig,
+    },
     declaration::Meaning,
     declared_reads::{Read, Write},
     keys::Keys,
@@ -73,15 +75,21 @@ fn is_sealed(config: &Config) -> bool {
     keys.is_some()
 }
 
-/// Refuses a second tier, which a configuration can declare and this version does not have.
+fn is_push_built(push: PushConfig) -> bool {
+    matches!(push, PushConfig::Auto | PushConfig::Tracking)
+}
+
+/// Refuses what of a second tier a configuration can declare and this version does not have.
 fn is_built(config: &Config) -> Result<(), Error> {
+    let redis = config.redis.as_ref();
     let asked = [
-        ("redis", config.redis.is_some(), "remove the section, or set REDIS_ENABLED=false"),
+        ("redis.metered", redis.is_some_and(|redis| redis.commands_per_day.is_some()), "remove it"),
+        ("redis.push", redis.is_some_and(|redis| !is_push_built(redis.push)), "use `auto`, or remove it"),
         ("embedded.entries_max", config.embedded.entries_bytes_max > 0, "remove it"),
     ];
     match asked.into_iter().find(|(_, is_asked, _)| *is_asked) {
         Some((path, _, remedy)) => {
-            let detail = format!("{path}: {remedy}: Alacena then works in memory, on one machine");
+            let detail = format!("{path}: {remedy}");
             Err(Error::new(&catalogue::NOT_BUILT_YET, detail))
         }
         None => Ok(()),

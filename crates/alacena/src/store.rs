@@ -57,6 +57,21 @@ impl Store {
         }
     }
 
+    /// Takes a secret that other nodes have, too.
+    pub(crate) fn agree_on(&mut self, secret: [u8; 32]) {
+        self.secret = secret;
+    }
+
+    /// Where invalidations are kept that a shard could not be told of.
+    #[cfg(feature = "redis")]
+    pub(crate) fn journal(&self) -> Arc<dyn alacena_core::journal::Journal> {
+        #[cfg(feature = "embedded")]
+        if let Some(embedded) = &self.embedded {
+            return Arc::clone(embedded) as _;
+        }
+        Arc::new(alacena_core::journal::VolatileJournal::default())
+    }
+
     /// Makes known where this process listens.
     pub(crate) async fn announce(&self, listen: &str) -> Result<(), Error> {
         #[cfg(feature = "embedded")]

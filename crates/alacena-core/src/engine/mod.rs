@@ -153,10 +153,13 @@ impl Engine {
         self.0.running.enter()
     }
 
-    /// Takes no new loads, and waits until those under way have ended, at most `grace`; whether all of them have.
-    /// What is in memory is still answered. Closing twice is legal.
+    /// Takes no new loads, and waits until those under way have ended, at most `grace`; whether all of them have. Then
+    /// leaves the second tier, if there is one: what it is owed stays in the journal. What is in memory is still
+    /// answered. Closing twice is legal.
     pub async fn close(&self, grace: Duration) -> bool {
-        self.0.running.close(self.0.runtime.sleep(grace)).await
+        let have_ended = self.0.running.close(self.0.runtime.sleep(grace)).await;
+        self.leave_posts().await;
+        have_ended
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     outcome::Origin,
     runtime::Moment,
     tier::{
-        EntryId, Era, Failure, Fill, Nonce,
+        EntryId, Era, Failure, Fill, MarkerId, Nonce, Standing,
         record::{Expected, Record, StoredDep},
     },
 };
@@ -65,14 +65,23 @@ struct Read {
     nonces: Vec<Option<Nonce>>,
     bucket: Option<Nonce>,
     entry: Option<Bytes>,
-    /// The era of the entry's shard.
-    era: Era,
+    /// The era of every shard, in their order, where it is known.
+    eras: Vec<Option<Era>>,
 }
 
 /// What the deps of a question hold, as far as it is known.
 pub(super) struct Deps {
-    pub(super) soft: Vec<(Dep, Option<Nonce>)>,
-    pub(super) hard: Vec<(Dep, Option<Nonce>)>,
+    pub(super) soft: Vec<Held>,
+    pub(super) hard: Vec<Held>,
+}
+
+/// What one of them holds.
+pub(super) struct Held {
+    dep: Dep,
+    pub(super) marker: MarkerId,
+    pub(super) nonce: Option<Nonce>,
+    /// The era of the marker's shard, where it is known.
+    era: Option<Era>,
 }
 
 impl Engine {
@@ -100,9 +109,9 @@ impl Engine {
                 };
             }
         };
-        let is_agreed = self.take_in(&asked, &read.nonces)
-            & bucket.is_none_or(|bucket| self.take_in(&[bucket], &[read.bucket]));
-        let deps = Deps::of(question, second, token, &asked, &read.nonces);
+        let is_agreed = self.take_in(&asked, &read.nonces, &read.eras)
+            & bucket.is_none_or(|bucket| self.take_in(&[bucket], &[read.bucket], &read.eras));
+        let deps = Deps::of(question, second, token, &asked, &read.nonces, &read.eras);
         let now = self.0.runtime.now();
         let proved = held.filter(|held| {
             held.token().is_shared() && held.token().is_current() && held.judge(now) == Freshness::Fresh
@@ -120,7 +129,9 @@ impl Engine {
         match read.entry {
             Some(bytes) => {
                 let seen = Record::fill_of(&bytes);
-                let judged = self.judge_stored(question, second, entry, &bytes, &deps, read.era, token);
+                let era = read.eras[second.post_of_entry(entry).number];
+                let judged =
+                    era.and_then(|era| self.judge_stored(question, second, entry, &bytes, &deps, era, token));
                 self.weigh(question, judged, held, seen, is_agreed)
             }
             None => Consulted::Missing(held.cloned(), Ticket::default()),
@@ -168,14 +179,14 @@ impl Engine {
         }
     }
 
-    /// Takes in what markers held. Whether the copies are of just that.
-    pub(super) fn take_in(&self, asked: &[Asked], nonces: &[Option<Nonce>]) -> bool {
+    /// Takes in what markers held, on shards that were of these eras. Whether the copies are of just that.
+    pub(super) fn take_in(&self, asked: &[Asked], nonces: &[Option<Nonce>], eras: &[Option<Era>]) -> bool {
         let second = self.0.second.get().expect("markers are shared with it");
         let (shared, kills) = self.0.markers.shared().expect("a second tier shares markers");
         // All of them, whatever the first ones say.
         asked.iter().zip(nonces).fold(true, |agreed, (asked, nonce)| {
             // What was minted before a server may have gone back in time is as good as gone.
-            let nonce = nonce.filter(|nonce| Some(nonce.era) == second.post_of(asked.marker).shard.era());
+            let nonce = nonce.filter(|nonce| Some(nonce.era) == eras[second.post_of(asked.marker).number]);
             shared.answer(kills, asked, nonce) & agreed
         })
     }
@@ -212,7 +223,7 @@ impl Engine {
         let post = second.post_of_entry(id);
         let now = self.0.runtime.now();
         let lifetime = record.lifetime(now, post.shard.server_millis());
-        let (validity, is_certain) = deps.standing(&record, second, era);
+        let (validity, is_certain) = deps.standing(&record, era);
         let freshness = judge(&lifetime, validity, now);
         let draft = Draft {
             value,
@@ -275,29 +286,34 @@ impl Second {
     /// Reads what was current a moment ago.
     async fn look(&self, entry: Option<EntryId>, asked: &[Asked]) -> Result<Read, Failure> {
         let home = entry.map_or(&self.posts[0], |entry| self.post_of_entry(entry));
-        let era = home.shard.era().ok_or(Failure::OtherEra)?;
+        // Read before the question is asked: one that is answered by a later era is judged by the earlier.
+        let mut eras = self.eras();
+        if eras[home.number].is_none() {
+            return Err(Failure::OtherEra);
+        }
         let mut nonces = vec![None; asked.len()];
         let parts = self.posts.iter().map(|post| async move {
             let (at, markers) = self.part(post, asked);
             match entry.filter(|_| post.number == home.number) {
                 Some(entry) => {
                     let looked = post.reads.call(post.shard.look(entry, &markers)).await?;
-                    Ok((at, looked.markers, Some((looked.bucket, looked.entry))))
+                    Ok((at, looked.markers, None, Some((looked.bucket, looked.entry))))
                 }
-                None if markers.is_empty() => Ok((at, Vec::new(), None)),
+                None if markers.is_empty() => Ok((at, Vec::new(), None, None)),
                 None => {
                     let checked = post.reads.call(post.shard.check(&markers)).await?;
-                    Ok((at, checked.markers, None))
+                    Ok((at, checked.markers, Some(checked.era), None))
                 }
             }
         });
         let (mut bucket, mut bytes) = (None, None);
-        for part in join_all(parts).await {
-            let (at, held, found): (Vec<usize>, _, _) = part?;
+        for (era, part) in eras.iter_mut().zip(join_all(parts).await) {
+            let (at, held, checked, found): (Vec<usize>, _, _, _) = part?;
             at.into_iter().zip(held).for_each(|(at, nonce)| nonces[at] = nonce);
+            *era = checked.or(*era);
             (bucket, bytes) = found.unwrap_or((bucket, bytes));
         }
-        Ok(Read { nonces, bucket, entry: bytes, era })
+        Ok(Read { nonces, bucket, entry: bytes, eras })
     }
 
     /// Reads what is current, at the primary of its era and with enough replicas behind it.
@@ -314,27 +330,26 @@ impl Second {
             let (checked, looked) = join(check, post.reads.call(post.shard.look(entry, &[]))).await;
             Ok((at, Some(checked?), Some(looked?)))
         });
-        let (mut bucket, mut bytes, mut era) = (None, None, None);
-        for part in join_all(parts).await {
+        let (mut bucket, mut bytes) = (None, None);
+        let mut eras = vec![None; self.posts.len()];
+        for (era, part) in eras.iter_mut().zip(join_all(parts).await) {
             let (at, checked, looked) = part?;
             if let Some(checked) = checked {
                 if checked.good_replicas < self.good_replicas_min {
                     return Err(Failure::OtherEra);
                 }
-                if looked.is_some() || era.is_none() {
-                    era = Some(checked.era);
-                }
+                *era = Some(checked.era);
                 at.into_iter().zip(checked.markers).for_each(|(at, nonce)| nonces[at] = nonce);
             }
             if let Some(looked) = looked {
                 (bucket, bytes) = (looked.bucket, looked.entry);
             }
         }
-        Ok(Read { nonces, bucket, entry: bytes, era: era.ok_or(Failure::OtherEra)? })
+        Ok(Read { nonces, bucket, entry: bytes, eras })
     }
 
     /// The markers of those that are asked about which lie on this shard, and where in the list they stand.
-    pub(super) fn part(&self, post: &Post, asked: &[Asked]) -> (Vec<usize>, Vec<crate::tier::MarkerId>) {
+    pub(super) fn part(&self, post: &Post, asked: &[Asked]) -> (Vec<usize>, Vec<MarkerId>) {
         let here = asked.iter().enumerate();
         here.filter(|(_, asked)| self.post_of(asked.marker).number == post.number)
             .map(|(at, asked)| (at, asked.marker))
@@ -343,58 +358,58 @@ impl Second {
 }
 
 impl Deps {
-    /// What the deps of `question` hold: what has just been read, else what the copies of `token` are of.
+    /// What the deps of `question` hold: what has just been read of shards of these eras, else what the copies of `token`
+    /// are of.
     pub(super) fn of(
         question: &Question,
         second: &Second,
         token: &Token,
         asked: &[Asked],
         nonces: &[Option<Nonce>],
+        eras: &[Option<Era>],
     ) -> Self {
         let known = token.all_shared();
-        let nonce = |dep: &Dep| {
-            let marker = second.names.marker(dep);
-            match asked.iter().position(|asked| asked.marker == marker) {
-                Some(at) => nonces[at],
-                None => known.iter().find(|known| known.marker == marker)?.nonce(),
-            }
+        let nonce = |marker: MarkerId| match asked.iter().position(|asked| asked.marker == marker) {
+            Some(at) => nonces[at],
+            None => known.iter().find(|known| known.marker == marker)?.nonce(),
         };
-        let with_nonce = |dep: &Dep| (dep.clone(), nonce(dep));
+        let held = |dep: &Dep| {
+            let marker = second.names.marker(dep);
+            Held { dep: dep.clone(), marker, nonce: nonce(marker), era: eras[second.post_of(marker).number] }
+        };
         Self {
-            soft: question.soft_deps().map(with_nonce).collect(),
-            hard: question.hard_tags.iter().map(with_nonce).collect(),
+            soft: question.soft_deps().map(held).collect(),
+            hard: question.hard_tags.iter().map(held).collect(),
         }
     }
 
-    /// Whether what a stored entry depends on still stands, and whether that is certain. What was stored before its shard
-    /// may have gone back in time is never certain: a marker that holds what it depends on may be a removed one that came
-    /// back, one that holds something else may merely have been minted anew since.
-    fn standing(&self, record: &Record, second: &Second, era: Era) -> (Validity, bool) {
-        let is_certain = record.era == era;
-        let stand = |stored: &[StoredDep], deps: &[(Dep, Option<Nonce>)]| {
-            stored.len() == deps.len()
-                && deps.iter().all(|(dep, nonce)| {
-                    let marker = second.names.marker(dep);
-                    let Some(stored) = stored.iter().find(|stored| stored.is_of(marker)) else {
-                        return false;
-                    };
-                    match nonce {
-                        Some(nonce) => stored.nonce == *nonce || !is_certain && nonce.era == era,
-                        None => false,
-                    }
-                })
+    /// Whether what a stored entry depends on still stands, and whether that is certain.
+    fn standing(&self, record: &Record, era: Era) -> (Validity, bool) {
+        let own = Standing::of_entry(record.era, era);
+        let stand = |stored: &[StoredDep], deps: &[Held]| match stored.len() == deps.len() {
+            true => deps.iter().map(|held| held.standing(stored)).min().unwrap_or(Standing::Certain),
+            false => Standing::Gone,
         };
+        let (soft, hard) = (stand(&record.soft, &self.soft), stand(&record.hard, &self.hard));
+        let is_certain = ![own, soft, hard].contains(&Standing::Perhaps);
         // Nobody may see it unless it is certain.
-        if !stand(&record.hard, &self.hard) || !is_certain && !record.hard.is_empty() {
+        if !record.hard.is_empty() && hard.min(own) < Standing::Certain || hard == Standing::Gone {
             return (Validity::BrokenForGood, is_certain);
         }
         // Who names a key says that its entry is wrong.
-        let is_named = self.soft.iter().any(|(dep, _)| dep.kind() == DepKind::Key);
-        match stand(&record.soft, &self.soft) {
-            true => (Validity::Current, is_certain),
-            false if is_named => (Validity::BrokenForGood, is_certain),
-            false => (Validity::Broken, is_certain),
+        let is_named = self.soft.iter().any(|held| held.dep.kind() == DepKind::Key);
+        match soft {
+            Standing::Perhaps | Standing::Certain => (Validity::Current, is_certain),
+            Standing::Gone if is_named => (Validity::BrokenForGood, is_certain),
+            Standing::Gone => (Validity::Broken, is_certain),
         }
+    }
+}
+
+impl Held {
+    fn standing(&self, stored: &[StoredDep]) -> Standing {
+        let stored = stored.iter().find(|stored| stored.is_of(self.marker)).map(|stored| stored.nonce);
+        self.era.map_or(Standing::Gone, |era| Standing::of_dep(stored, self.nonce, era))
     }
 }
 

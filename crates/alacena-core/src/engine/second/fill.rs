@@ -18,7 +18,7 @@ use futures_util::future::{Either, join_all, select};
 
 use super::{
     Second,
-    consult::{Deps, LOOK_AGAIN, check_again_at},
+    consult::{Deps, Held, LOOK_AGAIN, check_again_at},
     is_strict, local_max,
     post::{Post, either},
 };
@@ -36,7 +36,7 @@ use crate::{
     outcome::{NotStored, Origin},
     runtime::unit_interval,
     tier::{
-        Begin, Begun, EntryId, Failure, Fill, MarkerId, Nonce, Store, Stored, Woken,
+        Begin, Begun, EntryId, Era, Failure, Fill, MarkerId, Nonce, Store, Stored, Woken,
         record::{Record, Seal, Statistics, StoredDep},
     },
     value::Value,
@@ -199,7 +199,7 @@ impl Engine {
             return Ok(Claim::Licence(Licence::Nothing(None)));
         };
         let post = second.post_of_entry(entry);
-        let deps = Deps::of(question, second, &token, &known, &nonces);
+        let deps = Deps::of(question, second, &token, &known, &nonces, &second.eras());
         for _ in 0..HITS_MAX {
             let era = post.shard.era().ok_or(Failure::OtherEra)?;
             let attempt = Nonce { era, random: self.0.runtime.random() };
@@ -278,12 +278,13 @@ impl Engine {
     ) -> Result<Vec<Option<Nonce>>, Failure> {
         let keep = keep(question, question.rules.policy.ttl, true) + MARKER_SLACK;
         let wanted: Vec<Asked> = known.iter().filter(|asked| !asked.is_alive()).cloned().collect();
-        let parts = second.posts.iter().map(|post| async {
+        let eras = second.eras();
+        let parts = second.posts.iter().zip(&eras).map(|(post, era)| async {
             let (at, markers) = second.part(post, &wanted);
             if markers.is_empty() {
                 return Ok((at, Vec::new()));
             }
-            let era = post.shard.era().ok_or(Failure::OtherEra)?;
+            let era = era.ok_or(Failure::OtherEra)?;
             let fresh = |marker: &MarkerId| (*marker, Nonce { era, random: self.0.runtime.random() });
             let fresh: Vec<_> = markers.iter().map(fresh).collect();
             Ok((at, post.writes.call(post.shard.mint(era, &fresh, keep)).await?))
@@ -293,7 +294,7 @@ impl Engine {
             let (at, nonces): (Vec<usize>, Vec<Nonce>) = part?;
             at.into_iter().zip(nonces).for_each(|(at, nonce)| minted[at] = Some(nonce));
         }
-        self.take_in(&wanted, &minted);
+        self.take_in(&wanted, &minted, &eras);
         let held = |asked: &Asked| match wanted.iter().position(|wanted| wanted.marker == asked.marker) {
             Some(at) => minted[at],
             None => asked.nonce(),
@@ -308,8 +309,8 @@ impl Engine {
         if asked.is_empty() {
             return;
         }
-        if let Ok(nonces) = second.markers(&asked).await {
-            self.take_in(&asked, &nonces);
+        if let Ok((nonces, eras)) = second.markers(&asked).await {
+            self.take_in(&asked, &nonces, &eras);
         }
     }
 
@@ -379,10 +380,8 @@ impl Engine {
             }
             None => Statistics::first(digest, took),
         };
-        let stored = |deps: &[(crate::dep::Dep, Option<Nonce>)]| -> Option<Vec<StoredDep>> {
-            deps.iter()
-                .map(|(dep, nonce)| Some(StoredDep::new(second.names.marker(dep), (*nonce)?)))
-                .collect()
+        let stored = |deps: &[Held]| -> Option<Vec<StoredDep>> {
+            deps.iter().map(|held| Some(StoredDep::new(held.marker, held.nonce?))).collect()
         };
         let record = Record {
             fill: Fill(self.0.runtime.random()),
@@ -462,21 +461,27 @@ impl Engine {
 }
 
 impl Second {
-    /// What these markers hold.
-    pub(super) async fn markers(&self, asked: &[Asked]) -> Result<Vec<Option<Nonce>>, Failure> {
+    /// What these markers hold, and the eras of the shards that were asked.
+    pub(super) async fn markers(
+        &self,
+        asked: &[Asked],
+    ) -> Result<(Vec<Option<Nonce>>, Vec<Option<Era>>), Failure> {
         let parts = self.posts.iter().map(|post| async move {
             let (at, markers) = self.part(post, asked);
             if markers.is_empty() {
-                return Ok((at, Vec::new()));
+                return Ok((at, Vec::new(), None));
             }
-            Ok((at, post.reads.call(post.shard.check(&markers)).await?.markers))
+            let checked = post.reads.call(post.shard.check(&markers)).await?;
+            Ok((at, checked.markers, Some(checked.era)))
         });
         let mut nonces = vec![None; asked.len()];
+        let mut eras = Vec::new();
         for part in join_all(parts).await {
-            let (at, held): (Vec<usize>, Vec<Option<Nonce>>) = part?;
+            let (at, held, era): (Vec<usize>, Vec<Option<Nonce>>, _) = part?;
             at.into_iter().zip(held).for_each(|(at, nonce)| nonces[at] = nonce);
+            eras.push(era);
         }
-        Ok(nonces)
+        Ok((nonces, eras))
     }
 }
 

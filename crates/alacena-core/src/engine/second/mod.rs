@@ -34,7 +34,7 @@ use crate::{
     marker::Token,
     memory::Entry,
     runtime::Moment,
-    tier::{EntryId, HashKey, MarkerId, Shard},
+    tier::{EntryId, Era, HashKey, MarkerId, Shard},
 };
 use post::Post;
 
@@ -148,6 +148,11 @@ impl Second {
         let soft = question.soft_deps().chain(&bucket);
         let token = engine.0.markers.capture_shared(soft, question.hard_tags.iter());
         token.expect("a second tier shares markers")
+    }
+
+    /// The era of every shard, in their order, where it is known.
+    fn eras(&self) -> Vec<Option<Era>> {
+        self.posts.iter().map(|post| post.shard.era()).collect()
     }
 
     /// Where an entry lies.

@@ -224,6 +224,16 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Ends what runs for the shards' sake, and the connections to them.
+    pub(in crate::engine) async fn leave_posts(&self) {
+        for post in self.0.second.get().map_or(&[] as &[_], |second| &second.posts) {
+            post.drain.close().await;
+            post.shard.close().await;
+        }
+    }
+}
+
 /// Asks a shard for signs of life until the engine is gone.
 async fn beat(engine: Weak<Inner>, post: &Post) {
     let mut heartbeat = Heartbeat::default();

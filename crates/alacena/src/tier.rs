@@ -1,0 +1,104 @@
+//! The tier that nodes share, as the configuration names it.
+
+#[cfg(feature = "redis")]
+mod redis;
+
+use std::sync::Arc;
+
+use alacena_core::{
+    error::Error,
+    journal::{Invalidator, Poller},
+    ledger::Target,
+    runtime::{BoxFuture, SharedRuntime},
+};
+
+use crate::{
+    config::Config,
+    handle::{Alacena, Inner},
+    store::Store,
+};
+
+/// What has to be known of the tier before anything is prepared.
+pub(crate) struct Agreed {
+    #[cfg(feature = "redis")]
+    redis: Option<redis::Agreed>,
+}
+
+/// What runs beside the engine for the tier's sake.
+#[derive(Default)]
+pub(crate) struct Beside {
+    /// Takes up what applications write into a table.
+    poller: Option<Poller>,
+}
+
+impl Agreed {
+    /// Agrees with the other nodes on what all of them must say alike.
+    ///
+    /// # Errors
+    /// `Unavailable` where that takes a server that cannot be reached, `Invalid` where it cannot be meant.
+    pub(crate) async fn with(
+        config: &Config,
+        store: &mut Store,
+        runtime: &SharedRuntime,
+    ) -> Result<Self, Error> {
+        #[cfg(feature = "redis")]
+        if let Some(section) = &config.redis {
+            let agreed = redis::Agreed::with(config, section, runtime).await?;
+            if config.server.secret.is_none() {
+                store.agree_on(agreed.secret());
+            }
+            return Ok(Self { redis: Some(agreed) });
+        }
+        let _ = (config, store, runtime);
+        Ok(Self {
+            #[cfg(feature = "redis")]
+            redis: None,
+        })
+    }
+
+    /// Lets this node share what it has loaded, from here on.
+    ///
+    /// # Errors
+    /// `Invalid` where the journal is to be in a source that cannot hold one, `Unavailable` where it cannot be used.
+    pub(crate) fn share(self, config: &Config, alacena: &Alacena) -> Result<(), Error> {
+        #[cfg(feature = "redis")]
+        if let Some((agreed, section)) = self.redis.zip(config.redis.as_ref()) {
+            return agreed.share(config, section, alacena);
+        }
+        let _ = (config, alacena);
+        Ok(())
+    }
+}
+
+impl Beside {
+    /// Ends it.
+    pub(crate) async fn close(&self) {
+        if let Some(poller) = &self.poller {
+            poller.close().await;
+        }
+    }
+}
+
+/// Invalidates what an application has written down, for as long as there is an Alacena to do it.
+struct ByOutbox(std::sync::Weak<Inner>);
+
+impl Invalidator for ByOutbox {
+    fn invalidate(&self, targets: Vec<Target>) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            let Some(inner) = self.0.upgrade() else { return Ok(()) };
+            Alacena { inner }.invalidate(&targets, "outbox").await.map(drop)
+        })
+    }
+}
+
+impl Alacena {
+    /// Has rows that applications write taken up.
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "a table belongs to a tier"))]
+    fn take_up(&self, outbox: Arc<dyn alacena_core::journal::Outbox>, every: std::time::Duration) {
+        let invalidator = Arc::new(ByOutbox(Arc::downgrade(&self.inner)));
+        let poller = Poller::new(outbox, invalidator, every, Arc::clone(self.runtime()));
+        poller.start();
+        // The first one is the only one.
+        let _ = self.inner.beside.set(Beside { poller: Some(poller) });
+    }
+}
