@@ -1,5 +1,10 @@
 //! The second tier at real servers.
 
 mod machine;
+mod node;
 mod stage;
+
+mod eras;
+mod faults;
+mod rights;
 mod suite;

@@ -115,8 +115,8 @@ fn reason(code: &str, rest: &str) -> RefusalReason {
         "WRONGTYPE" => RefusalReason::WrongType,
         "MOVED" => slot(rest).map_or(RefusalReason::Other, |(slot, to)| RefusalReason::Moved { slot, to }),
         "ASK" => slot(rest).map_or(RefusalReason::Other, |(slot, at)| RefusalReason::Ask { slot, at }),
-        // Redis 7.0, and Valkey, of a command within a script.
-        "ERR" if rest.starts_with("The user executing the script can't") || rest.starts_with("ACL failure") => {
+        // Of a command within a script: Redis 6.2 and 7.0, then Valkey.
+        "ERR" if ["The user executing the script can't", "ACL failure"].iter().any(|said| rest.contains(said)) => {
             RefusalReason::NotPermitted
         }
         "ERR" if rest.to_ascii_lowercase().starts_with("unknown ") => RefusalReason::Unknown,
@@ -189,6 +189,9 @@ mod tests {
         let text = "ERR Error running script (call to f_0123): @user_script:3: @user_script: 3: -OOM command not \
             allowed when used memory > 'maxmemory'.";
         assert_eq!(Refusal::new(text.as_bytes()).reason, RefusalReason::OutOfMemory);
+        let text = "ERR Error running script (call to f_0123): @user_script:3: @user_script: 3: The user executing \
+            the script can't run this command or subcommand";
+        assert_eq!(Refusal::new(text.as_bytes()).reason, RefusalReason::NotPermitted);
         let text = "ERR Error running script (call to f_0123): @user_script:3: attempt to index a nil value";
         assert_eq!(Refusal::new(text.as_bytes()).reason, RefusalReason::Other);
     }

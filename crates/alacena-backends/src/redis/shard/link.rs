@@ -68,7 +68,9 @@ impl Link {
             self.until_up(line).await;
         }
         if self.shared.identity().as_ref() != Some(&identity) {
-            self.data.restart(&unsuitable(TWO_SERVERS));
+            for line in [&self.data, &self.waits] {
+                line.restart(&unsuitable(TWO_SERVERS));
+            }
             return Err(unsuitable(TWO_SERVERS));
         }
         self.told.lock().identity = Some(identity);
