@@ -33,6 +33,7 @@ mod name;
 mod failure;
 mod shard;
 mod heartbeat;
+mod standing;
 mod codec;
 pub mod record;
 
@@ -43,3 +44,4 @@ pub use name::{BUCKETS, EntryId, Era, Fill, HashKey, MarkerId, Nonce};
 pub use shard::{
     Answer, Begin, Begun, Capabilities, Checked, Looked, Minted, Push, Shard, Store, Stored, Watcher, Woken,
 };
+pub use standing::Standing;
