@@ -23,9 +23,15 @@ struct State {
     last: Version,
     committed: BTreeMap<KeyNumber, Version>,
     reads: u64,
+    /// Loads under way, by what they are for, and the most that there were of one.
+    loading: BTreeMap<Entry, usize>,
+    at_once: usize,
     /// Nothing hangs any more.
     is_calm: bool,
 }
+
+/// What is loaded: a key, as reads of one mode keep it.
+pub(crate) type Entry = (KeyNumber, bool);
 
 /// How long it takes to read.
 #[derive(Clone, Copy, Debug)]
@@ -46,21 +52,6 @@ impl Database {
         version
     }
 
-    pub(crate) async fn load(
-        self,
-        runtime: SimRuntime,
-        key: KeyNumber,
-        slowness: Slowness,
-    ) -> Result<Loaded, Error> {
-        let hangs = runtime.random() % slowness.hangs_one_in == 0 && !self.0.lock().is_calm;
-        let most = if hangs { slowness.hang } else { slowness.usual };
-        let some = || Duration::from_nanos(runtime.random() % most.as_nanos() as u64);
-        runtime.sleep(some()).await;
-        let version = self.see(key);
-        runtime.sleep(some()).await;
-        Ok(Loaded::found(value_of(version)))
-    }
-
     /// From now on nothing hangs.
     pub(crate) fn calm_down(&self) {
         self.0.lock().is_calm = true;
@@ -72,9 +63,64 @@ impl Database {
         state.committed.get(&key).copied().unwrap_or(0)
     }
 
+    /// The most loads of one entry that there were at once.
+    pub(crate) fn at_once(&self) -> usize {
+        self.0.lock().at_once
+    }
+
     /// How often it was read.
     pub(crate) fn reads(&self) -> u64 {
         self.0.lock().reads
+    }
+}
+
+/// The database, as one node reads it.
+#[derive(Clone)]
+pub(crate) struct Source {
+    pub(crate) database: Database,
+    pub(crate) runtime: SimRuntime,
+    pub(crate) slowness: Slowness,
+}
+
+impl Source {
+    /// Loads some keys in one go.
+    pub(crate) async fn load(self, entries: Vec<Entry>) -> Result<Vec<Loaded>, Error> {
+        let Self { database, runtime, slowness } = self;
+        let _loading = Loading::begin(&database, &entries);
+        let hangs = runtime.random() % slowness.hangs_one_in == 0 && !database.0.lock().is_calm;
+        let most = if hangs { slowness.hang } else { slowness.usual };
+        let some = || Duration::from_nanos(runtime.random() % most.as_nanos() as u64);
+        runtime.sleep(some()).await;
+        let versions: Vec<_> = entries.iter().map(|(key, _)| database.see(*key)).collect();
+        runtime.sleep(some()).await;
+        Ok(versions.into_iter().map(|version| Loaded::found(value_of(version))).collect())
+    }
+}
+
+/// Loads that are under way, until this is dropped.
+struct Loading {
+    database: Database,
+    entries: Vec<Entry>,
+}
+
+impl Loading {
+    fn begin(database: &Database, entries: &[Entry]) -> Self {
+        let state = &mut *database.0.lock();
+        for entry in entries {
+            let loading = state.loading.entry(*entry).or_default();
+            *loading += 1;
+            state.at_once = state.at_once.max(*loading);
+        }
+        Self { database: database.clone(), entries: entries.to_vec() }
+    }
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        let mut state = self.database.0.lock();
+        for entry in &self.entries {
+            *state.loading.get_mut(entry).expect("it was counted when it began") -= 1;
+        }
     }
 }
 

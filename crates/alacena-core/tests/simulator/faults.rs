@@ -13,9 +13,9 @@ use crate::world::World;
 /// What may happen in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Happens {
-    /// Nothing.
+    /// Nothing: clients read, and nobody changes anything.
     Nothing,
-    /// Everything, to nodes and servers.
+    /// Everything, to nodes, servers and what is true.
     Everything,
 }
 
@@ -94,6 +94,7 @@ async fn stop(world: &Arc<World>, number: usize, held: Faults) {
     node.shards.iter().for_each(|shard| shard.set_faults(held));
     world.pause(&world.runtime, Duration::from_secs(4)).await;
     world.site.history.tell(format_args!("node {number} goes on"));
+    node.stood_still();
     world.runtime.resume(World::machine(number));
     node.shards.iter().for_each(|shard| shard.set_faults(world.weather));
 }
@@ -138,15 +139,22 @@ async fn happen_to_server(world: &Arc<World>, tier: &FakeTier) {
         }
         6 => {
             tell("stands still");
+            let began = world.runtime.now();
             tier.pause();
-            world.pause(&world.runtime, Duration::from_secs(2)).await;
+            world.pause(&world.runtime, Duration::from_millis(2_500)).await;
             tell("goes on");
             tier.resume();
+            if world.has_one_server() {
+                world.site.history.was_out(began);
+            }
         }
         7 => {
             let keeps = chance.one_in(2);
             tell(if keeps { "starts again, with its data" } else { "starts again, without its data" });
             tier.restart(keeps);
+            if world.has_one_server() {
+                world.site.history.another_era();
+            }
         }
         _ => fail_over(world, tier, &mut chance).await,
     }
@@ -162,5 +170,8 @@ async fn fail_over(world: &Arc<World>, tier: &FakeTier, chance: &mut Chance) {
     world.pause(&world.runtime, Duration::from_secs(1)).await;
     world.site.history.tell(format_args!("the replica takes over, connections: {links:?}"));
     tier.failover(links);
+    if world.has_one_server() {
+        world.site.history.another_era();
+    }
     tier.set_replication(Replication::AtOnce);
 }

@@ -20,6 +20,8 @@ pub(crate) struct Read {
     pub(crate) key: KeyNumber,
     pub(crate) is_strict: bool,
     pub(crate) began: Moment,
+    /// Since when its node has lived and not stood still.
+    pub(crate) steady_since: Moment,
     pub(crate) version: Version,
     pub(crate) label: Label,
     pub(crate) origin: Origin,
@@ -47,11 +49,24 @@ pub(crate) struct Write {
     pub(crate) life: u32,
     pub(crate) key: KeyNumber,
     pub(crate) version: Version,
+    /// Whether the tag of the key was invalidated, which strict reads depend on strictly.
+    pub(crate) is_by_tag: bool,
     pub(crate) committed: Moment,
     pub(crate) acknowledged: Moment,
     pub(crate) level: Level,
     /// Since when every shard is known to have been told.
     pub(crate) applied: Option<Moment>,
+    /// When a server began another era after it was acknowledged, the one that there is.
+    pub(crate) outlived_era: Option<Moment>,
+    /// The outage of the one server that there is within which it was acknowledged.
+    pub(crate) within: Option<Outage>,
+}
+
+/// The server could not be reached by anybody, for so long that everybody has noticed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outage {
+    pub(crate) began: Moment,
+    pub(crate) ended: Moment,
 }
 
 /// What one run has done, in order.
@@ -118,6 +133,24 @@ impl History {
         }
     }
 
+    /// The one server that there is has begun another era.
+    pub(crate) fn another_era(&self) {
+        let now = self.0.runtime.now();
+        for (write, _) in &mut self.0.told.lock().writes {
+            write.outlived_era.get_or_insert(now);
+        }
+    }
+
+    /// The one server that there is was out of reach until now.
+    pub(crate) fn was_out(&self, began: Moment) {
+        let outage = Outage { began, ended: self.0.runtime.now() };
+        for (write, _) in &mut self.0.told.lock().writes {
+            if write.acknowledged > began {
+                write.within = Some(outage);
+            }
+        }
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         let told = self.0.told.lock();
         let labelled = |label| told.reads.iter().filter(|(read, _)| read.label == label).count();
@@ -176,9 +209,14 @@ impl Write {
 /// Which promise is broken if this read was answered with something older than this write.
 fn broken(read: &Read, write: &Write) -> Option<&'static str> {
     let since = |moment: Moment, slack: Duration| moment + slack < read.began;
+    let horizon = if read.is_strict { Duration::ZERO } else { HORIZON };
     let is_applied = |slack| write.applied.is_some_and(|applied| since(applied, slack));
     match read.label {
+        Label::Stale if read.is_strict && write.is_by_tag && is_applied(Duration::ZERO) => {
+            Some("INV-15: somebody is shown what depends strictly on what had been invalidated")
+        }
         Label::Stale => None,
+        Label::Local if read.is_strict => Some("INV-1: a strict read is answered with what is only local"),
         Label::Local => {
             let is_too_old = since(write.committed, LOCAL_MAX + LOAD_MAX);
             (is_too_old && write.applied.is_some()).then_some("INV-2: a local answer is older than it may be")
@@ -197,12 +235,31 @@ fn broken(read: &Read, write: &Write) -> Option<&'static str> {
         Label::Fresh if read.is_strict && is_applied(Duration::ZERO) => {
             Some("INV-1: a strict read is answered with what had been invalidated")
         }
+        Label::Fresh if write.outlived_era.is_some_and(|began| since(began, horizon)) => {
+            Some("INV-7b: after a restart somebody is answered with what had been invalidated before it")
+        }
+        Label::Fresh if write.within.is_some_and(|outage| outage.makes_suspect(read)) => {
+            Some("INV-7b: after an outage somebody is answered with what was invalidated during it")
+        }
         Label::Fresh if is_applied(HORIZON) => {
             Some("INV-2: a read is answered with what had been invalidated longer than H ago")
         }
         Label::Fresh => None,
     }
 }
+
+impl Outage {
+    /// Whether whoever owed something then may still be coming back when this read begins, and its node knows that.
+    fn makes_suspect(&self, read: &Read) -> bool {
+        let is_noticed = self.ended - self.began > NOTICED_AFTER && read.steady_since <= self.began;
+        is_noticed && self.ended < read.began && read.began < self.ended + GRACE
+    }
+}
+
+/// A heartbeat, and as long as a ping may take.
+const NOTICED_AFTER: Duration = Duration::from_millis(1_300);
+/// G: for so long after an outage what is from before its end is suspect.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// The longest that a load takes.
 pub(crate) const LOAD_MAX: Duration = Duration::from_secs(10);
@@ -219,8 +276,9 @@ pub(crate) struct Counts {
 
 impl fmt::Display for Read {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Read { node, key, is_strict, began, version, label, origin, has_joined, stale, not_stored } =
-            self;
+        let Read {
+            node, key, is_strict, began, version, label, origin, has_joined, stale, not_stored, ..
+        } = self;
         let mode = if *is_strict { "strict" } else { "bounded" };
         let joined = has_joined.then_some("joined");
         let said = [joined, stale.map(StaleReason::as_str), not_stored.map(NotStored::as_str)];

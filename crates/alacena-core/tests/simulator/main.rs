@@ -6,6 +6,9 @@
 //! acknowledged before it began (`history.rs`). The engine is the one that ships; only the server, the network and the
 //! clock are not.
 //!
+//! Memory has room for everything: what gives way is chosen by hashes that are others in each process, and would not be the
+//! same in the next run of a seed. Nothing else depends on them.
+//!
 //! `ALACENA_SEEDS=10000` runs so many seeds, `ALACENA_SEED=7` that one alone.
 
 mod database;
@@ -66,6 +69,7 @@ fn nothing_stale_is_served_whatever_happens() {
     let sum = |of: fn(&Report) -> usize| reports.iter().map(of).sum::<usize>();
     let (fresh, writes) = (sum(|report| report.counts.fresh), sum(|report| report.counts.writes));
     let (local, stale) = (sum(|report| report.counts.local), sum(|report| report.counts.stale));
+    let trace = reports.iter().fold(0, |trace, report| trace ^ report.trace_hash);
     let deferred = sum(|report| report.counts.deferred);
     let (loads, polls) = (
         reports.iter().map(|report| report.loads).sum::<u64>(),
@@ -73,18 +77,25 @@ fn nothing_stale_is_served_whatever_happens() {
     );
     println!(
         "{} seeds: {fresh} fresh answers, {local} local, {stale} stale, {loads} loads, {writes} changes of which \
-         {deferred} deferred, {polls} steps",
+         {deferred} deferred, {polls} steps, trace {trace:016x}",
         seeds.len()
     );
     if seeds.len() > 20 {
         assert!(deferred > 0 && stale > 0, "a simulation in which nothing happens proves nothing");
-        assert!(fresh > 2 * loads as usize, "it is a cache");
+        assert!(fresh > loads as usize, "it is a cache");
     }
 }
 
 #[test]
 fn the_same_seed_is_the_same_run() {
-    for seed in 0..10 {
+    for seed in 0..20 {
         assert_eq!(run(seed, Happens::Everything), run(seed, Happens::Everything), "seed {seed}");
+    }
+}
+
+#[test]
+fn one_node_loads_for_all() {
+    for report in run_all(&(0..20).collect::<Vec<_>>(), Happens::Nothing) {
+        assert_eq!(report.loads_at_once, 1, "while the second tier is there: {report:?}");
     }
 }

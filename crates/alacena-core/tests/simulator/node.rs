@@ -1,6 +1,12 @@
 //! One process with an engine: it begins, lives, is killed, and begins again.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use alacena_core::{
     class::{Policy, ReadMode},
@@ -11,7 +17,7 @@ use alacena_core::{
     journal::{Journal, Record, RecordId, ShardName, VolatileJournal},
     key::{Key, KeySpace},
     outcome::{Origin, Outcome},
-    runtime::{BoxFuture, Runtime},
+    runtime::{BoxFuture, Moment, Runtime},
     tier::{HashKey, Shard},
 };
 use alacena_testkit::{
@@ -20,7 +26,7 @@ use alacena_testkit::{
 };
 
 use crate::{
-    database::{Database, KeyNumber, Slowness, VersionCodec, version_of},
+    database::{Database, Entry, KeyNumber, Slowness, Source, VersionCodec, version_of},
     history::{History, Label, Read, Write},
 };
 
@@ -41,7 +47,10 @@ pub(crate) struct Node {
     pub(crate) life: u32,
     pub(crate) shards: Vec<FakeShard>,
     pub(crate) engine: Engine,
+    /// In nanoseconds of a moment: since when it has lived and not stood still.
+    steady_since: Arc<AtomicU64>,
     runtime: SimRuntime,
+    source: Source,
     site: Site,
     bounded: Arc<Rules>,
     strict: Arc<Rules>,
@@ -95,7 +104,11 @@ impl Node {
             Arc::new(Rules { shared: Some(form), ..Rules::new(space, policy) })
         };
         let (bounded, strict) = (rules("jobs", ReadMode::Bounded), rules("grants", ReadMode::Strict));
-        Self { number, life, shards, engine, runtime: runtime.clone(), site: site.clone(), bounded, strict }
+        let Site { database, slowness, .. } = site;
+        let source = Source { database: database.clone(), runtime: runtime.clone(), slowness: *slowness };
+        let (runtime, site) = (runtime.clone(), site.clone());
+        let steady_since = Arc::new(AtomicU64::new(runtime.now().nanos()));
+        Self { number, life, shards, engine, steady_since, runtime, source, site, bounded, strict }
     }
 
     /// The class of a kind of reads, and the key as it is read there.
@@ -109,28 +122,65 @@ impl Node {
         Dep::tag(NAMESPACE, &format!("company:{}", key / 2)).expect("it is a good tag")
     }
 
+    fn question(&self, key: KeyNumber, is_strict: bool) -> Question {
+        let (rules, id) = self.ask_for(key, is_strict);
+        let tag = [Self::tag(key)];
+        // Nobody may see what is read strictly once its tag is invalidated.
+        let (soft, hard): (&[Dep], &[Dep]) = if is_strict { (&[], &tag) } else { (&tag, &[]) };
+        let question = Question::new(rules, id, soft).and_then(|question| question.with_hard_tags(hard));
+        question.expect("it has few tags")
+    }
+
     /// Reads a key, and tells what it got.
     pub(crate) async fn read(&self, key: KeyNumber, is_strict: bool, mode: Mode) -> Result<Outcome, Error> {
-        let (rules, id) = self.ask_for(key, is_strict);
-        let question = Question::new(rules, id, [Self::tag(key)]).expect("it has few tags");
-        let (database, runtime, slowness) =
-            (self.site.database.clone(), self.runtime.clone(), self.site.slowness);
-        let began = self.runtime.now();
-        let load = move |_| database.load(runtime, key, slowness);
-        let outcome = self.engine.get_or_fetch(&question.with_mode(mode), load).await?;
-        let label = match (outcome.stale(), outcome.origin()) {
+        let question = self.question(key, is_strict).with_mode(mode);
+        let (source, began) = (self.source.clone(), self.runtime.now());
+        let load = move |_| async move {
+            let loaded = source.load(vec![(key, is_strict)]).await?;
+            Ok(loaded.into_iter().next().expect("one was asked for"))
+        };
+        let outcome = self.engine.get_or_fetch(&question, load).await?;
+        self.tell(key, is_strict, began, &outcome);
+        Ok(outcome)
+    }
+
+    /// Reads keys in one go, and tells what it got.
+    pub(crate) async fn read_many(&self, keys: &[KeyNumber], is_strict: bool) -> Result<(), Error> {
+        let questions = keys.iter().map(|key| self.question(*key, is_strict)).collect();
+        let entries: Vec<Entry> = keys.iter().map(|key| (*key, is_strict)).collect();
+        let (source, began) = (self.source.clone(), self.runtime.now());
+        let load = move |wanted: Vec<usize>, _| {
+            source.clone().load(wanted.into_iter().map(|at| entries[at]).collect())
+        };
+        let outcomes = self.engine.get_many_or_fetch(questions, load).await?;
+        for (key, outcome) in keys.iter().zip(outcomes) {
+            self.tell(*key, is_strict, began, &outcome?);
+        }
+        Ok(())
+    }
+
+    fn tell(&self, key: KeyNumber, is_strict: bool, began: Moment, outcome: &Outcome) {
+        let (origin, stale, not_stored) = (outcome.origin(), outcome.stale(), outcome.not_stored());
+        let label = match (stale, origin) {
             (Some(_), _) | (None, Origin::Stale) => Label::Stale,
             (None, Origin::Local) => Label::Local,
             (None, _) => Label::Fresh,
         };
-        let version = version_of(outcome.value());
-        let (origin, stale, not_stored) = (outcome.origin(), outcome.stale(), outcome.not_stored());
-        let node = self.number;
-        let has_joined = outcome.collapsed();
-        let read =
-            Read { node, key, is_strict, began, version, label, origin, has_joined, stale, not_stored };
+        let (node, version, has_joined) = (self.number, version_of(outcome.value()), outcome.collapsed());
+        let read = Read {
+            node,
+            key,
+            is_strict,
+            began,
+            steady_since: Moment::from_nanos(self.steady_since.load(Ordering::Relaxed)),
+            version,
+            label,
+            origin,
+            has_joined,
+            stale,
+            not_stored,
+        };
         self.site.history.read(read);
-        Ok(outcome)
     }
 
     /// Changes a key in the database, and then invalidates what it was.
@@ -159,9 +209,27 @@ impl Node {
         let acknowledged = self.runtime.now();
         let applied = level.is_applied().then_some(acknowledged);
         let life = self.life;
-        let write = Write { node, life, key, version, committed, acknowledged, level, applied };
+        let is_by_tag = matches!(reach, Reach::Tag | Reach::TagAndKey);
+        let write = Write {
+            node,
+            life,
+            key,
+            version,
+            is_by_tag,
+            committed,
+            acknowledged,
+            level,
+            applied,
+            outlived_era: None,
+            within: None,
+        };
         self.site.history.write(write);
         level
+    }
+
+    /// It stood still until now.
+    pub(crate) fn stood_still(&self) {
+        self.steady_since.store(self.runtime.now().nanos(), Ordering::Relaxed);
     }
 
     /// Whether every shard has been told of everything that this node owes.

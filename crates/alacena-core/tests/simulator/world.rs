@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::{
     database::{Database, KeyNumber, Slowness},
-    faults,
+    faults::{self, Happens},
     history::{Counts, History},
     node::{Disk, Node, Reach, Site},
 };
@@ -29,6 +29,8 @@ pub(crate) struct Report {
     pub(crate) trace_hash: u64,
     pub(crate) counts: Counts,
     pub(crate) loads: u64,
+    /// The most loads of one entry at a time, on all nodes.
+    pub(crate) loads_at_once: usize,
     pub(crate) polls: u64,
 }
 
@@ -42,6 +44,7 @@ pub(crate) struct World {
     disks: Vec<Arc<Disk>>,
     clients: usize,
     keys: usize,
+    happens: Happens,
     /// Whether clients and faults are to go on.
     goes_on: watch::Sender<bool>,
 }
@@ -52,12 +55,12 @@ const PLAY: Duration = Duration::from_secs(6);
 const RECOVERY: Duration = Duration::from_secs(12);
 
 /// Runs a seed to its end.
-pub(crate) fn run(seed: u64, happens: faults::Happens) -> Result<Report, String> {
+pub(crate) fn run(seed: u64, happens: Happens) -> Result<Report, String> {
     let runtime = SimRuntime::new(seed);
-    let world = Arc::new(World::new(seed, &runtime));
+    let world = Arc::new(World::new(seed, &runtime, happens));
     let played = world.clone();
     let said = |why: String| format!("seed {seed}: {why}");
-    let ended = runtime.run_until(async move { played.play(happens).await });
+    let ended = runtime.run_until(async move { played.play().await });
     let history = &world.site.history;
     ended.map_err(|stuck| said(format!("{stuck}\n{}", history.end(60))))?;
     match history.violation() {
@@ -66,13 +69,14 @@ pub(crate) fn run(seed: u64, happens: faults::Happens) -> Result<Report, String>
             trace_hash: runtime.trace_hash(),
             counts: history.counts(),
             loads: world.site.database.reads(),
+            loads_at_once: world.site.database.at_once(),
             polls: runtime.polls(),
         }),
     }
 }
 
 impl World {
-    fn new(seed: u64, runtime: &SimRuntime) -> Self {
+    fn new(seed: u64, runtime: &SimRuntime, happens: Happens) -> Self {
         let mut chance = Chance::new(seed);
         let micros = |most: u64, chance: &mut Chance| Duration::from_micros(chance.number() % most);
         let weather = Faults {
@@ -82,7 +86,8 @@ impl World {
             ..Faults::default()
         };
         let tiers = (0..*chance.pick(&[1, 1, 1, 2])).map(|_| {
-            let round = micros(1_000, &mut chance);
+            let longest = *chance.pick(&[1_000, 1_000, 1_000, 300_000]);
+            let round = micros(longest, &mut chance);
             FakeTier::with_replica(Arc::new(runtime.clone())).with_round(round)
         });
         let tiers = tiers.collect();
@@ -109,18 +114,19 @@ impl World {
             disks: (0..nodes).map(|_| Arc::default()).collect(),
             clients: *chance.pick(&[2, 4]),
             keys: *chance.pick(&[1, 2, 4]),
+            happens,
             goes_on: watch::Sender::new(true),
         }
     }
 
-    async fn play(self: Arc<Self>, happens: faults::Happens) {
+    async fn play(self: Arc<Self>) {
         self.site.history.tell(format_args!("{:?}, {:?}", self.site.policy, self.weather));
         for number in 0..self.count() {
             self.begin(number, 1);
         }
         let watching = self.clone();
         self.runtime.spawn(Box::pin(async move { watching.watch_what_is_owed().await }));
-        faults::begin(&self, happens);
+        faults::begin(&self, self.happens);
         self.runtime.sleep(PLAY).await;
         self.goes_on.send_replace(false);
         faults::end(&self);
@@ -132,6 +138,10 @@ impl World {
 
     pub(crate) fn count(&self) -> usize {
         self.disks.len()
+    }
+
+    pub(crate) fn has_one_server(&self) -> bool {
+        self.site.tiers.len() == 1
     }
 
     pub(crate) fn goes_on(&self) -> bool {
@@ -180,11 +190,17 @@ impl World {
     }
 
     async fn be_client(&self, node: &Node, runtime: &SimRuntime) {
+        if self.happens == Happens::Nothing {
+            // Until the node has read its journal it goes on alone.
+            runtime.sleep(Duration::from_millis(500)).await;
+        }
         while self.goes_on() {
             self.pause(runtime, Duration::from_millis(80)).await;
             let mut chance = Chance::new(runtime.random());
             let key = chance.below(self.keys);
-            if chance.one_in(6) {
+            if self.happens == Happens::Nothing {
+                self.read(node, key, chance.one_in(2), Mode::Normal).await;
+            } else if chance.one_in(6) {
                 let reach =
                     *chance.pick(&[Reach::Tag, Reach::Tag, Reach::Key, Reach::TagAndKey, Reach::Namespace]);
                 let replicated = Wish::Replicated(1, Duration::from_millis(100));
@@ -193,8 +209,21 @@ impl World {
                 node.change(key, reach, wish).await;
             } else {
                 let mode = if chance.one_in(30) { Mode::Refresh } else { Mode::Normal };
-                self.read(node, key, chance.one_in(2), mode).await;
+                let is_strict = chance.one_in(2);
+                if chance.one_in(6) {
+                    self.read_all(node, is_strict).await;
+                } else {
+                    self.read(node, key, is_strict, mode).await;
+                }
             }
+        }
+    }
+
+    async fn read_all(&self, node: &Node, is_strict: bool) {
+        let keys: Vec<_> = (0..self.keys).collect();
+        if let Err(error) = node.read_many(&keys, is_strict).await {
+            let number = node.number;
+            self.site.history.complain(format_args!("node {number} does not answer a batch: {error}"));
         }
     }
 

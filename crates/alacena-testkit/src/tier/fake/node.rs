@@ -178,7 +178,7 @@ impl Node {
                     served.listeners.push((back.clone(), node.clone()));
                 }
                 let (era, of) = (served.server.era(), back.clone());
-                served.answer(&back, move || {
+                back.send(Way::Back, move || {
                     if let Some(node) = node.upgrade() {
                         node.has_connected(wire, &of, era);
                     }

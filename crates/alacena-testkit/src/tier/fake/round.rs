@@ -1,29 +1,26 @@
 //! The server behind its connections: it serves in rounds, as Redis does.
 //!
-//! In a round it takes the steps that have arrived. What they answer, and what it tells of changes, leaves at the end of
-//! the round: first every answer, in the order in which the steps were taken, then the changes, once each, to everybody
-//! who listens. So a PONG overtakes the news of what was changed before it in the same round:
+//! In a round it takes the steps that have arrived, and answers each at once. What has changed it tells at the end of the
+//! round, once each, to everybody who listens. So a PONG overtakes the news of what was changed before it in the same
+//! round:
 //!
 //! ```text
 //!   another node      the round        this node's link
 //!   removes m    →    removes m
-//!                     PING         ←
-//!   ok           ←    end          →   PONG, then: m has changed
+//!   ok           ←    PING         ←
+//!                     PONG         →   is everything told? no.
+//!                     end          →   m has changed
 //! ```
 //!
-//! Who waits for an entry is told in the order of the answers instead, as Redis does by default.
+//! A connection is read once a round: who has been answered and asks again is served in the next one. Who waits for an
+//! entry is told at once.
 
 use std::{collections::BTreeSet, sync::Weak};
 
 use alacena_core::tier::{EntryId, Push};
 use tokio::sync::oneshot;
 
-use super::{
-    FakeTier, Replication,
-    faults::Way,
-    line::{Arrival, Line},
-    node::Node,
-};
+use super::{FakeTier, Replication, faults::Way, line::Line, node::Node};
 use crate::tier::{Change, Server};
 
 /// The server, and whom it knows.
@@ -51,8 +48,9 @@ pub(super) struct Waiter {
 
 #[derive(Default)]
 struct Round {
-    answers: Vec<(Line, Arrival)>,
     changes: BTreeSet<Change>,
+    /// Whose pings it has answered.
+    pinged: Vec<Line>,
 }
 
 impl Served {
@@ -75,9 +73,14 @@ impl Served {
         self.replicated + self.server.behind() as u64
     }
 
-    /// An answer, for the end of the round.
-    pub(super) fn answer(&mut self, line: &Line, arrival: impl FnOnce() + Send + 'static) {
-        self.round.get_or_insert_default().answers.push((line.clone(), Box::new(arrival)));
+    /// A ping has arrived on this connection.
+    pub(super) fn is_pinged(&mut self, line: &Line) {
+        let Some(round) = &mut self.round else { return };
+        if round.pinged.iter().any(|pinged| pinged.is(line)) {
+            self.end_round();
+        } else {
+            round.pinged.push(line.clone());
+        }
     }
 
     /// What was under way to the replica has arrived or never will.
@@ -92,32 +95,26 @@ impl Served {
         self.waiters.retain(|waiter| !waiter.line.is(lost));
     }
 
-    /// Puts into the round whom the changes of the last step wake, and what is to be told at its end.
+    /// Wakes those whom the changes of the last step concern, and keeps what is to be told at the end of the round.
+    /// Whether there is one now.
     fn note_changes(&mut self) -> bool {
-        let changes = self.server.take_changes();
-        let round = self.round.get_or_insert_default();
-        for change in changes {
+        for change in self.server.take_changes() {
             let concerns = |waiter: &Waiter| match change {
                 Change::Everything => true,
                 Change::Entry(entry) => waiter.entry == entry,
                 Change::Marker(_) => false,
             };
-            for waiter in self.waiters.extract_if(.., |waiter| concerns(waiter)) {
-                let Waiter { line, wake, .. } = waiter;
+            for Waiter { line, wake, .. } in self.waiters.extract_if(.., |waiter| concerns(waiter)) {
                 // Whoever gave up waiting does not mind.
-                let arrival = move || wake.send(()).unwrap_or_default();
-                round.answers.push((line, Box::new(arrival)));
+                line.send(Way::Back, move || wake.send(()).unwrap_or_default());
             }
-            round.changes.insert(change);
+            self.round.get_or_insert_default().changes.insert(change);
         }
-        !round.answers.is_empty() || !round.changes.is_empty()
+        self.round.is_some()
     }
 
     fn end_round(&mut self) {
-        let Some(Round { answers, changes }) = self.round.take() else { return };
-        for (line, arrival) in answers {
-            line.send(Way::Back, arrival);
-        }
+        let Some(Round { changes, .. }) = self.round.take() else { return };
         for change in changes {
             let push = match change {
                 Change::Everything => Push::Everything,
@@ -140,13 +137,10 @@ impl FakeTier {
     /// Does something at the server, as a part of the round that is under way.
     pub(super) fn at_server<R>(&self, act: impl FnOnce(&mut Served, u64) -> R) -> R {
         let mut served = self.0.served.lock();
-        let begins_round = served.round.is_none();
+        let was_in_round = served.round.is_some();
         let done = act(&mut served, self.server_millis());
         self.replicate_as_said(&mut served);
-        let has_something = served.note_changes();
-        if !has_something {
-            served.round = None;
-        } else if begins_round {
+        if served.note_changes() && !was_in_round {
             let tier = self.clone();
             self.0.runtime.spawn(Box::pin(async move {
                 if !tier.0.round.is_zero() {

@@ -77,7 +77,7 @@ impl FakeShard {
             tier.at_server(|served, now| {
                 let answer = step(served, now);
                 let era = served.server.era();
-                served.answer(line, move || reply.arrived(era, answer.map_err(refusal)));
+                line.send(Way::Back, move || reply.arrived(era, answer.map_err(refusal)));
             });
         })
     }
@@ -101,7 +101,7 @@ impl FakeShard {
                 let denied = Error::new(&catalogue::TIER_DENIED, "the user has no right to it");
                 tier.at_server(|served, _| {
                     let era = served.server.era();
-                    served.answer(&asked, move || reply.arrived(era, Err(Failure::Denied(denied))));
+                    asked.send(Way::Back, move || reply.arrived(era, Err(Failure::Denied(denied))));
                 });
             } else {
                 serve(&tier, &asked, reply);
@@ -186,7 +186,7 @@ impl Shard for FakeShard {
             tier.at_server(|served, now| {
                 let begun = served.begin(&load, line, now);
                 let era = served.server.era();
-                served.answer(line, move || reply.arrived(era, begun.map_err(refusal)));
+                line.send(Way::Back, move || reply.arrived(era, begun.map_err(refusal)));
             });
         })
     }
@@ -221,7 +221,7 @@ impl Shard for FakeShard {
                 let reached = tier.wait_for_replicas(replicas, within).await;
                 tier.at_server(|served, _| {
                     let era = served.server.era();
-                    served.answer(&line, move || reply.arrived(era, Ok(reached)));
+                    line.send(Way::Back, move || reply.arrived(era, Ok(reached)));
                 });
             }));
         })
@@ -236,7 +236,13 @@ impl Shard for FakeShard {
     }
 
     fn ping(&self) -> Answer<'_, ()> {
-        self.step(Wire::Link, PING, |_, _| Ok(()))
+        self.ask(Wire::Link, PING, |tier, line, reply| {
+            tier.at_server(|served, _| {
+                served.is_pinged(line);
+                let era = served.server.era();
+                line.send(Way::Back, move || reply.arrived(era, Ok(())));
+            });
+        })
     }
 
     fn watch(&self, watcher: Arc<dyn Watcher>) {
