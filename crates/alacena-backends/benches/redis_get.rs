@@ -119,7 +119,7 @@ async fn measure<F: Future<Output = ()> + Send>(
             let ask = ask.clone();
             tokio::spawn(async move {
                 let mut asked = 0_u64;
-                while asked % 16 != 0 || began.elapsed() < SLICE {
+                while !asked.is_multiple_of(16) || began.elapsed() < SLICE {
                     ask((caller * 7 + asked * 13) % KEYS).await;
                     asked += 1;
                 }
