@@ -52,16 +52,25 @@ impl<V: Serialize + DeserializeOwned + Send + Sync + 'static> Codec for Named<V>
     }
 }
 
-/// Weighs and digests a value by its encoding. That happens once a load, never on a hit.
+/// Weighs and digests a value by its encoding; with its version, where values have one. That happens once a load, never on
+/// a hit.
 ///
 /// # Errors
-/// `Internal` where it has none.
-pub(crate) fn weighed<V: Serialize + Send + Sync + 'static>(value: V) -> Result<Value, Error> {
+/// `Internal` where it cannot be encoded.
+pub(crate) fn weighed<V: Serialize + Send + Sync + 'static>(
+    value: V,
+    version: Option<fn(&V) -> u64>,
+) -> Result<Value, Error> {
     let encoded = rmp_serde::to_vec_named(&value).map_err(|error| {
         Error::new(&catalogue::INTERNAL, "the value cannot be encoded, so it cannot be weighed")
             .caused_by(error)
     })?;
-    Ok(weighed_by(value, &encoded))
+    let version = version.map(|version| version(&value));
+    let weighed = weighed_by(value, &encoded);
+    Ok(match version {
+        Some(version) => weighed.with_version(version),
+        None => weighed,
+    })
 }
 
 fn weighed_by<V: Send + Sync + 'static>(value: V, encoded: &[u8]) -> Value {
@@ -101,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_value_comes_back_as_it_was_weighed() {
-        let value = weighed(job()).unwrap();
+        let value = weighed(job(), None).unwrap();
         let bytes = Named::<Job>::default().encode(&value).unwrap();
         let back = Named::<Job>::default().decode(bytes).unwrap();
         assert_eq!(back.downcast_ref::<Job>(), Some(&job()));
@@ -111,12 +120,12 @@ mod tests {
 
     #[test]
     fn versions_of_a_program_understand_each_other_or_miss() {
-        let bytes = Named::<Job>::default().encode(&weighed(job()).unwrap()).unwrap();
+        let bytes = Named::<Job>::default().encode(&weighed(job(), None).unwrap()).unwrap();
         let later = Named::<LaterJob>::default().decode(bytes).unwrap();
         let same = LaterJob { title: "roof".to_owned(), urgent: false, id: 7 };
         assert_eq!(later.downcast_ref::<LaterJob>(), Some(&same));
 
-        let bytes = Named::<LaterJob>::default().encode(&weighed(same).unwrap()).unwrap();
+        let bytes = Named::<LaterJob>::default().encode(&weighed(same, None).unwrap()).unwrap();
         assert_eq!(
             Named::<Job>::default().decode(bytes).err(),
             Some(Unreadable::OtherForm),
@@ -136,7 +145,7 @@ mod tests {
         #[test]
         fn any_bytes_are_a_value_or_refused(bytes: Vec<u8>, at: prop::sample::Index, byte: u8) {
             let _ = Named::<Job>::default().decode(bytes.into());
-            let mut near = Named::<Job>::default().encode(&weighed(job()).unwrap()).unwrap().to_vec();
+            let mut near = Named::<Job>::default().encode(&weighed(job(), None).unwrap()).unwrap().to_vec();
             let at = at.index(near.len());
             near[at] = byte;
             if let Ok(value) = Named::<Job>::default().decode(near.into()) {

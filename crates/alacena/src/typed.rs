@@ -8,12 +8,11 @@ use alacena_core::{
     error::{Error, catalogue},
     key::{Key, KeyBytes},
     outcome::Outcome,
-    value::Value,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    codec::{self, Named},
+    codec::{Named, weighed},
     handle::{Alacena, Invalidated, Mode, Wish},
     own::{ClassSettings, OwnKind},
     targets::Step,
@@ -372,19 +371,6 @@ fn loaded<V: Serialize + Send + Sync + 'static>(
     Ok(match value {
         Some(value) => Loaded::found(weighed(value, version)?),
         None => Loaded::absent(),
-    })
-}
-
-/// The value with its weight, and its version where it has one.
-fn weighed<V: Serialize + Send + Sync + 'static>(
-    value: V,
-    version: Option<fn(&V) -> u64>,
-) -> Result<Value, Error> {
-    let version = version.map(|version| version(&value));
-    let weighed = codec::weighed(value)?;
-    Ok(match version {
-        Some(version) => weighed.with_version(version),
-        None => weighed,
     })
 }
 
