@@ -205,7 +205,7 @@ impl Node {
         };
         let spread =
             Spread { changes: &changes, entries: &entries, who: "the simulation", targets: &[], wish };
-        let level = self.engine.spread(spread).await;
+        let level = self.engine.spread(spread).await.level;
         let acknowledged = self.runtime.now();
         let applied = level.is_applied().then_some(acknowledged);
         let life = self.life;
