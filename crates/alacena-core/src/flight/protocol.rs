@@ -44,6 +44,26 @@ pub enum End {
     NotAsked,
 }
 
+/// What a value stands on that has come home, as far as its deps are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ground {
+    /// Whether it depends on markers that other nodes can remove.
+    pub is_shared: bool,
+    /// Whether every such marker had been read before the source was asked. The nonce that is read later may be of after
+    /// an invalidation that the value knows nothing of.
+    pub was_read: bool,
+    /// Whether something that it depends on has ended. What is in doubt is looked into by whoever reads it.
+    pub has_ended: bool,
+}
+
+impl Ground {
+    /// Whether the value may be kept in memory, if its attempt [may](Flight::may_keep).
+    #[must_use]
+    pub const fn bears(self) -> bool {
+        (self.was_read || !self.is_shared) && !self.has_ended
+    }
+}
+
 /// What one key is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Flight {

@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt, hash::BuildHasher, sync::Arc, time::Duratio
 
 use tokio::sync::watch;
 
-use super::protocol::{Attempt, End, Flight, Role};
+use super::protocol::{Attempt, End, Flight, Ground, Role};
 use crate::{
     error::{Error, Retry},
     key::Key,
@@ -257,12 +257,14 @@ impl Landing {
         store: impl FnOnce(Entry) -> Result<Victims, NotStored>,
     ) -> Option<NotStored> {
         let (token, kept) = (self.token.clone(), entry.clone());
-        let is_grounded = self.is_grounded || !token.is_shared();
+        let was_read = self.is_grounded;
         let stored = self.finish(End::Loaded, None, |may_keep| match withheld {
             Some(reason) => Err(reason),
-            // What is in doubt is looked into by whoever reads it.
-            None if may_keep && is_grounded && !token.is_broken() => store(kept),
-            None => Err(NotStored::Superseded),
+            None => {
+                let (is_shared, has_ended) = (token.is_shared(), token.is_broken());
+                let bears = Ground { is_shared, was_read, has_ended }.bears();
+                if may_keep && bears { store(kept) } else { Err(NotStored::Superseded) }
+            }
         });
         let not_stored = stored.err();
         self.tell(Ok(Settled { entry, not_stored, private: false, origin: Origin::Source }));

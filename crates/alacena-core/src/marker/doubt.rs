@@ -22,6 +22,7 @@
 //! The number never goes back, so that a cell which was alive in between does not let an old answer through.
 
 use super::protocol::Mark;
+use crate::tier::Nonce;
 
 /// How often a cell has been put in doubt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +30,31 @@ pub struct Doubts(pub u32);
 
 /// The most doubts that are counted; a cell that had so many ends with the next, for want of a number.
 const DOUBTS_MAX: u32 = (1 << 30) - 1;
+
+/// What an answer of the tier says of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Says {
+    /// The marker holds what the cell is the copy of.
+    Same,
+    /// There is no marker, and nobody has relied on one: it is still to be minted.
+    Nothing,
+    /// The marker has gone, or holds something else.
+    Other,
+}
+
+impl Says {
+    /// Of a cell that is the copy of `copied` (`None`: its marker has not been read yet) by an answer that the marker held
+    /// `held`. What is read for the first time is what the cell is the copy of from then on.
+    #[must_use]
+    pub fn of(copied: Option<Nonce>, held: Option<Nonce>) -> Self {
+        match (copied, held) {
+            (None, None) => Self::Nothing,
+            (None, Some(_)) => Self::Same,
+            (copied, held) if copied == held => Self::Same,
+            _ => Self::Other,
+        }
+    }
+}
 
 /// The state of one cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,7 +2,13 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{cell::Cell, doubt::Doubts, protocol::Mark, table::Table, token::Token};
+use super::{
+    cell::Cell,
+    doubt::{Doubts, Says},
+    protocol::Mark,
+    table::Table,
+    token::Token,
+};
 use crate::{
     dep::{Dep, DepKind},
     sync::{
@@ -75,20 +81,21 @@ impl Shared {
     pub(crate) fn answer(&self, kills: &AtomicU64, asked: &Asked, nonce: Option<Nonce>) -> bool {
         let Asked { cell, doubts, .. } = asked;
         let marker = cell.marker.as_ref().expect("only copies of markers are asked about");
-        let holds = match nonce {
-            // What is read for the first time is what the cell is the copy of.
-            Some(nonce) => *marker.nonce.get_or_init(|| nonce) == nonce,
-            // There was none, and nobody has relied on one: it is still to be minted.
-            None if marker.nonce.get().is_none() => return false,
-            None => false,
+        let copied = match nonce {
+            // One of those who read it first.
+            Some(nonce) => Some(*marker.nonce.get_or_init(|| nonce)),
+            None => marker.nonce.get().copied(),
         };
-        if holds {
-            cell.change(|state| state.answered(*doubts, true));
-        } else if cell.state().answered(*doubts, false).mark == Mark::Invalidated {
+        let says = Says::of(copied, nonce);
+        match says {
+            Says::Same => drop(cell.change(|state| state.answered(*doubts, true))),
             // Through the table, which it leaves in the same step. Doubted meanwhile, it ends all the same: too much.
-            self.table.invalidate_cell(kills, cell);
+            Says::Other if cell.state().answered(*doubts, false).mark == Mark::Invalidated => {
+                self.table.invalidate_cell(kills, cell);
+            }
+            Says::Other | Says::Nothing => {}
         }
-        holds
+        says == Says::Same
     }
 
     fn directory(&self) -> &Directory {

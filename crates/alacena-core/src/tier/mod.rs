@@ -34,13 +34,19 @@ mod failure;
 mod shard;
 mod heartbeat;
 mod standing;
+mod after;
+mod copied;
+mod outage;
 mod codec;
 pub mod record;
 
+pub use after::After;
 pub use codec::Codec;
+pub use copied::Copied;
 pub use failure::Failure;
 pub use heartbeat::{HEARTBEAT_EVERY, HORIZON, Heartbeat};
 pub use name::{BUCKETS, EntryId, Era, Fill, HashKey, MarkerId, Nonce};
+pub use outage::{GRACE, OUTAGE_MIN, Outage};
 pub use shard::{
     Answer, Begin, Begun, Capabilities, Checked, Looked, Minted, Push, Shard, Store, Stored, Watcher, Woken,
 };

@@ -188,6 +188,11 @@ impl HashKey {
         EntryId(self.hash(b'e', [&fingerprint, key.parts()]))
     }
 
+    /// What only who has the key can say of `said`.
+    pub(super) fn sign(&self, said: &[u8]) -> u128 {
+        self.hash(b'a', [said])
+    }
+
     fn hash<'p>(&self, kind: u8, parts: impl IntoIterator<Item = &'p [u8]>) -> u128 {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
         hasher.update(&[kind]);

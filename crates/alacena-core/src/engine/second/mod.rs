@@ -8,8 +8,10 @@
 //! 3. `spread.rs` is the other way in: an invalidation, at every shard that it concerns.
 //!
 //! `post.rs` is one shard as this node sees it: whether it answers, what it tells, until when its silence means anything.
+//! `after.rs` lets whoever has changed something insist on seeing it, on whatever node.
 //! While a shard that a read needs is away, the read goes on under markers of this process alone.
 
+mod after;
 mod batch;
 mod consult;
 mod fill;
@@ -34,7 +36,7 @@ use crate::{
     marker::Token,
     memory::Entry,
     runtime::Moment,
-    tier::{EntryId, Era, HashKey, MarkerId, Shard},
+    tier::{Copied, EntryId, Era, HashKey, MarkerId, Shard},
 };
 use post::Post;
 
@@ -120,13 +122,14 @@ impl Engine {
     /// Whether an entry that is fresh as far as this node knows may not be answered before others have been asked.
     pub(super) fn is_unproved(&self, question: &Question, entry: &Entry, now: Moment) -> bool {
         let Some(second) = self.0.second.get() else { return false };
-        if !entry.token().is_shared() {
-            // It was loaded while the second tier was away.
-            return is_strict(&question.rules) || !second.is_away(question);
-        }
-        is_strict(&question.rules)
-            || now >= entry.check_again_at()
-            || !self.0.markers.stand_by_at(entry.token(), now)
+        let copied = Copied {
+            is_shared: entry.token().is_shared(),
+            is_strict: question.is_strict(),
+            is_away: second.is_away(question),
+            is_due: now >= entry.check_again_at(),
+            stands: self.0.markers.stand_by_at(entry.token(), now),
+        };
+        !copied.may_be_answered()
     }
 
     /// The entry in the second tier that this key is under these rules; `None` where its value stays on this node.
@@ -188,7 +191,7 @@ pub(super) fn local_max(second: &Second) -> Duration {
     if second.is_only_node { Duration::MAX } else { LOCAL_MAX }
 }
 
-/// Whether these rules want every read to look the markers up.
+/// Whether these rules want every read to look the markers up, and so what is stored by them to be looked up.
 pub(super) fn is_strict(rules: &Rules) -> bool {
     rules.policy.read_mode == crate::class::ReadMode::Strict
 }

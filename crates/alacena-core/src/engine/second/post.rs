@@ -16,17 +16,11 @@ use crate::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    tier::{Capabilities, Era, HEARTBEAT_EVERY, Heartbeat, Push, Shard, Watcher},
+    tier::{Capabilities, Era, HEARTBEAT_EVERY, Heartbeat, Outage, Push, Shard, Watcher},
 };
 
 /// How long a step may take before it counts as slow twice over; the steps have limits of their own.
 const STEP_LIMIT: Duration = Duration::from_millis(50);
-/// G: how long after an outage what was stored before its end is suspect, so that nodes which came back later can apply
-/// what they owe.
-const GRACE: Duration = Duration::from_secs(5);
-/// A shorter outage has kept nobody from invalidating: until then they still try.
-const OUTAGE_MIN: Duration = Duration::from_millis(500);
-
 /// One shard, as this node sees it.
 pub(super) struct Post {
     pub(super) number: usize,
@@ -41,16 +35,6 @@ pub(super) struct Post {
     proved_until: AtomicU64,
     /// Held for a few instructions.
     outage: Mutex<Outage>,
-}
-
-/// The last time that it was away.
-#[derive(Clone, Copy, Debug, Default)]
-struct Outage {
-    began: Option<Moment>,
-    /// What was stored before this, on the shard's clock in milliseconds, ...
-    ended_at: u64,
-    /// ... is suspect until this.
-    suspect_until: Moment,
 }
 
 /// What a shard of the second tier is like, now.
@@ -104,8 +88,7 @@ impl Post {
     /// Whether an entry that was loaded at `loaded_at`, on the shard's clock, is suspect: the shard was away meanwhile, and
     /// somebody may still have to tell it of an invalidation.
     pub(super) fn is_suspect(&self, loaded_at: u64) -> bool {
-        let outage = *self.outage.lock();
-        loaded_at < outage.ended_at && self.runtime.now() < outage.suspect_until
+        self.outage.lock().is_suspect(loaded_at, self.runtime.now())
     }
 
     /// Until when its silence means something.
@@ -130,17 +113,12 @@ impl Post {
         let now = self.runtime.now();
         self.is_watched.store(false, Ordering::Release);
         self.proved_until.store(0, Ordering::Release);
-        self.outage.lock().began.get_or_insert(now);
+        self.outage.lock().begin(now);
     }
 
     fn came_back(&self) {
         let now = self.runtime.now();
-        let mut outage = self.outage.lock();
-        if outage.began.take().is_some_and(|began| now - began >= OUTAGE_MIN) {
-            outage.ended_at = self.shard.server_millis();
-            outage.suspect_until = now + GRACE;
-        }
-        drop(outage);
+        self.outage.lock().end(now, self.shard.server_millis());
         self.is_watched.store(true, Ordering::Release);
         self.reads.probe_now();
         self.writes.probe_now();

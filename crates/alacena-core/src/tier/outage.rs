@@ -1,0 +1,81 @@
+//! How far what was stored before an outage is believed after it.
+
+use std::time::Duration;
+
+use crate::runtime::Moment;
+
+/// G: how long after an outage what was stored before its end is suspect, so that nodes which came back later can apply
+/// what they owe.
+pub const GRACE: Duration = Duration::from_secs(5);
+/// A shorter outage has kept nobody from invalidating: until then they still try.
+pub const OUTAGE_MIN: Duration = Duration::from_millis(500);
+
+/// The last time that a shard was away from this node.
+///
+/// *Whoever comes back first does not know what others owe.* Only the network has failed, so the server is of the same era,
+/// and everything on it is as it was:
+///
+/// ```text
+///   this node                       shard                       another node
+///                        (the network is down)
+///                                                               the source changes
+///                                                               invalidates m, no answer: deferred
+///   is back, before the other
+///   reads: old, by m, which holds       (without the grace: old, as fresh)
+///                                                               is back: tells of m
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Outage {
+    began: Option<Moment>,
+    /// What was stored before this, on the shard's clock in milliseconds, ...
+    ended_at: u64,
+    /// ... is suspect until this.
+    suspect_until: Moment,
+}
+
+impl Outage {
+    /// The shard is away from `now` on, if it was not already.
+    pub fn begin(&mut self, now: Moment) {
+        self.began.get_or_insert(now);
+    }
+
+    /// The shard is back, and its clock says `server_millis`.
+    pub fn end(&mut self, now: Moment, server_millis: u64) {
+        if self.began.take().is_some_and(|began| now - began >= OUTAGE_MIN) {
+            self.ended_at = server_millis;
+            self.suspect_until = now + GRACE;
+        }
+    }
+
+    /// Whether an entry that was loaded at `loaded_at`, on the shard's clock, is suspect: the shard was away meanwhile, and
+    /// somebody may still have to tell it of an invalidation.
+    #[must_use]
+    pub fn is_suspect(&self, loaded_at: u64, now: Moment) -> bool {
+        loaded_at < self.ended_at && now < self.suspect_until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_stored_before_the_end_is_suspect_for_the_grace_and_nothing_else_is() {
+        let at = |millis| Moment::ORIGIN + Duration::from_millis(millis);
+        let mut outage = Outage::default();
+        outage.begin(at(1_000));
+        outage.begin(at(1_900)); // the same one
+        outage.end(at(2_000), 77_000);
+        assert!(outage.is_suspect(76_999, at(6_999)) && !outage.is_suspect(77_000, at(2_000)));
+        assert!(!outage.is_suspect(76_999, at(7_000)));
+    }
+
+    #[test]
+    fn a_moment_away_changes_nothing() {
+        let at = |millis| Moment::ORIGIN + Duration::from_millis(millis);
+        let mut outage = Outage::default();
+        outage.begin(at(1_000));
+        outage.end(at(1_499), 77_000);
+        assert!(!outage.is_suspect(0, at(1_499)));
+    }
+}
