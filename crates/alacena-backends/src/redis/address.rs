@@ -76,7 +76,7 @@ impl Address {
         match scheme.to_ascii_lowercase().as_str() {
             "redis" => parse_tcp(rest, false),
             "rediss" => parse_tcp(rest, true),
-            "unix" | "redis+unix" => parse_unix(rest),
+            "unix" => parse_unix(rest),
             scheme => Err(refuse_scheme(scheme)),
         }
     }

@@ -75,6 +75,26 @@ async fn commands_are_sent_when_they_are_called_and_a_pipeline_stays_together() 
     assert_eq!(connection.pipeline(&[], LONG).await, Ok(vec![]));
 }
 
+/// On a scheduler of several threads, here one, whoever is woken last runs first: the task, before the other callers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn callers_who_are_answered_together_ask_again_in_one_write() {
+    const CALLERS: usize = 50;
+    let Pair { connection, mut session, .. } = pair().await;
+    let connection = Arc::new(connection);
+    for caller in 0..CALLERS {
+        let connection = Arc::clone(&connection);
+        tokio::spawn(async move { while connection.call(&echo(caller), LONG).await.is_ok() {} });
+    }
+    let mut heard = 0;
+    while heard < CALLERS {
+        heard += session.heard_at_once().await;
+    }
+    for _ in 0..20 {
+        session.say("+OK\r\n".repeat(CALLERS)).await;
+        assert_eq!(session.heard_at_once().await, CALLERS);
+    }
+}
+
 /// INV-12: whoever goes away, at whatever point, takes nothing with it and leaves nothing behind.
 #[tokio::test]
 async fn a_call_that_is_dropped_at_any_poll_shifts_no_answer() {

@@ -46,7 +46,7 @@ impl Peer {
 
     pub(crate) async fn accept(&self) -> Session {
         let (stream, _) = self.listener.accept().await.unwrap();
-        Session { stream, reader: Reader::new(Limits::default()), buffer: BytesMut::new() }
+        Session { stream, reader: Reader::new(Limits::default()), buffer: BytesMut::with_capacity(64 * 1024) }
     }
 
     /// Accepts a connection and greets it.
@@ -75,6 +75,12 @@ impl Session {
                 return None;
             }
         }
+    }
+
+    /// How many commands one read brings.
+    pub(crate) async fn heard_at_once(&mut self) -> usize {
+        self.stream.read_buf(&mut self.buffer).await.unwrap();
+        std::iter::from_fn(|| self.reader.read(&mut self.buffer).expect("it is the protocol")).count()
     }
 
     pub(crate) async fn say(&mut self, bytes: impl AsRef<[u8]>) {

@@ -50,6 +50,8 @@ pub(super) struct Queue {
     /// Who asked and has not fetched the answer; `free` names the places that nobody has.
     calls: Vec<Call>,
     free: Vec<u32>,
+    /// How many answers came together last: so many may be about to ask again.
+    crowd: usize,
     /// No caller gives up before this moment, and the oldest answer is not too old before it.
     quiet_until: Moment,
     /// The task, while it sleeps.
@@ -114,6 +116,7 @@ impl Queue {
             commands: 0,
             calls: Vec::new(),
             free: Vec::new(),
+            crowd: 0,
             quiet_until: Moment::NEVER,
             task: None,
             ended: None,
@@ -209,6 +212,7 @@ impl Queue {
         gathered: &mut Vec<Result<Frame, Refusal>>,
         after: &mut Aftermath,
     ) -> Result<(), Cause> {
+        self.crowd = answers.len();
         for frame in answers.drain(..) {
             // An answer to what has not been sent is the answer to something else.
             let Some(next) = self.expected.front_mut().filter(|next| next.begins < written) else {
@@ -278,9 +282,9 @@ impl Queue {
         !self.unsent.is_empty()
     }
 
-    /// Whether several callers are waiting, so that more of them may ask in this moment.
+    /// Whether there are several callers, so that more of them may ask in this moment.
     pub(super) fn is_shared(&self) -> bool {
-        self.expected.len() > 1
+        self.expected.len() > 1 || self.crowd > 1
     }
 
     /// Takes what is to be sent into `buffer`, which is empty; whether there was anything.

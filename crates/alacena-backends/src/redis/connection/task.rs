@@ -38,7 +38,7 @@ const READ_BYTES_MIN: usize = 8 * 1024;
 const READ_AHEAD_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Reads in one turn, so that a flood of answers leaves room for other tasks.
 const READS_MAX: usize = 16;
-/// Most room that is kept for what will be sent.
+/// Most room that is kept for what will be sent, and for what will be read.
 const ROOM_BYTES_MAX: usize = 1024 * 1024;
 
 pub(super) struct Task {
@@ -96,13 +96,17 @@ impl Task {
         match self.write(cx) {
             Ok(Some(quiet_until)) => self.keep_time(cx, quiet_until),
             Ok(None) => Ok(()),
-            // Before it closes, a server says why: that comes first.
+            Err(Cause::Closed) => Err(Cause::Closed),
+            // Before it hangs up, a server says why: that is the better cause.
             Err(cause) => self.read(cx).and(Err(cause)),
         }
     }
 
     fn read(&mut self, cx: &mut Context<'_>) -> Result<(), Cause> {
         for _ in 0..READS_MAX {
+            if self.incoming.is_empty() && self.incoming.capacity() > ROOM_BYTES_MAX {
+                self.incoming = BytesMut::with_capacity(READ_BYTES);
+            }
             let missing = self.reader.missing(&self.incoming);
             self.incoming.reserve(missing.clamp(READ_BYTES_MIN, READ_AHEAD_BYTES_MAX));
             match pin!(self.socket.read_buf(&mut self.incoming)).poll(cx) {
