@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::command::{Result, cargo, program, read, run, target};
 
-/// Hits that are counted, so many that what surrounds the loop does not show.
-const HITS: u64 = 10_000;
+/// Hits that are counted, so many that neither what surrounds the loop shows, nor the first ones of each key.
+const HITS: u64 = 1_000_000;
 /// The cases of the bench that callgrind is shown: it does not let a program read the clock in the quick way.
 const COUNTED: &[&str] =
     &["bare", "Engine::get, no clock", "Engine::get_or_fetch, no clock", "Class::get_or_fetch, no clock"];
