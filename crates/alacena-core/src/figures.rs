@@ -152,14 +152,19 @@ impl Counters {
     }
 
     fn add_at(&self, at: usize, amount: u64) {
-        let lane = lane();
-        let counter = &self.places[lane].0[at];
-        if lane < LANES {
-            // Nobody else writes here, so nothing is lost between the two.
-            counter.store(counter.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
-        } else {
-            counter.fetch_add(amount, Ordering::Relaxed);
-        }
+        let Some(place) = self.places[..LANES].get(LANE.get()) else {
+            return self.add_without_lane(at, amount);
+        };
+        // Nobody else writes here, so nothing is lost between the two.
+        let counter = &place.0[at];
+        counter.store(counter.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
+    }
+
+    /// Of a thread that has no lane, or none yet.
+    #[cold]
+    fn add_without_lane(&self, at: usize, amount: u64) {
+        let lane = if LANE.get() == NONE_YET { take_lane() } else { SHARED };
+        self.places[lane].0[at].fetch_add(amount, Ordering::Relaxed);
     }
 
     fn sum(&self, at: usize) -> u64 {
@@ -200,12 +205,6 @@ impl Drop for Owned {
     }
 }
 
-fn lane() -> usize {
-    let lane = LANE.get();
-    if lane == NONE_YET { take_lane() } else { lane }
-}
-
-#[cold]
 fn take_lane() -> usize {
     let lane = OWNED.try_with(|owned| {
         let free = |taken: u32| (taken != u32::MAX).then(|| taken | (taken + 1));

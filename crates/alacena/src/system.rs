@@ -96,15 +96,28 @@ struct CoarseClock {
 
 impl CoarseClock {
     fn now(&self) -> Moment {
-        let tick = nanos(ClockId::MonotonicCoarse);
-        // Acquire pairs with the release below: who sees this tick sees a time that was read in it, or a later one.
+        let tick = tick();
+        // Acquire pairs with the release of whoever read: who sees this tick sees a time that was read in it, or a later
+        // one.
         if self.tick.load(Ordering::Acquire) != tick {
-            // The later of two: a thread that was held up between reading the time and writing it writes nothing.
-            self.read.fetch_max(nanos(ClockId::Boottime), Ordering::Relaxed);
-            self.tick.store(tick, Ordering::Release);
+            self.read_anew(tick);
         }
         Moment::from_nanos(self.read.load(Ordering::Relaxed))
     }
+
+    #[cold]
+    fn read_anew(&self, tick: u64) {
+        // The later of two: a thread that was held up between reading the time and writing it writes nothing.
+        self.read.fetch_max(nanos(ClockId::Boottime), Ordering::Relaxed);
+        self.tick.store(tick, Ordering::Release);
+    }
+}
+
+/// The clock of the tick, as a number that is another one for every other time: it is only ever compared.
+fn tick() -> u64 {
+    let time = clock_gettime(ClockId::MonotonicCoarse);
+    // A second has fewer than 2^30 nanoseconds, and no machine is up for 2^34 seconds.
+    time.tv_sec.cast_unsigned() << 30 | time.tv_nsec.cast_unsigned()
 }
 
 fn nanos(clock: ClockId) -> u64 {
