@@ -85,7 +85,8 @@ fn entry(known: &Explanation) -> Value {
         "freshForMs": millis(known.fresh_for),
         "staleForMs": millis(known.stale_for),
         "standsInForMs": millis(known.stands_in_for),
-        "loadMs": millis(known.load_took),
+        // Held with less than all its digits, rounded down: to the nearest, 250 are 250.
+        "loadMs": millis(known.load_took + Duration::from_micros(500)),
         "changed": known.changed,
         "negative": known.negative,
         "bytes": known.bytes,

@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use super::{Engine, Rules};
-use crate::{figures::Count, memory::Entry, outcome::Outcome, runtime::Moment};
+use crate::{figures::Count, outcome::Outcome, runtime::Moment};
 
 impl Engine {
     /// Answers with what is held under `key` (all of its bytes), where that is a value of this type and fresh beyond
@@ -15,20 +15,13 @@ impl Engine {
     #[must_use]
     #[inline(always)]
     pub fn hit<V: Any + Send + Sync>(&self, rules: &Rules, key: &[u8], now: Moment) -> Option<Outcome<V>> {
-        let outcome = Outcome::hit(self.find(rules, key, now)?, now)?;
-        rules.counters.increment(Count::Hits);
-        Some(outcome)
-    }
-
-    /// An entry comes back in one register; an outcome made here would be written to memory, and read again by each who
-    /// hands it on.
-    fn find(&self, rules: &Rules, key: &[u8], now: Moment) -> Option<Entry> {
         let entry = self.0.memory.get(key)?;
-        let is_plain = entry.is_plainly_fresh(now) && rules.policy.sliding_max.is_none();
-        if !is_plain || !self.0.markers.stand_by_at(entry.token(), now) {
+        let stands = rules.policy.sliding_max.is_none() && self.0.markers.stand_by_at(entry.token(), now);
+        if !stands || !entry.takes_hit(now) {
             return None;
         }
-        entry.count_hit(now);
-        Some(entry)
+        let outcome = Outcome::hit(entry, now)?;
+        rules.counters.increment(Count::Hits);
+        Some(outcome)
     }
 }

@@ -76,17 +76,22 @@ impl Token {
 
     /// Whether nothing that it depends on has been invalidated since, for a reader who has read `now`: one comparison
     /// where that is known, a look at every mark where it is not.
+    #[inline]
     pub(super) fn stands(&self, now: Kills) -> bool {
         let Some(list) = &self.0 else { return true };
         let known = &list.header.header.known;
         // Relaxed: what this says about the marks follows from the count that the reader has read, see `Known`.
-        Known(Kills(known.load(Ordering::Relaxed))).is_current(now) || {
-            let stands = self.is_current();
-            if stands {
-                known.store(now.0, Ordering::Relaxed);
-            }
-            stands
+        Known(Kills(known.load(Ordering::Relaxed))).is_current(now) || self.is_found_current(known, now)
+    }
+
+    /// Out of the way of those that need not look.
+    #[inline(never)]
+    fn is_found_current(&self, known: &AtomicU64, now: Kills) -> bool {
+        let stands = self.is_current();
+        if stands {
+            known.store(now.0, Ordering::Relaxed);
         }
+        stands
     }
 
     /// Whether nothing that it depends on has been invalidated since. Looks at every mark.

@@ -13,13 +13,16 @@ use crate::{
     freshness::{Freshness, Lifetime, REFRESH_AHEAD_SCALES, judge, refresh_scale},
     key::Key,
     marker::Token,
-    runtime::{COARSE_LAG_NANOS, Moment},
+    runtime::{COARSE_LAG, Moment},
     value::Value,
 };
 
 /// Hits that are counted: enough to see how often a key is asked for, few enough that a hot one is mostly only read.
 /// With the last of them a key is hot.
 const HITS_COUNTED_MAX: u8 = 128;
+
+/// A quarter of a second, so that two bytes say nearly five hours.
+const PLAIN_UNIT_BITS: u32 = 28;
 
 /// Bytes that the place of an entry takes in the table: its slot and its share of the index, with the room that both
 /// keep to grow.
@@ -46,14 +49,17 @@ struct Head {
     revalidate: Span,
     /// For how long after that it stands in for a source that fails.
     stand_in: Span,
-    load_took: Span,
     /// For how long it is answered without asking the second tier again; the longest span where there is none.
     unasked: Span,
     /// By how much hits have put off its end: a [`Span`].
     put_off: AtomicU32,
+    load_took: ShortSpan,
     /// What a refresh ahead measures the time that is left by: a [`ShortSpan`], the time of a load, or more once the key
     /// is hot.
     ahead: AtomicU16,
+    /// For how long a hit has nothing to work out and nothing to count, in units of 2 to the power of [`PLAIN_UNIT_BITS`]
+    /// nanoseconds: none until the key is hot.
+    plain: AtomicU16,
     /// Hits, counted up to [`HITS_COUNTED_MAX`].
     hits: AtomicU8,
     changed: Option<bool>,
@@ -100,10 +106,11 @@ impl Draft {
             fresh: Span::from(lifetime.fresh_until - lifetime.loaded_at),
             revalidate: Span::from(lifetime.revalidate_until - lifetime.fresh_until),
             stand_in: Span::from(lifetime.stand_in_until - lifetime.fresh_until),
-            load_took: Span::from(load_took),
             unasked: Span::from(check_again_at - lifetime.loaded_at),
-            ahead: AtomicU16::new(ShortSpan::from(load_took).0),
             put_off: AtomicU32::new(0),
+            load_took: ShortSpan::from(load_took),
+            ahead: AtomicU16::new(ShortSpan::from(load_took).0),
+            plain: AtomicU16::new(0),
             hits: AtomicU8::new(0),
             changed,
         };
@@ -140,7 +147,7 @@ impl Entry {
         &self.head().token
     }
 
-    /// How long its load took.
+    /// How long its load took, to one part in a thousand.
     #[must_use]
     pub fn load_took(&self) -> Duration {
         self.head().load_took.duration()
@@ -159,8 +166,9 @@ impl Entry {
         let head = Head {
             value: Some(value),
             token: head.token.clone(),
-            ahead: AtomicU16::new(head.ahead.load(Ordering::Relaxed)),
             put_off: AtomicU32::new(head.put_off.load(Ordering::Relaxed)),
+            ahead: AtomicU16::new(head.ahead.load(Ordering::Relaxed)),
+            plain: AtomicU16::new(head.plain.load(Ordering::Relaxed)),
             hits: AtomicU8::new(head.hits.load(Ordering::Relaxed)),
             ..*head
         };
@@ -182,14 +190,33 @@ impl Entry {
     }
 
     /// Whether it is fresh beyond doubt for whoever reads `coarse` on the [coarse clock](crate::runtime::Runtime::coarse):
-    /// as far from its end as that clock can lag, and as a refresh ahead begins at the earliest.
+    /// as far from its end as that clock can lag, and as a refresh ahead begins at the earliest. Where it is, the hit is
+    /// counted.
+    ///
+    /// Of a hot key, whose hits need not be counted, it is known until when that holds, rounded down: one comparison.
     #[must_use]
-    pub fn is_plainly_fresh(&self, coarse: Moment) -> bool {
-        let head = self.head();
-        let ahead = ShortSpan(head.ahead.load(Ordering::Relaxed)).nanos();
-        let margin = COARSE_LAG_NANOS.saturating_add(u64::from(REFRESH_AHEAD_SCALES).saturating_mul(ahead));
-        let plain = head.fresh.min(head.unasked).nanos();
-        coarse.nanos().saturating_add(margin) < head.loaded_at.nanos().saturating_add(plain)
+    #[inline]
+    pub fn takes_hit(&self, coarse: Moment) -> bool {
+        let Head { loaded_at, plain, .. } = self.head();
+        // Where there is none this is no later than now. Where the sum overflows, it is too small.
+        let plain = u64::from(plain.load(Ordering::Relaxed)) << PLAIN_UNIT_BITS;
+        (coarse + COARSE_LAG).nanos() < loaded_at.nanos().wrapping_add(plain)
+            || self.takes_counted_hit(coarse)
+    }
+
+    #[inline(never)]
+    fn takes_counted_hit(&self, coarse: Moment) -> bool {
+        let end = self.head().loaded_at + self.at_hand().duration();
+        let is_fresh = coarse + COARSE_LAG + self.earliest_ahead() < end;
+        if is_fresh {
+            self.count_hit(coarse);
+        }
+        is_fresh
+    }
+
+    /// For how long it is fresh and nobody else needs to be asked.
+    fn at_hand(&self) -> Span {
+        self.head().fresh.min(self.head().unasked)
     }
 
     /// Until when it is answered without asking the second tier again.
@@ -197,6 +224,11 @@ impl Entry {
     pub fn check_again_at(&self) -> Moment {
         let Head { loaded_at, unasked, .. } = self.head();
         *loaded_at + unasked.duration()
+    }
+
+    /// How long before its end a refresh ahead begins at the earliest.
+    fn earliest_ahead(&self) -> Duration {
+        self.ahead() * REFRESH_AHEAD_SCALES
     }
 
     /// How it may be used at `now`.
@@ -220,11 +252,15 @@ impl Entry {
         before.into()
     }
 
+    /// Once, by whoever counted the last hit.
     #[cold]
     fn turn_hot(&self, now: Moment) {
-        let Head { loaded_at, ahead, .. } = self.head();
+        let Head { loaded_at, ahead, plain, .. } = self.head();
         let scale = refresh_scale(self.load_took(), HITS_COUNTED_MAX.into(), now - *loaded_at);
         ahead.store(ShortSpan::from(scale).0, Ordering::Relaxed);
+        let plainly = self.at_hand().duration().saturating_sub(self.earliest_ahead());
+        let units = plainly.as_nanos() >> PLAIN_UNIT_BITS;
+        plain.store(u16::try_from(units).unwrap_or(u16::MAX), Ordering::Relaxed);
     }
 
     /// What a refresh ahead measures the time that is left by.
@@ -269,5 +305,53 @@ impl fmt::Debug for Entry {
             .field("deps", self.token())
             .field("lifetime", &self.lifetime())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    use crate::{class::Policy, runtime::COARSE_LAG_NANOS};
+
+    const LOADED_AT: Moment = Moment::from_nanos(3_600_000_000_000);
+
+    fn draft(ttl: Duration, load_took: Duration) -> Draft {
+        let policy = Policy { jitter: 0.0, ..Policy::default() };
+        let lifetime = Lifetime::new(&policy, ttl, LOADED_AT, 0);
+        Draft { value: None, token: Token::default(), lifetime, load_took, changed: None }
+    }
+
+    #[test]
+    fn a_clock_that_is_not_yet_where_it_was_loaded_makes_no_short_life_longer() {
+        let behind = Moment::from_nanos(LOADED_AT.nanos() - COARSE_LAG_NANOS / 2);
+        let entry = draft(COARSE_LAG / 4, Duration::ZERO).under(&[]);
+        for _ in 0..2 * u32::from(HITS_COUNTED_MAX) {
+            assert!(!entry.takes_hit(behind), "by the exact clock its time may be over");
+            entry.count_hit(LOADED_AT);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_hot_key_takes_the_hits_that_any_other_would(
+            ttl in 0_u64..40_000_000_000_000, unasked in 0_u64..80_000_000_000_000, took in 0_u64..2_000_000_000, over in 0_u64..60_000_000_000,
+            before_end in 0_u64..40_000_000_000_000, near_end in -3_000_000_000_i64..3_000_000_000,
+        ) {
+            let check_again_at = LOADED_AT + Duration::from_nanos(unasked);
+            let entry = draft(Duration::from_nanos(ttl), Duration::from_nanos(took)).copy_under(&[], check_again_at);
+            for _ in 0..HITS_COUNTED_MAX {
+                entry.count_hit(LOADED_AT + Duration::from_nanos(over));
+            }
+            let last = entry.lifetime().fresh_until.min(entry.check_again_at()).nanos() - COARSE_LAG_NANOS;
+            let last = last.saturating_sub(entry.earliest_ahead().as_nanos() as u64);
+            // As far behind as the clock can be when it has just been loaded, and later.
+            let earliest = LOADED_AT.nanos() - COARSE_LAG_NANOS;
+            for at in [last, last - 1, last.saturating_add_signed(near_end), last.saturating_sub(before_end)] {
+                let at = at.max(earliest);
+                prop_assert_eq!(entry.takes_hit(Moment::from_nanos(at)), at < last);
+            }
+        }
     }
 }

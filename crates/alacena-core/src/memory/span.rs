@@ -5,7 +5,7 @@ use std::time::Duration;
 /// A duration in four bytes: whole microseconds up to two minutes, beyond that one part in 67 million, up to five
 /// hundred years. Always rounded down, so that nothing is kept for longer than was said.
 ///
-/// An entry holds five of them, and a record of one seven. The order of the numbers is the order of the durations.
+/// An entry holds four of them, and a record of one seven. The order of the numbers is the order of the durations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Span(pub(crate) u32);
 
