@@ -31,7 +31,9 @@ pub struct Faults {
     pub latency: Duration,
     /// Up to how much longer, by chance. What is on one connection stays in order.
     pub jitter: Duration,
-    /// How much longer than that what the server tells is under way.
+    /// Up to how much longer still, by chance, answers to steps are under way: what the server tells can overtake them.
+    pub answer_jitter: Duration,
+    /// How much longer what the server tells is under way.
     pub link_latency: Duration,
 }
 
@@ -108,11 +110,16 @@ impl Weather {
     }
 
     pub(super) fn delay(&self, wire: Wire, way: Way, runtime: &SharedRuntime) -> Duration {
-        let told = wire == Wire::Link && way == Way::Back;
-        let jitter = match u64::try_from(self.faults.jitter.as_nanos()) {
-            Ok(1..) => Duration::from_nanos(runtime.random() % self.faults.jitter.as_nanos() as u64),
+        let Faults { latency, jitter, answer_jitter, link_latency, .. } = self.faults;
+        let by_chance = |most: Duration| match u64::try_from(most.as_nanos()) {
+            Ok(most @ 1..) => Duration::from_nanos(runtime.random() % most),
             _ => Duration::ZERO,
         };
-        self.faults.latency + jitter + if told { self.faults.link_latency } else { Duration::ZERO }
+        let more = match (wire, way) {
+            (_, Way::ToServer) => Duration::ZERO,
+            (Wire::Link, Way::Back) => link_latency,
+            (Wire::Data | Wire::Waits, Way::Back) => by_chance(answer_jitter),
+        };
+        latency + by_chance(jitter) + more
     }
 }
