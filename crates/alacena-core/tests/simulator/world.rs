@@ -82,7 +82,7 @@ impl World {
         let weather = Faults {
             latency: micros(300, &mut chance),
             jitter: micros(1_500, &mut chance),
-            answer_jitter: Duration::from_millis(*chance.pick(&[0, 0, 40])),
+            answer_jitter: Duration::from_millis(*chance.pick(&[0, 0, 20])),
             link_latency: micros(5_000, &mut chance),
             ..Faults::default()
         };
