@@ -11,8 +11,9 @@ use tokio::sync::{Notify, RwLock, watch};
 use super::{
     Journal, Record, Removal, ShardName,
     life::{Handle, Life, Loop},
-    protocol::{Backlog, Deferral, Deferred, Limits, Ticket},
+    protocol::Backlog,
     rounds,
+    terms::{Deferral, Deferred, Limits, Ticket},
 };
 use crate::{
     ledger::Target,

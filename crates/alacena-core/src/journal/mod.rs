@@ -39,6 +39,8 @@
 //! that is why the caller is told, and [`DrainFigures::oldest_at`] is counted.
 
 mod record;
+mod terms;
+mod volatile;
 mod protocol;
 mod store;
 mod drain;
@@ -49,6 +51,7 @@ mod life;
 
 pub use drain::{Drain, DrainFigures, DrainSettings};
 pub use outbox::{Invalidator, Outbox, OutboxFigures, OutboxRow, Poller};
-pub use protocol::{Backlog, Batch, Deferral, Deferred, Limits, Ticket};
+pub use protocol::Backlog;
 pub use record::{Record, RecordId, Removal, ShardName};
 pub use store::{Journal, VolatileJournal};
+pub use terms::{Batch, Deferral, Deferred, Limits, Ticket};

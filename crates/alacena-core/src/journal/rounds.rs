@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::{Either, join, select};
 
-use super::{drain::Inner, pause::pause, protocol::Batch};
+use super::{drain::Inner, pause::pause, terms::Batch};
 use crate::{error::Error, runtime::BoxFuture, sync::atomic::Ordering, tier::Failure};
 
 /// How often a journal is looked into that others write as well.
