@@ -165,10 +165,10 @@ catalogue! {
     TIER_FULL = "tier-full", Unavailable, "second tier full",
         "Raise maxmemory of Redis, or have it evict: maxmemory-policy allkeys-lru.";
     /// The server of the second tier wants other credentials, or its user lacks a right.
-    TIER_DENIED = "tier-denied", Denied, "second tier denied access",
+    TIER_DENIED = "tier-denied", Unavailable, "second tier denied access",
         "Check user and password in the URL of Redis, and with ACL LIST the rights of that user.";
     /// The server of the second tier lacks something that is needed.
-    TIER_UNSUITABLE = "tier-unsuitable", Invalid, "second tier not suitable",
+    TIER_UNSUITABLE = "tier-unsuitable", Unavailable, "second tier not suitable",
         "Use Redis 6.2 or newer, or Valkey, without a proxy that leaves out parts of the protocol.";
     /// What came from the second tier is not what it sends.
     TIER_GARBLED = "tier-garbled", Corrupt, "answer of the second tier garbled",
