@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    class::Policy,
+    class::{Policy, ReadMode},
     dep::{DEPS_MAX, Dep},
     error::{Error, catalogue},
     figures::Counters,
@@ -83,6 +83,8 @@ pub struct Question {
     pub hard_tags: Arc<[Dep]>,
     /// Whether the cache may answer.
     pub mode: Mode,
+    /// Whether every marker is looked up before a cache answers, whatever its class says.
+    pub(super) insists: bool,
 }
 
 impl Question {
@@ -97,6 +99,7 @@ impl Question {
             tags: tags.into(),
             hard_tags: Arc::default(),
             mode: Mode::Normal,
+            insists: false,
         };
         question.checked()
     }
@@ -123,6 +126,19 @@ impl Question {
     #[must_use]
     pub fn with_mode(self, mode: Mode) -> Self {
         Self { mode, ..self }
+    }
+
+    /// The same question, whose asker has changed something that its answer depends on and must see it: no cache answers
+    /// before every marker has been looked up, and no load that had begun before does. Without a second tier it always is
+    /// so.
+    #[must_use]
+    pub fn insisting(self) -> Self {
+        Self { insists: true, ..self }
+    }
+
+    /// Whether no cache may answer before every marker has been looked up.
+    pub(super) fn is_strict(&self) -> bool {
+        self.insists || self.rules.policy.read_mode == ReadMode::Strict
     }
 
     /// Everything that the answer depends on.

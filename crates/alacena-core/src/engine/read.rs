@@ -49,7 +49,7 @@ impl Engine {
     /// The short way, for a question that may take it.
     #[inline(always)]
     fn hit_of(&self, question: &Question) -> Option<Outcome> {
-        if question.mode != Mode::Normal {
+        if question.mode != Mode::Normal || question.insists {
             return None;
         }
         self.hit(&question.rules, question.key.as_bytes(), self.0.runtime.coarse())
@@ -149,14 +149,17 @@ impl Engine {
                 self.revalidate(question, load, None);
                 return Ok(self.hit_out_of_memory(&question.rules, entry, now));
             }
-            Found::Unproved(entry) if self.is_away(question) => match self.unprovable(question, entry) {
-                Consulted::Found(found) => {
-                    return Ok(proved(&question.rules, found.entry, now, found.origin));
+            // Who insists is told by the source.
+            Found::Unproved(entry) if self.is_away(question) && !question.insists => {
+                match self.unprovable(question, entry) {
+                    Consulted::Found(found) => {
+                        return Ok(proved(&question.rules, found.entry, now, found.origin));
+                    }
+                    Consulted::Suspect(entry) => return Ok(self.answer_suspect(question, load, entry, now)),
+                    Consulted::Missing(spare, _) => (MissReason::Expired, spare),
+                    Consulted::Away => (MissReason::Expired, None),
                 }
-                Consulted::Suspect(entry) => return Ok(self.answer_suspect(question, load, entry, now)),
-                Consulted::Missing(spare, _) => (MissReason::Expired, spare),
-                Consulted::Away => (MissReason::Expired, None),
-            },
+            }
             Found::Unproved(entry) => (MissReason::Expired, Some(entry)),
             Found::Missing(reason, spare) => (reason, spare),
         };
@@ -175,7 +178,7 @@ impl Engine {
                             self.land_found(landing, entry, origin, is_kept);
                             break Waited::of(self.wait(question, landed, None).await, false);
                         }
-                        Consulted::Suspect(entry) if question.mode == Mode::Normal => {
+                        Consulted::Suspect(entry) if question.mode == Mode::Normal && !question.insists => {
                             // Those who wait look for themselves.
                             landing.give_up(&unproved());
                             return Ok(self.answer_suspect(question, load, entry, self.0.runtime.now()));
@@ -269,7 +272,9 @@ impl Engine {
             Found::Missing(_, entry) => Look::Missing(entry),
         };
         let capture = || self.capture(question);
-        self.0.flights.ask(&question.key, question.mode == Mode::Refresh, look, capture)
+        // A load that is under way may have asked its source before the change that must be seen.
+        let is_forced = question.mode == Mode::Refresh || question.insists;
+        self.0.flights.ask(&question.key, is_forced, look, capture)
     }
 
     /// Whether a fresh entry that has just been hit is to be refreshed before its time is over.

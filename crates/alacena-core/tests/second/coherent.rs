@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Two nodes that hold 1.
-async fn both_hold_one(world: &World) -> (crate::nodes::Node, crate::nodes::Node) {
+pub(crate) async fn both_hold_one(world: &World) -> (crate::nodes::Node, crate::nodes::Node) {
     let (a, b) = (world.node().await, world.node().await);
     let asked = a.ask();
     world.call().await.answer(1);

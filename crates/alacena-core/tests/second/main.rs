@@ -4,6 +4,7 @@
 mod support;
 
 mod nodes;
+mod after;
 mod away;
 mod coherent;
 mod shared;

@@ -95,15 +95,18 @@ impl Engine {
     ) -> Consulted {
         let Some(second) = self.0.second.get().filter(|_| token.is_shared()) else { return Consulted::Away };
         // Silence that proves nothing leaves every copy in doubt.
-        let asks_for_all = is_strict(&question.rules) || !self.0.markers.is_proved(self.0.runtime.now());
+        let asks_for_all = question.is_strict() || !self.0.markers.is_proved(self.0.runtime.now());
         let asked = if asks_for_all { token.all_shared() } else { token.in_doubt() };
-        let bucket = token.bucket();
         let entry = second.entry(&question.rules, &question.key);
+        // Read together with the entry, whether its copy is in doubt or not.
+        let bucket = entry.and_then(|_| token.bucket());
         let read = match second.read(question, entry, &asked).await {
             Ok(read) => read,
             Err(failure) => {
                 tracing::debug!(class = question.rules.space.class(), %failure, "the second tier was not read");
-                return match held.filter(|held| held.judge(self.0.runtime.now()) == Freshness::Fresh) {
+                let held = held.filter(|held| held.judge(self.0.runtime.now()) == Freshness::Fresh);
+                // Who insists is told by the source.
+                return match held.filter(|_| !question.insists) {
                     Some(held) => self.unprovable(question, held.clone()),
                     None => Consulted::Away,
                 };
@@ -276,11 +279,7 @@ impl Second {
         entry: Option<EntryId>,
         asked: &[Asked],
     ) -> Result<Read, Failure> {
-        if is_strict(&question.rules) {
-            self.check(entry, asked).await
-        } else {
-            self.look(entry, asked).await
-        }
+        if question.is_strict() { self.check(entry, asked).await } else { self.look(entry, asked).await }
     }
 
     /// Reads what was current a moment ago.
