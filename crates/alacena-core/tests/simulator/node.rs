@@ -199,7 +199,7 @@ impl Node {
         };
         let entries: Vec<_> = match reach {
             Reach::Key | Reach::TagAndKey => {
-                ids.iter().filter_map(|(rules, id)| self.engine.shared_entry(rules, id)).collect()
+                ids.iter().filter_map(|(_, id)| self.engine.shared_entry(id)).collect()
             }
             Reach::Tag | Reach::Namespace => Vec::new(),
         };
