@@ -116,7 +116,11 @@ fn reason(code: &str, rest: &str) -> RefusalReason {
         "MOVED" => slot(rest).map_or(RefusalReason::Other, |(slot, to)| RefusalReason::Moved { slot, to }),
         "ASK" => slot(rest).map_or(RefusalReason::Other, |(slot, at)| RefusalReason::Ask { slot, at }),
         // Of a command within a script: Redis 6.2 and 7.0, then Valkey.
-        "ERR" if ["The user executing the script can't", "ACL failure"].iter().any(|said| rest.contains(said)) => {
+        "ERR"
+            if ["The user executing the script can't", "ACL failure"]
+                .iter()
+                .any(|said| rest.contains(said)) =>
+        {
             RefusalReason::NotPermitted
         }
         "ERR" if rest.to_ascii_lowercase().starts_with("unknown ") => RefusalReason::Unknown,
@@ -163,8 +167,14 @@ mod tests {
             ("NOAUTH Authentication required.", RefusalReason::NotLoggedIn),
             ("WRONGPASS invalid username-password pair", RefusalReason::WrongPassword),
             ("NOPERM this user has no permissions to run the 'info' command", RefusalReason::NotPermitted),
-            ("ERR The user executing the script can't run this command or subcommand", RefusalReason::NotPermitted),
-            ("ERR ACL failure in script: User app has no permissions to run the 'set' command", RefusalReason::NotPermitted),
+            (
+                "ERR The user executing the script can't run this command or subcommand",
+                RefusalReason::NotPermitted,
+            ),
+            (
+                "ERR ACL failure in script: User app has no permissions to run the 'set' command",
+                RefusalReason::NotPermitted,
+            ),
             ("NOSCRIPT No matching script. Please use EVAL.", RefusalReason::NoScript),
             ("NOPROTO unsupported protocol version", RefusalReason::NoResp3),
             ("MOVED 3999 127.0.0.1:6381", RefusalReason::Moved { slot: 3999, to: "127.0.0.1:6381".into() }),
