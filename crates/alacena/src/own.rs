@@ -298,7 +298,7 @@ impl OwnClass {
 
     fn steps(&self, key: Key) -> Vec<Step> {
         let by_name = self.is_partitioned().then(|| Dep::key(self.rules.space.namespace(), &key.text()));
-        by_name.map(Step::Dep).into_iter().chain([Step::Key(key, Arc::clone(&self.rules))]).collect()
+        by_name.map(Step::Dep).into_iter().chain([Step::Key(key)]).collect()
     }
 
     /// Why whoever means these cannot have it; `None` where they are its own.

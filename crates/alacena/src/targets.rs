@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alacena_core::{
     declared::{Parameters, nearest},
     dep::Dep,
-    engine::{Change, Engine, Rules},
+    engine::{Change, Engine},
     error::{Error, catalogue},
     key::{Key, split_text},
     ledger::Target,
@@ -23,7 +23,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Dep(Dep),
-    Key(Key, Arc<Rules>),
+    Key(Key),
 }
 
 impl Step {
@@ -31,7 +31,7 @@ impl Step {
     pub(crate) fn change(&self) -> Change<'_> {
         match self {
             Step::Dep(dep) => Change::Dep(dep),
-            Step::Key(key, _) => Change::Key(key),
+            Step::Key(key) => Change::Key(key),
         }
     }
 
@@ -39,7 +39,7 @@ impl Step {
     pub(crate) fn entry(&self, engine: &Engine) -> Option<EntryId> {
         match self {
             Step::Dep(_) => None,
-            Step::Key(key, rules) => engine.shared_entry(rules, key),
+            Step::Key(key) => engine.shared_entry(key),
         }
     }
 }
@@ -93,7 +93,7 @@ impl Prepared {
                 steps.push(Step::Dep(Dep::key(&self.namespace, &key.text())));
             }
             if !partitioned {
-                steps.push(Step::Key(key, Arc::clone(&read.rules)));
+                steps.push(Step::Key(key));
             }
         }
         if !own.is_empty() {

@@ -273,7 +273,7 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
         key: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<Invalidated, Error> {
         let key = self.key(key)?;
-        Ok(self.apply(Step::Key(key, Arc::clone(&self.rules))).await)
+        Ok(self.apply(Step::Key(key)).await)
     }
 
     /// Invalidates everything with this tag, of this class and of all others.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     dep::Dep,
-    runtime::Moment,
+    runtime::{COARSE_LAG_NANOS, Moment},
     sync::atomic::{AtomicU64, Ordering},
     tier::HashKey,
 };
@@ -116,7 +116,9 @@ impl Markers {
 
     /// Says until when everything that is told of shared markers is known to have been heard.
     pub(crate) fn prove(&self, until: Moment) {
-        self.proved_until.store(until.nanos(), Ordering::Release);
+        // Whoever hits reads a clock that lags.
+        let until = until.nanos().saturating_sub(COARSE_LAG_NANOS);
+        self.proved_until.store(until, Ordering::Release);
     }
 
     /// Invalidates everything that depends on `dep`, whatever the number of entries. When it returns, no entry that

@@ -185,7 +185,7 @@ mod tests {
     use super::*;
     use crate::{
         marker::{Markers, Validity},
-        runtime::Moment,
+        runtime::{COARSE_LAG, Moment},
         tier::Era,
     };
 
@@ -280,7 +280,7 @@ mod tests {
         let token = tag(&markers, "t");
         answer(&markers, &token.in_doubt(), nonce(1));
         assert!(!markers.stand_by_at(&token, now), "nothing was heard yet");
-        markers.prove(Moment::from_nanos(101));
+        markers.prove(Moment::from_nanos(101) + COARSE_LAG);
         assert!(markers.stand_by_at(&token, now) && !markers.stand_by_at(&token, Moment::from_nanos(101)));
         let (shared, kills) = markers.shared().unwrap();
         shared.doubt_all(kills, |_| true);

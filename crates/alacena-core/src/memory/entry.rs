@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering},
+    sync::atomic::{AtomicU8, AtomicU16, Ordering},
     time::Duration,
 };
 
@@ -38,7 +38,7 @@ const FIXED_BYTES: usize = TABLE_BYTES + 2 * size_of::<usize>() + size_of::<Head
 #[derive(Clone)]
 pub struct Entry(ThinArc<Head, u8>);
 
-/// Everything but the key, in 80 bytes. Times are spans of four bytes from `loaded_at`.
+/// Everything but the key, in 72 bytes. Times are spans of four bytes, or of two, from `loaded_at`.
 struct Head {
     value: Option<Value>,
     token: Token,
@@ -49,10 +49,10 @@ struct Head {
     revalidate: Span,
     /// For how long after that it stands in for a source that fails.
     stand_in: Span,
-    /// For how long it is answered without asking the second tier again; the longest span where there is none.
-    unasked: Span,
-    /// By how much hits have put off its end: a [`Span`].
-    put_off: AtomicU32,
+    /// For how long it is answered without asking the second tier again; the longest span, fifty days, where there is none.
+    unasked: ShortSpan,
+    /// By how much hits have put off its end: a [`ShortSpan`].
+    put_off: AtomicU16,
     load_took: ShortSpan,
     /// What a refresh ahead measures the time that is left by: a [`ShortSpan`], the time of a load, or more once the key
     /// is hot.
@@ -65,7 +65,7 @@ struct Head {
     changed: Option<bool>,
 }
 
-const _: () = assert!(size_of::<Head>() == 80, "a million entries are a million times this");
+const _: () = assert!(size_of::<Head>() == 72, "a million entries are a million times this");
 
 /// What is to become an entry.
 #[derive(Debug)]
@@ -106,8 +106,8 @@ impl Draft {
             fresh: Span::from(lifetime.fresh_until - lifetime.loaded_at),
             revalidate: Span::from(lifetime.revalidate_until - lifetime.fresh_until),
             stand_in: Span::from(lifetime.stand_in_until - lifetime.fresh_until),
-            unasked: Span::from(check_again_at - lifetime.loaded_at),
-            put_off: AtomicU32::new(0),
+            unasked: ShortSpan::from(check_again_at - lifetime.loaded_at),
+            put_off: AtomicU16::new(0),
             load_took: ShortSpan::from(load_took),
             ahead: AtomicU16::new(ShortSpan::from(load_took).0),
             plain: AtomicU16::new(0),
@@ -166,7 +166,7 @@ impl Entry {
         let head = Head {
             value: Some(value),
             token: head.token.clone(),
-            put_off: AtomicU32::new(head.put_off.load(Ordering::Relaxed)),
+            put_off: AtomicU16::new(head.put_off.load(Ordering::Relaxed)),
             ahead: AtomicU16::new(head.ahead.load(Ordering::Relaxed)),
             plain: AtomicU16::new(head.plain.load(Ordering::Relaxed)),
             hits: AtomicU8::new(head.hits.load(Ordering::Relaxed)),
@@ -179,7 +179,7 @@ impl Entry {
     #[must_use]
     pub fn lifetime(&self) -> Lifetime {
         let head = self.head();
-        let put_off = Span(head.put_off.load(Ordering::Relaxed)).duration();
+        let put_off = ShortSpan(head.put_off.load(Ordering::Relaxed)).duration();
         let fresh_until = head.loaded_at + head.fresh.duration() + put_off;
         Lifetime {
             loaded_at: head.loaded_at,
@@ -206,7 +206,7 @@ impl Entry {
 
     #[inline(never)]
     fn takes_counted_hit(&self, coarse: Moment) -> bool {
-        let end = self.head().loaded_at + self.at_hand().duration();
+        let end = self.head().loaded_at + self.at_hand();
         let is_fresh = coarse + COARSE_LAG + self.earliest_ahead() < end;
         if is_fresh {
             self.count_hit(coarse);
@@ -215,8 +215,8 @@ impl Entry {
     }
 
     /// For how long it is fresh and nobody else needs to be asked.
-    fn at_hand(&self) -> Span {
-        self.head().fresh.min(self.head().unasked)
+    fn at_hand(&self) -> Duration {
+        self.head().fresh.duration().min(self.head().unasked.duration())
     }
 
     /// Until when it is answered without asking the second tier again.
@@ -258,7 +258,7 @@ impl Entry {
         let Head { loaded_at, ahead, plain, .. } = self.head();
         let scale = refresh_scale(self.load_took(), HITS_COUNTED_MAX.into(), now - *loaded_at);
         ahead.store(ShortSpan::from(scale).0, Ordering::Relaxed);
-        let plainly = self.at_hand().duration().saturating_sub(self.earliest_ahead());
+        let plainly = self.at_hand().saturating_sub(self.earliest_ahead());
         let units = plainly.as_nanos() >> PLAIN_UNIT_BITS;
         plain.store(u16::try_from(units).unwrap_or(u16::MAX), Ordering::Relaxed);
     }
@@ -273,7 +273,7 @@ impl Entry {
     pub fn slide(&self, now: Moment, age_max: Duration) {
         let Head { loaded_at, fresh, put_off, .. } = self.head();
         let end = (now + fresh.duration()).min(*loaded_at + age_max);
-        let later = Span::from(end - (*loaded_at + fresh.duration()));
+        let later = ShortSpan::from(end - (*loaded_at + fresh.duration()));
         put_off.fetch_max(later.0, Ordering::Relaxed);
     }
 

@@ -181,11 +181,12 @@ impl HashKey {
         MarkerId::Dep(self.hash(b'm', parts.map(str::as_bytes)))
     }
 
-    /// The entry of a key, as it is kept by declarations of this fingerprint. The generation of the key is not part of
-    /// it: it means something to one process only.
+    /// The entry of a key, whatever declaration it is made by: what an invalidation of the key removes must be what any
+    /// node has stored under it. So the generation of the key, which means something to one process only, is not part of
+    /// it; and which declaration an entry was loaded by stands within it.
     #[must_use]
-    pub fn entry(&self, fingerprint: [u8; 8], key: &Key) -> EntryId {
-        EntryId(self.hash(b'e', [&fingerprint, key.parts()]))
+    pub fn entry(&self, key: &Key) -> EntryId {
+        EntryId(self.hash(b'e', [key.parts()]))
     }
 
     /// What only who has the key can say of `said`.
@@ -262,8 +263,8 @@ mod tests {
         assert_ne!(ours.marker(&Dep::class("shop", "jobs")), ours.marker(&Dep::prefix("shop", "jobs")));
 
         let key = KeySpace::new("shop", "jobs", &["jobs"]).unwrap().key(None, ["42"]).unwrap();
-        let entry = ours.entry([1; 8], &key);
-        assert_ne!(entry, ours.entry([2; 8], &key));
+        let entry = ours.entry(&key);
+        assert_ne!(entry, others.entry(&key));
         assert!(entry.name().starts_with(&format!("alc:e:{{{:03x}}}", entry.bucket())));
         assert!(entry.bucket_marker().name().ends_with(&format!("{{{:03x}}}", entry.bucket())));
     }
@@ -273,7 +274,7 @@ mod tests {
         let space = KeySpace::new("shop", "jobs", &["jobs"]).unwrap();
         let (first, later) = (space.clone(), space.in_generation(7));
         let hash = HashKey::derive(b"");
-        let name = |space: &KeySpace| hash.entry([0; 8], &space.key(None, ["42"]).unwrap());
+        let name = |space: &KeySpace| hash.entry(&space.key(None, ["42"]).unwrap());
         assert_eq!(name(&first), name(&later));
     }
 

@@ -51,7 +51,7 @@ fn who_invalidated_a_key_is_not_either() {
         b.mute();
         a.invalidate_key().await;
         let question = a.question();
-        let entry = a.engine.shared_entry(&question.rules, &question.key).unwrap();
+        let entry = a.engine.shared_entry(&question.key).unwrap();
         let token = a.engine.token_after(&[], &[entry]).unwrap();
         let asked = ask_after(&world, &b, &token);
         world.call().await.answer(2);

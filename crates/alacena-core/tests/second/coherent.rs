@@ -139,3 +139,21 @@ fn after_a_failover_nothing_from_before_is_fresh() {
         assert_eq!(number(&b.get().await), 2);
     });
 }
+
+#[test]
+fn what_stays_on_its_node_is_invalidated_from_any() {
+    on_one_thread(async {
+        let world = World::unshared(exact(60));
+        let (a, b) = (world.node().await, world.node().await);
+        for (number_of_call, by_key) in [(1, true), (2, false), (3, true)] {
+            let asked = b.ask();
+            world.call().await.answer(number_of_call);
+            asked.await.unwrap().unwrap();
+            world.after(1).await;
+            assert_eq!((number(&b.get().await), b.get().await.origin()), (number_of_call, Origin::L1));
+            let level = if by_key { a.invalidate_key().await } else { a.invalidate().await };
+            assert_eq!(level, Level::Applied);
+            settle().await;
+        }
+    });
+}

@@ -60,6 +60,13 @@ pub(crate) struct Node {
 }
 
 impl World {
+    /// A class whose values stay where they were loaded.
+    pub(crate) fn unshared(policy: Policy) -> Self {
+        let world = Self::new(policy.clone());
+        let rules = Arc::new(Rules::new(world.rules.space.clone(), policy));
+        Self { rules, ..world }
+    }
+
     pub(crate) fn new(policy: Policy) -> Self {
         let runtime = FakeRuntime::new(7);
         let space = KeySpace::new("shop", "kpis", &["kpis", "list"]).unwrap();
@@ -143,12 +150,15 @@ impl Node {
     pub(crate) async fn invalidate_as(&self, wish: Wish) -> Level {
         let tag = tag();
         let changes = [Change::Dep(&tag)];
-        self.engine.spread(Spread { changes: &changes, entries: &[], who: "test", targets: &[], wish }).await.level
+        self.engine
+            .spread(Spread { changes: &changes, entries: &[], who: "test", targets: &[], wish })
+            .await
+            .level
     }
 
     pub(crate) async fn invalidate_key(&self) -> Level {
         let question = self.question();
-        let entries: Vec<_> = self.engine.shared_entry(&self.rules, &question.key).into_iter().collect();
+        let entries: Vec<_> = self.engine.shared_entry(&question.key).into_iter().collect();
         let changes = [Change::Key(&question.key)];
         self.engine
             .spread(Spread {
@@ -158,7 +168,8 @@ impl Node {
                 targets: &[],
                 wish: Wish::Applied,
             })
-            .await.level
+            .await
+            .level
     }
 }
 

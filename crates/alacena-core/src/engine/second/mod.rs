@@ -132,23 +132,24 @@ impl Engine {
         !copied.may_be_answered()
     }
 
-    /// The entry in the second tier that this key is under these rules; `None` where its value stays on this node.
+    /// The entry in the second tier that this key is; `None` where there is none.
     #[must_use]
-    pub fn shared_entry(&self, rules: &Rules, key: &Key) -> Option<EntryId> {
-        self.0.second.get()?.entry(rules, key)
+    pub fn shared_entry(&self, key: &Key) -> Option<EntryId> {
+        Some(self.0.second.get()?.names.entry(key))
     }
 }
 
 impl Second {
     /// The entry of this key; `None` where values of these rules stay on this node.
     fn entry(&self, rules: &Rules, key: &Key) -> Option<EntryId> {
-        let shared = rules.shared.as_ref().filter(|_| rules.policy.l2)?;
-        Some(self.names.entry(shared.fingerprint, key))
+        let is_shared = rules.shared.is_some() && rules.policy.l2;
+        is_shared.then(|| self.names.entry(key))
     }
 
     fn capture(&self, engine: &Engine, question: &Question) -> Token {
-        let bucket = self.entry(&question.rules, &question.key).map(|entry| Dep::bucket(entry.bucket()));
-        let soft = question.soft_deps().chain(&bucket);
+        // Also where the value stays on this node: an invalidation of the key elsewhere must be heard.
+        let bucket = Dep::bucket(self.names.entry(&question.key).bucket());
+        let soft = question.soft_deps().chain([&bucket]);
         let token = engine.0.markers.capture_shared(soft, question.hard_tags.iter());
         token.expect("a second tier shares markers")
     }
@@ -181,8 +182,8 @@ impl Second {
             return !post.is_there();
         }
         let markers = question.deps().map(|dep| self.post_of(self.names.marker(dep)));
-        let entry = self.entry(&question.rules, &question.key).map(|entry| self.post_of_entry(entry));
-        markers.chain(entry).any(|post| !post.is_there())
+        let bucket = self.post_of_entry(self.names.entry(&question.key));
+        markers.chain([bucket]).any(|post| !post.is_there())
     }
 }
 
