@@ -69,8 +69,9 @@ async fn main() {
             }
             at += 1;
         };
-        let get = || {
-            let (mut library, key) = (library.clone(), key.clone());
+        let (of, named) = (library.clone(), key.clone());
+        let get = move || {
+            let (mut library, key) = (of.clone(), named.clone());
             async move {
                 let value: Vec<u8> =
                     redis::cmd("GET").arg(&key).query_async(&mut library).await.expect("it is there");
@@ -80,38 +81,43 @@ async fn main() {
         let (rate, micros) = measure(get).await;
         note("the client library's GET", rate, micros);
 
-        let (rate, micros) = measure(|| {
-            let shard = Arc::clone(&shard);
+        let of = Arc::clone(&shard);
+        let (rate, micros) = measure(move || {
+            let shard = Arc::clone(&of);
             async move { assert!(shard.look(ENTRY, &[]).await.expect("it can be read").entry.is_some()) }
         })
         .await;
         note("look without markers", rate, micros);
 
-        let four: Arc<[MarkerId]> = markers[..4].into();
-        let (rate, micros) = measure(|| {
-            let (shard, four) = (Arc::clone(&shard), Arc::clone(&four));
+        let [four, again]: [Arc<[MarkerId]>; 2] = [markers[..4].into(), markers[..4].into()];
+        let of = Arc::clone(&shard);
+        let (rate, micros) = measure(move || {
+            let (shard, four) = (Arc::clone(&of), Arc::clone(&four));
             async move { assert!(shard.look(ENTRY, &four).await.expect("it can be read").entry.is_some()) }
         })
         .await;
         note("look with 4 markers", rate, micros);
 
-        let (rate, micros) = measure(|| {
-            let (shard, four) = (Arc::clone(&shard), Arc::clone(&four));
+        let of = Arc::clone(&shard);
+        let (rate, micros) = measure(move || {
+            let (shard, four) = (Arc::clone(&of), Arc::clone(&again));
             async move { assert_eq!(shard.check(&four).await.expect("it can be read").markers.len(), 4) }
         })
         .await;
         note("check of 4 markers", rate, micros);
 
         let five: Arc<[(MarkerId, Nonce)]> = nonces.as_slice().into();
-        let (rate, micros) = measure(|| {
-            let (shard, five) = (Arc::clone(&shard), Arc::clone(&five));
+        let of = Arc::clone(&shard);
+        let (rate, micros) = measure(move || {
+            let (shard, five) = (Arc::clone(&of), Arc::clone(&five));
             async move { assert_eq!(shard.mint(era, &five, MINUTE).await.expect("there is room").len(), 5) }
         })
         .await;
         note("mint of 5 markers, which are there", rate, micros);
 
-        let (rate, micros) = measure(|| {
-            let shard = Arc::clone(&shard);
+        let of = Arc::clone(&shard);
+        let (rate, micros) = measure(move || {
+            let shard = Arc::clone(&of);
             async move {
                 let begun = shard.begin(load(&shard, ENTRY)).await.expect("it can be asked");
                 assert!(matches!(begun, Begun::Hit(_)));
@@ -120,15 +126,17 @@ async fn main() {
         .await;
         note("begin, which hits", rate, micros);
 
-        let (rate, micros) = measure(|| {
-            let shard = Arc::clone(&shard);
+        let of = Arc::clone(&shard);
+        let (rate, micros) = measure(move || {
+            let shard = Arc::clone(&of);
             async move { fill(&shard, EntryId(u128::from(number()) << 64)).await }
         })
         .await;
         note("begin and store", rate, micros);
 
-        let (rate, micros) = measure(|| {
-            let shard = Arc::clone(&shard);
+        let of = Arc::clone(&shard);
+        let (rate, micros) = measure(move || {
+            let shard = Arc::clone(&of);
             async move { shard.invalidate(&[MarkerId::Dep(u128::MAX)]).await.expect("removing works") }
         })
         .await;
@@ -148,9 +156,9 @@ async fn main() {
 }
 
 /// How many a second with [`CALLERS`] callers, and the median time of one alone, in microseconds.
-async fn measure<F: Future<Output = ()> + Send>(step: impl Fn() -> F + Clone + Send + 'static) -> (f64, f64)
+async fn measure<F>(step: impl Fn() -> F + Clone + Send + 'static) -> (f64, f64)
 where
-    F: 'static,
+    F: Future<Output = ()> + Send + 'static,
 {
     let (began, end) = (Instant::now(), Instant::now() + ROUND);
     let tasks: Vec<_> = (0..CALLERS)

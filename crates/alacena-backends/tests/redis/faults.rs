@@ -52,8 +52,8 @@ async fn an_answer_to_another_question_is_never_believed() {
         let injected =
             proxy.inject(Rule::to_client(fault).only_who_sent("INFO\r\n$6\r\nmemory").chance(0.004));
         let held = Arc::new(held);
-        let tasks = (0..32_u16)
-            .map(|number| tokio::spawn(asks_for_its_own(Arc::clone(&node), number, Arc::clone(&held))));
+        let tasks =
+            (0..32_u16).map(|number| started(asks_for_its_own(Arc::clone(&node), number, Arc::clone(&held))));
         let mut failed = 0;
         for task in futures_util::future::join_all(tasks).await {
             failed += task.expect("nobody believed an answer to another question");
@@ -65,6 +65,11 @@ async fn an_answer_to_another_question_is_never_believed() {
             assert_eq!(checked.markers, [Some(held[&number])]);
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "what panics in it is to be seen")]
+fn started(task: impl Future<Output = u32> + Send + 'static) -> tokio::task::JoinHandle<u32> {
+    tokio::spawn(task)
 }
 
 /// Asks for an entry and a marker that nobody else changes. How often there was no answer.

@@ -7,4 +7,5 @@ mod stage;
 mod eras;
 mod faults;
 mod rights;
+mod silence;
 mod suite;

@@ -53,6 +53,12 @@ impl Watcher for Ear {
     }
 }
 
+/// One that listens, and where it puts what it hears.
+pub(crate) fn listener() -> (Arc<dyn Watcher>, mpsc::UnboundedReceiver<Heard>) {
+    let (told, heard) = mpsc::unbounded_channel();
+    (Arc::new(Ear(told)), heard)
+}
+
 pub(crate) struct Node {
     shard: RedisShard,
     heard: Mutex<mpsc::UnboundedReceiver<Heard>>,
@@ -70,8 +76,8 @@ impl Node {
     /// One that listens; it need not be connected yet.
     pub(crate) fn at(url: &str, settings: ShardSettings) -> Self {
         let shard = RedisShard::open(server_at(url), settings, Machine::shared());
-        let (told, heard) = mpsc::unbounded_channel();
-        shard.watch(Arc::new(Ear(told)));
+        let (watcher, heard) = listener();
+        shard.watch(watcher);
         Self { shard, heard: Mutex::new(heard) }
     }
 

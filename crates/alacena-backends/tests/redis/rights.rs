@@ -102,3 +102,45 @@ async fn whoever_lacks_another_right_is_told_which() {
         assert!(!error.to_string().is_empty());
     }
 }
+
+/// The list in the guide is enough.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rights_that_the_guide_names_are_enough() {
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/redis.md");
+    let guide = std::fs::read_to_string(guide).expect("it is there");
+    let (_, rest) = guide.split_once("ACL SETUSER alacena ").expect("the guide names the rights");
+    let (rights, _) = rest.split_once("```").expect("the list ends");
+    for flavour in Flavour::ALL {
+        let Some(server) = RedisServer::builder().flavour(flavour).start() else { continue };
+        let command = ["ACL", "SETUSER", "alacena"].into_iter().chain(rights.split_whitespace());
+        server.command(&command.collect::<Vec<_>>());
+        let node = Node::join(&url(&server, "alacena:password")).await;
+        let all = node.capabilities();
+        assert!(all.push && all.era && !all.evicts, "{}: {all:?}", flavour.name());
+        does_everything(&node).await;
+        // A server that has forgotten the scripts can be told them.
+        server.command(&["SCRIPT", "FLUSH"]);
+        does_everything(&node).await;
+        let denied = server.command(&["ACL", "LOG"]);
+        assert_eq!(denied.array(), [], "{}: something was tried that is not allowed", flavour.name());
+    }
+}
+
+async fn does_everything(node: &Node) {
+    let entry = entry(1);
+    node.mints(marker(1)).await.expect("minting is allowed");
+    node.touch(&[marker(1)]).await.expect("using is allowed");
+    assert_eq!(node.fills(entry, "value").await.expect("storing is allowed"), Stored::Kept);
+    node.look(entry, &[marker(1)]).await.expect("looking is allowed");
+    node.check(&[marker(1)]).await.expect("checking is allowed");
+    node.ping().await.expect("a ping is allowed");
+    node.invalidate(&[marker(1)]).await.expect("removing is allowed");
+    node.invalidate_entries(&[entry]).await.expect("removing is allowed");
+    let load = node.load(entry);
+    assert!(matches!(node.begin(load).await, Ok(Begun::Lead)));
+    let Ok(Begun::Wait(_, woken)) = node.begin(node.load(entry)).await else { panic!("somebody loads it") };
+    assert!(node.renew(entry, load.attempt, crate::node::MINUTE).await.expect("holding is allowed"));
+    node.release(entry, load.attempt, None).await.expect("giving back is allowed");
+    within_patience(woken).await;
+    node.replicate(0, std::time::Duration::ZERO).await.expect("waiting is allowed");
+}

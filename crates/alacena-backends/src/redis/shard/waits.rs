@@ -104,7 +104,7 @@ impl Attend for WaitsAttendant {
 /// way that is not known here says that all have.
 pub(super) fn invalidated(push: &Frame) -> Option<Option<&[Frame]>> {
     let (kind, rest) = push.items()?.split_first()?;
-    (kind.bytes()? == "invalidate").then(|| match rest {
+    (kind.bytes()? == "invalidate").then_some(match rest {
         [Frame::Array(keys)] => Some(keys.as_slice()),
         _ => None,
     })
