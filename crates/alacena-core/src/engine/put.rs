@@ -47,6 +47,8 @@ pub enum PutRefusal {
     NotNewer,
     /// It is larger than its class allows.
     TooLarge,
+    /// Other nodes hold it, too: invalidate it instead.
+    Shared,
 }
 
 impl PutRefusal {
@@ -58,6 +60,7 @@ impl PutRefusal {
             PutRefusal::Unversioned => "unversioned",
             PutRefusal::NotNewer => "not-newer",
             PutRefusal::TooLarge => "too-large",
+            PutRefusal::Shared => "shared",
         }
     }
 }
@@ -67,7 +70,12 @@ impl Engine {
     ///
     /// It inherits what the older one depends on, so an invalidation of either is an invalidation of it. A load that
     /// was under way and comes home with an older version is not kept.
+    ///
+    /// In a class that nodes share it is refused: what the others hold would go on being answered.
     pub fn put_if_newer(&self, question: &Question, value: Value) -> Put {
+        if self.0.second.get().is_some() && question.rules.shared.is_some() {
+            return Put::Refused(PutRefusal::Shared);
+        }
         let put = self.0.flights.exclusively(&question.key, || {
             let held = self.0.memory.get(question.key.as_bytes());
             let result = match self.token_of_older(held.as_ref(), &value) {
@@ -86,12 +94,19 @@ impl Engine {
     /// Keeps a value without a load: the last one that arrives wins.
     ///
     /// # Errors
-    /// `Invalid` unless the class is [`unordered`](crate::class::Policy::unordered), or when the value is larger than
-    /// the class allows.
+    /// `Invalid` unless the class is [`unordered`](crate::class::Policy::unordered), when the value is larger than the
+    /// class allows, and wherever there is a second tier.
     pub fn set(&self, question: &Question, value: Value) -> Result<(), Error> {
         if !question.rules.policy.unordered {
             let detail =
                 "values are set only in classes that are unordered; elsewhere use put_if_newer, or load";
+            return Err(
+                Error::new(&catalogue::VALUE_REFUSED, detail).with("class", question.rules.space.class())
+            );
+        }
+        if self.0.second.get().is_some() {
+            let detail =
+                "values are not set where nodes share a second tier; load them, and invalidate what changes";
             return Err(
                 Error::new(&catalogue::VALUE_REFUSED, detail).with("class", question.rules.space.class())
             );

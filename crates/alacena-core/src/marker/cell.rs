@@ -8,16 +8,21 @@ use super::{
 };
 use crate::{
     dep::Dep,
-    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    sync::atomic::{AtomicU8, AtomicU32, Ordering},
     tier::{MarkerId, Nonce},
 };
+
+/// The bits of [`Cell::used`].
+const HAND: u8 = 1;
+const MARKER: u8 = 2;
 
 /// The state of one dep: alive until it ends, and where other nodes can end it, in doubt now and then.
 pub(super) struct Cell {
     /// A [`State`]: the mark in two bits, the doubts above.
     state: AtomicU32,
-    /// Set when the cell is used, cleared when the hand of the clock passes over it.
-    used: AtomicBool,
+    /// Two bits, set when the cell is used: one is cleared when the hand of the clock passes over it, the other when its
+    /// marker is touched on the second tier.
+    used: AtomicU8,
     pub(super) dep: Dep,
     /// The marker on the second tier that it is the copy of; `None`: this process alone decides.
     pub(super) marker: Option<Marker>,
@@ -33,13 +38,13 @@ pub(super) struct Marker {
 impl Cell {
     /// A cell that this process alone decides about.
     pub(super) fn own(dep: Dep) -> Self {
-        Self { state: pack(State::ALIVE).into(), used: AtomicBool::new(false), dep, marker: None }
+        Self { state: pack(State::ALIVE).into(), used: AtomicU8::new(0), dep, marker: None }
     }
 
     /// The copy of a marker that has not been read yet.
     pub(super) fn shared(dep: Dep, id: MarkerId) -> Self {
         let marker = Some(Marker { id, nonce: OnceLock::new() });
-        Self { state: pack(State::UNPROVED).into(), used: AtomicBool::new(false), dep, marker }
+        Self { state: pack(State::UNPROVED).into(), used: AtomicU8::new(0), dep, marker }
     }
 
     pub(super) fn mark(&self) -> Mark {
@@ -85,14 +90,19 @@ impl Cell {
     /// Keeps the cell from being the next to leave. Written only where that changes something: the line is shared by
     /// everyone who reads the state.
     pub(super) fn touch(&self) {
-        if !self.used.load(Ordering::Relaxed) {
-            self.used.store(true, Ordering::Relaxed);
+        if self.used.load(Ordering::Relaxed) != HAND | MARKER {
+            self.used.store(HAND | MARKER, Ordering::Relaxed);
         }
     }
 
     /// Whether it was used since this was last asked.
     pub(super) fn take_used(&self) -> bool {
-        self.used.swap(false, Ordering::Relaxed)
+        self.used.fetch_and(!HAND, Ordering::Relaxed) & HAND != 0
+    }
+
+    /// Whether it was used since this was last asked, to keep its marker.
+    pub(super) fn take_used_marker(&self) -> bool {
+        self.used.fetch_and(!MARKER, Ordering::Relaxed) & MARKER != 0
     }
 }
 

@@ -66,6 +66,24 @@ impl Shared {
         }
     }
 
+    /// The markers of at most `most` copies that stand, those first that were looked at since this was last asked. Nobody
+    /// asks a tier about them, and so a tier that evicts what is not used would evict them first.
+    pub(crate) fn in_use(&self, most: usize, of: impl Fn(MarkerId) -> bool) -> Vec<MarkerId> {
+        let (mut used, mut unused) = (Vec::new(), Vec::new());
+        for part in &self.directory().parts {
+            for (marker, cell) in part.lock().iter().filter(|(marker, _)| of(**marker)) {
+                match cell.mark() {
+                    Mark::Alive if cell.take_used_marker() => used.push(*marker),
+                    Mark::Alive => unused.push(*marker),
+                    Mark::InDoubt | Mark::Invalidated | Mark::PushedOut => {}
+                }
+            }
+        }
+        used.truncate(most);
+        used.extend(unused.into_iter().take(most - used.len()));
+        used
+    }
+
     /// Takes in what a tier answered: this cell's marker held `nonce`, or there was none. To be called with whatever the
     /// answer was, in any order, and however late. Whether the cell is the copy of just that: only then may a value that
     /// was valid by the answer be kept under the cell.

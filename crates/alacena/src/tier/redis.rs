@@ -23,6 +23,8 @@ use crate::{
 const SECRET_KEY: &str = "alc:cfg";
 /// How long the server may take to answer with it. Only the first start of a set-up without a secret waits for it.
 const AGREE_WITHIN: Duration = Duration::from_secs(5);
+/// The longest pause between two attempts to connect: a server that is back is noticed within two seconds.
+const RECONNECT_MAX: Duration = Duration::from_secs(1);
 /// The name of the one shard.
 const SHARD: &str = "redis";
 
@@ -93,6 +95,7 @@ fn settings(redis: &RedisConfig) -> ShardSettings {
     connection.look_up_within = connection.look_up_within.max(redis.connect_timeout);
     connection.tls_within = connection.tls_within.max(redis.connect_timeout);
     connection.in_flight.commands_max = redis.in_flight_max;
+    settings.line.pause_max = RECONNECT_MAX;
     settings
 }
 

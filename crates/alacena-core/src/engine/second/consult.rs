@@ -213,7 +213,9 @@ impl Engine {
             tracing::warn!(class = question.rules.space.class(), %why, "an entry of the second tier is not used");
         });
         let record = record.ok()?;
-        let value = match record.value.clone().map(|value| form.codec.decode(value)).transpose() {
+        // A copy: what was read is a part of a larger buffer, which would stay as long as the value does.
+        let value = record.value.as_deref().map(Bytes::copy_from_slice);
+        let value = match value.map(|value| form.codec.decode(value)).transpose() {
             Ok(value) => value.map(|value| match record.version {
                 Some(version) => value.with_version(version),
                 None => value,

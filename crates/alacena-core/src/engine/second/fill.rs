@@ -42,6 +42,8 @@ use crate::{
     value::Value,
 };
 
+/// A larger entry stays on its node: no connection carries answers of any length.
+const ENTRY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// How often what a load depends on is captured anew because it was invalidated in the very moment.
 const CAPTURES_MAX: u32 = 4;
 /// How often a load waits for another one's.
@@ -407,7 +409,7 @@ impl Engine {
             nonce
         };
         let seal = second.seal.as_ref().map(|keys| Seal { keys, nonce: nonce() });
-        let bytes = record.encode(form.compressed, seal)?;
+        let bytes = record.encode(form.compressed, seal).filter(|bytes| bytes.len() <= ENTRY_BYTES_MAX)?;
         Some((bytes, keep(question, fresh, post.shard.capabilities().evicts)))
     }
 

@@ -7,7 +7,10 @@ use std::{
 
 use futures_util::future::{Either, select};
 
-use super::super::{Engine, Inner};
+use super::{
+    super::{Engine, Inner},
+    counted::{Counts, StepFigures},
+};
 use crate::{
     guard::{BreakerSettings, State, Switch},
     journal::{Drain, DrainFigures},
@@ -16,11 +19,17 @@ use crate::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    tier::{Capabilities, Era, HEARTBEAT_EVERY, Heartbeat, Outage, Push, Shard, Watcher},
+    tier::{Capabilities, Coherence, Era, HEARTBEAT_EVERY, Heartbeat, Lack, Outage, Push, Shard, Watcher},
 };
 
 /// How long a step may take before it counts as slow twice over; the steps have limits of their own.
 const STEP_LIMIT: Duration = Duration::from_millis(50);
+/// Once a second a node uses the markers that it relies on: of 500 markers in 25 MB under allkeys-lru 449 were gone in ten
+/// seconds without, and none with.
+const BEATS_PER_TOUCH: u32 = 5;
+/// So many of them, at most.
+const TOUCHED_MAX: usize = 4096;
+
 /// One shard, as this node sees it.
 pub(super) struct Post {
     pub(super) number: usize,
@@ -28,6 +37,7 @@ pub(super) struct Post {
     pub(super) drain: Drain,
     pub(super) reads: Switch,
     pub(super) writes: Switch,
+    counts: Arc<Counts>,
     runtime: SharedRuntime,
     /// Whether it tells of changes: between a connection and its loss.
     is_watched: AtomicBool,
@@ -50,6 +60,16 @@ pub struct PostFigures {
     pub proved_for: Duration,
     /// What it can do.
     pub capabilities: Capabilities,
+    /// What reads out of it are worth.
+    pub coherence: Coherence,
+    /// What it does without, the most serious first.
+    pub lacks: Vec<Lack>,
+    /// Connections for its tellings since this process began.
+    pub connections: u64,
+    /// Of these, those to a server of another era than the one before.
+    pub era_changes: u64,
+    /// What it has been asked since this process began.
+    pub steps: Vec<StepFigures>,
     /// Whether reads are let through.
     pub reads: State,
     /// Whether writes are let through.
@@ -64,6 +84,7 @@ impl Post {
         shard: Arc<dyn Shard>,
         drain: Drain,
         breaker: BreakerSettings,
+        counts: Arc<Counts>,
         runtime: SharedRuntime,
     ) -> Self {
         let switch = || Switch::new(breaker.clone(), STEP_LIMIT, Arc::clone(&runtime));
@@ -73,6 +94,7 @@ impl Post {
             drain,
             reads: switch(),
             writes: switch(),
+            counts,
             is_watched: AtomicBool::new(false),
             proved_until: AtomicU64::new(0),
             outage: Mutex::new(Outage::default()),
@@ -96,6 +118,14 @@ impl Post {
         Moment::from_nanos(self.proved_until.load(Ordering::Acquire))
     }
 
+    fn coherence(&self) -> Coherence {
+        match self.shard.capabilities().era {
+            _ if !self.is_there() => Coherence::Local,
+            true => Coherence::Bounded,
+            false => Coherence::Eventual,
+        }
+    }
+
     pub(super) fn figures(&self) -> PostFigures {
         PostFigures {
             name: self.drain.shard_name().to_owned(),
@@ -103,6 +133,11 @@ impl Post {
             is_watched: self.is_watched.load(Ordering::Acquire),
             proved_for: self.proved_until() - self.runtime.now(),
             capabilities: self.shard.capabilities(),
+            coherence: self.coherence(),
+            lacks: self.shard.lacks(),
+            connections: self.counts.connections.get(),
+            era_changes: self.counts.era_changes.get(),
+            steps: self.counts.figures(),
             reads: self.reads.state(),
             writes: self.writes.state(),
             drain: self.drain.figures(),
@@ -212,10 +247,27 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Uses the markers that this node relies on, where the shard would else evict them: it is never asked about them.
+    async fn touch(&self, post: &Post) {
+        if !post.shard.capabilities().evicts || !post.is_there() {
+            return;
+        }
+        let second = self.0.second.get().expect("it has posts");
+        let (shared, _) = self.0.markers.shared().expect("a second tier shares markers");
+        let markers = shared.in_use(TOUCHED_MAX, |marker| second.post_of(marker).number == post.number);
+        if !markers.is_empty() {
+            // The next second comes.
+            let _ = post.reads.call(post.shard.touch(&markers)).await;
+        }
+    }
+}
+
 /// Asks a shard for signs of life until the engine is gone.
 async fn beat(engine: Weak<Inner>, post: &Post) {
     let mut heartbeat = Heartbeat::default();
     let mut era = None;
+    let mut beats = 0_u32;
     loop {
         let Some(runtime) = engine.upgrade().filter(|engine| !engine.running.is_closed()) else { return };
         let runtime = Arc::clone(&runtime.runtime);
@@ -250,6 +302,10 @@ async fn beat(engine: Weak<Inner>, post: &Post) {
                 }
                 _ => heartbeat.lost(),
             }
+        }
+        beats = (beats + 1) % BEATS_PER_TOUCH;
+        if let (0, Some(engine)) = (beats, engine.upgrade()) {
+            Engine(engine).touch(post).await;
         }
         next.await;
     }
