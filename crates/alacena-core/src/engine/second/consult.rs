@@ -209,7 +209,9 @@ impl Engine {
         let form = question.rules.shared.as_ref()?;
         let expected = Expected { entry: id, fingerprint: form.fingerprint };
         let opened = Record::decode(bytes, &expected, second.seal.as_ref());
+        let post = second.post_of_entry(id);
         let record = opened.inspect_err(|why| {
+            post.counts.unreadable(why);
             tracing::warn!(class = question.rules.space.class(), %why, "an entry of the second tier is not used");
         });
         let record = record.ok()?;
@@ -221,11 +223,11 @@ impl Engine {
                 None => value,
             }),
             Err(why) => {
+                post.counts.unreadable(&why);
                 tracing::warn!(class = question.rules.space.class(), %why, "a value of the second tier is not used");
                 return None;
             }
         };
-        let post = second.post_of_entry(id);
         let now = self.0.runtime.now();
         let lifetime = record.lifetime(now, post.shard.server_millis());
         let (validity, is_certain) = deps.standing(&record, era);
@@ -369,18 +371,21 @@ impl Deps {
         nonces: &[Option<Nonce>],
         eras: &[Option<Era>],
     ) -> Self {
+        // In the order in which they were captured: the deps that are soft, the bucket, those that are hard.
         let known = token.all_shared();
-        let nonce = |marker: MarkerId| match asked.iter().position(|asked| asked.marker == marker) {
+        let nonce = |known: &Asked| match asked.iter().position(|asked| asked.marker == known.marker) {
             Some(at) => nonces[at],
-            None => known.iter().find(|known| known.marker == marker)?.nonce(),
+            None => known.nonce(),
         };
-        let held = |dep: &Dep| {
-            let marker = second.names.marker(dep);
-            Held { dep: dep.clone(), marker, nonce: nonce(marker), era: eras[second.post_of(marker).number] }
+        let held = |(dep, known): (&Dep, &Asked)| {
+            let (marker, nonce) = (known.marker, nonce(known));
+            debug_assert_eq!(second.names.marker(dep), marker, "what was captured stands in this order");
+            Held { dep: dep.clone(), marker, nonce, era: eras[second.post_of(marker).number] }
         };
+        let soft_count = question.soft_deps().count();
         Self {
-            soft: question.soft_deps().map(held).collect(),
-            hard: question.hard_tags.iter().map(held).collect(),
+            soft: question.soft_deps().zip(&known).map(held).collect(),
+            hard: question.hard_tags.iter().zip(known.iter().skip(soft_count + 1)).map(held).collect(),
         }
     }
 
