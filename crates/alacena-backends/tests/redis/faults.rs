@@ -301,6 +301,10 @@ async fn a_replica_that_stands_still_has_not_got_what_was_removed() {
         }
         let checked = node.check(&[]).await.expect("it can be read");
         assert_eq!(checked.good_replicas, 1, "{}", flavour.name());
+        // The connection that is kept for this has died unnoticed.
+        primary.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+        node.hears(|heard| matches!(heard, Heard::Connected(_))).await;
+        assert_eq!(node.replicate(1, Duration::from_secs(10)).await.expect("it can be asked"), 1);
     }
 }
 

@@ -198,6 +198,9 @@ impl Told {
 
 impl RedisShard {
     pub(super) fn open_link(&self, watcher: Arc<dyn Watcher>) {
+        if self.data.state() == State::Closed {
+            return;
+        }
         self.markers.get_or_init(|| {
             let settings: &ShardSettings = &self.settings;
             let link = Arc::new(Link {

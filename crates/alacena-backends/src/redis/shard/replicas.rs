@@ -13,10 +13,13 @@ use alacena_core::tier::Failure;
 use parking_lot::Mutex;
 
 use super::{
-    super::{Connection, connection, resp::Command},
-    RedisShard,
-    answers::{self, Unexpected},
+    super::{
+        Connection, connection,
+        resp::{Command, Frame},
+    },
+    RedisShard, answers,
     data::millis,
+    said::Identity,
 };
 
 /// What is written: one key for all nodes, of no meaning.
@@ -54,29 +57,43 @@ impl RedisShard {
     /// Of what was removed in an era before this one nothing is known: that is for those to compare who removed it.
     pub(super) async fn wait_for_replicas(&self, replicas: u32, within: Duration) -> Result<u32, Failure> {
         let identity = self.identity()?;
-        let failed = |failure| self.failed(failure, Some(&identity));
         let within = within.min(WITHIN_MAX);
-        let idle = self.idle.0.lock().pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => self.open_for_replicas().await.map_err(failed)?,
-        };
         let pulse = self.scripts.pulse.on([PULSE]).arg(&*identity.replication_id).number(millis(PULSE_KEEP));
         let wait = Command::new("WAIT").number(replicas.into()).number(millis(within));
         // The script may have been forgotten, and nothing is sent twice here.
         let commands = [self.scripts.pulse.load(), pulse, wait];
-        let replies = connection.pipeline(&commands, within + SLACK).await.map_err(failed)?;
-        let replies: Result<Vec<_>, _> = replies.into_iter().collect();
-        let replies = replies.map_err(|refusal| failed(connection::Failure::Refused(refusal)))?;
-        let count = replies.last().ok_or(Unexpected("how many replicas have it"));
-        match count.and_then(|count| answers::count(count, REPLICAS_MAX)) {
-            Ok(count) => {
-                self.idle.keep(connection);
-                Ok(count)
+        let idle = self.idle.0.lock().pop();
+        if let Some(connection) = idle {
+            match self.wait_on(connection, &commands, within).await {
+                // Nobody has looked after it while it was idle.
+                Err(connection::Failure::Lost(_) | connection::Failure::Down(_)) => {}
+                answer => return self.reached(answer, &identity),
             }
-            // The connection goes with this.
-            Err(unexpected) => Err(self.unexpected(unexpected)),
         }
+        let answer = match self.open_for_replicas().await {
+            Ok(connection) => self.wait_on(connection, &commands, within).await,
+            Err(failure) => Err(failure),
+        };
+        self.reached(answer, &identity)
+    }
+
+    /// What the last of these commands is answered, if all are done; then the connection is kept.
+    async fn wait_on(
+        &self,
+        connection: Connection,
+        commands: &[Command],
+        within: Duration,
+    ) -> Result<Frame, connection::Failure> {
+        let replies = connection.pipeline(commands, within + SLACK).await?;
+        let replies: Result<Vec<_>, _> = replies.into_iter().collect();
+        let last = replies.map_err(connection::Failure::Refused)?.pop();
+        self.idle.keep(connection);
+        Ok(last.expect("there are as many replies as commands"))
+    }
+
+    fn reached(&self, answer: Result<Frame, connection::Failure>, meant: &Identity) -> Result<u32, Failure> {
+        let count = answer.map_err(|failure| self.failed(failure, Some(meant)))?;
+        answers::count(&count, REPLICAS_MAX).map_err(|unexpected| self.unexpected(unexpected))
     }
 
     async fn open_for_replicas(&self) -> Result<Connection, connection::Failure> {
