@@ -75,10 +75,14 @@ pub enum Count {
     Changed,
     /// Refreshes that brought the same value.
     Unchanged,
+    /// Of the answers out of the cache, those that the second tier gave.
+    L2Hits,
+    /// Of the answers out of the cache, those that this node gave by itself, while the second tier was away.
+    LocalHits,
 }
 
 /// Where the counts by reason begin, and how many there are of all.
-const MISSES: usize = Count::Unchanged as usize + 1;
+const MISSES: usize = Count::LocalHits as usize + 1;
 const STALE: usize = MISSES + MISS_REASONS.len();
 const NOT_STORED: usize = STALE + STALE_REASONS.len();
 const COUNTS: usize = NOT_STORED + NOT_STORED_REASONS.len();

@@ -27,7 +27,9 @@ pub use many::BATCH_MAX;
 pub use put::{Put, PutRefusal};
 pub use question::{Mode, Question, Rules, SharedForm};
 pub use reach::Reach;
-pub use second::{COPY_MAX, LOCAL_MAX, Level, PostFigures, Reached, Spread, Tier, Wish};
+pub use second::{
+    COPY_MAX, LOCAL_MAX, Level, PostFigures, Reached, STEP_BOUNDS, Spread, StepFigures, Tier, Wish,
+};
 pub use warm::Warmed;
 
 use std::{

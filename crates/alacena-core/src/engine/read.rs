@@ -394,6 +394,11 @@ impl Waited {
 /// An answer that the second tier has given, or has proved.
 fn proved(rules: &Rules, entry: Entry, now: Moment, origin: Origin) -> Outcome {
     rules.counters.increment(Count::Hits);
+    match origin {
+        Origin::L2 => rules.counters.increment(Count::L2Hits),
+        Origin::Local => rules.counters.increment(Count::LocalHits),
+        Origin::L1 | Origin::Source | Origin::Stale => {}
+    }
     let besides = Besides { origin, miss: None, stale: None, collapsed: false, not_stored: None };
     Outcome::besides(entry, now, besides)
 }

@@ -47,6 +47,33 @@ pub enum Unreadable {
     Damaged,
 }
 
+impl Unreadable {
+    /// The words for all of them.
+    pub const WORDS: [&str; 7] = [
+        "not-an-envelope",
+        "other-version",
+        "other-subject",
+        "other-form",
+        "other-key",
+        "not-sealed",
+        "damaged",
+    ];
+
+    /// The word used in logs and metrics.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Unreadable::NotAnEnvelope => "not-an-envelope",
+            Unreadable::OtherVersion(_) => "other-version",
+            Unreadable::OtherSubject => "other-subject",
+            Unreadable::OtherForm => "other-form",
+            Unreadable::OtherKey(_) => "other-key",
+            Unreadable::NotSealed => "not-sealed",
+            Unreadable::Damaged => "damaged",
+        }
+    }
+}
+
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

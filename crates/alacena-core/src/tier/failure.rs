@@ -28,6 +28,10 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// The words for all of them.
+    pub const WORDS: [&str; 7] =
+        ["unavailable", "timed-out", "overloaded", "other-era", "out-of-memory", "denied", "garbled"];
+
     /// Whether the step may have been done all the same.
     #[must_use]
     pub const fn is_in_doubt(&self) -> bool {

@@ -35,6 +35,7 @@ mod shard;
 mod heartbeat;
 mod standing;
 mod after;
+mod lack;
 mod copied;
 mod outage;
 mod codec;
@@ -45,6 +46,7 @@ pub use codec::Codec;
 pub use copied::Copied;
 pub use failure::Failure;
 pub use heartbeat::{HEARTBEAT_EVERY, HORIZON, Heartbeat};
+pub use lack::{Coherence, Lack};
 pub use name::{BUCKETS, EntryId, Era, Fill, HashKey, MarkerId, Nonce};
 pub use outage::{GRACE, OUTAGE_MIN, Outage};
 pub use shard::{

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{EntryId, Era, Failure, Fill, MarkerId, Nonce};
+use super::{EntryId, Era, Failure, Fill, Lack, MarkerId, Nonce};
 use crate::runtime::BoxFuture;
 
 /// What a shard answered, or why not.
@@ -26,6 +26,11 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, Failure>>;
 pub trait Shard: Send + Sync + 'static {
     /// What this shard can do. May change with every connection.
     fn capabilities(&self) -> Capabilities;
+
+    /// What it does without at the moment, for those who run it: the most serious first.
+    fn lacks(&self) -> Vec<Lack> {
+        Vec::new()
+    }
 
     /// The era of the server, where there is a connection. It may be out of date: what must not be is checked by the
     /// server itself.

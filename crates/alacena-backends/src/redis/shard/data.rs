@@ -17,7 +17,7 @@ use super::{
     RedisShard, ShardSettings,
     answers::{self, Unexpected},
     greet::{cause, identify},
-    said::{self, Identity},
+    said::{Identity, Memory},
     shared::Shared,
 };
 
@@ -48,7 +48,8 @@ impl DataAttendant {
         let info = [Command::new("INFO memory")];
         let (identity, replies) = identify(connection, &info, self.within).await?;
         // Who may not ask is not told, and takes the server for one that evicts.
-        let evicts = replies.iter().flatten().next().and_then(Frame::text).is_none_or(said::evicts);
+        let memory =
+            replies.iter().flatten().next().and_then(Frame::text).map(Memory::read).unwrap_or_default();
 
         let asked = self.runtime.now();
         let time = connection.call(&Command::new("TIME"), self.within).await;
@@ -64,7 +65,7 @@ impl DataAttendant {
         // A server that refuses is asked again by the first step that needs one, and that says so.
         let loads: Vec<_> = self.scripts.of_data().map(|script| script.load()).collect();
         connection.pipeline(&loads, self.within).await.map_err(cause)?;
-        self.shared.learn(identity, evicts);
+        self.shared.learn(identity, memory);
         Ok(())
     }
 }

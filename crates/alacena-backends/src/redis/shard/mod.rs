@@ -35,6 +35,7 @@ mod waiters;
 mod waits;
 mod link;
 mod replicas;
+mod lacks;
 mod settings;
 
 use std::{
@@ -50,8 +51,8 @@ use alacena_core::{
     error::{Error, catalogue},
     runtime::{BoxFuture, SharedRuntime},
     tier::{
-        Answer, Begin, Begun, Capabilities, Checked, EntryId, Era, Failure, Looked, MarkerId, Minted, Nonce,
-        Shard, Store, Stored, Watcher,
+        Answer, Begin, Begun, Capabilities, Checked, EntryId, Era, Failure, Lack, Looked, MarkerId, Minted,
+        Nonce, Shard, Store, Stored, Watcher,
     },
 };
 
@@ -162,6 +163,10 @@ const OTHER_ERA: &str = "OTHERERA";
 impl Shard for RedisShard {
     fn capabilities(&self) -> Capabilities {
         self.shared.capabilities()
+    }
+
+    fn lacks(&self) -> Vec<Lack> {
+        self.what_it_lacks()
     }
 
     fn era(&self) -> Option<Era> {

@@ -77,9 +77,25 @@ impl Identity {
     }
 }
 
-/// Whether a server that says this in `INFO memory` may evict what is not used. One that does not say so may.
-pub(super) fn evicts(info: &str) -> bool {
-    field(info, "maxmemory_policy").is_none_or(|policy| policy != "noeviction")
+/// What `INFO memory` says of its limits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Memory {
+    /// What it does when it is full.
+    pub(super) policy: Option<Box<str>>,
+    /// How much it may take, in bytes; zero: whatever there is.
+    pub(super) max: Option<u64>,
+}
+
+impl Memory {
+    pub(super) fn read(info: &str) -> Self {
+        let max = field(info, "maxmemory").and_then(|bytes| bytes.parse().ok());
+        Self { policy: field(info, "maxmemory_policy").map(Into::into), max }
+    }
+
+    /// Whether it may evict what is not used. One that does not say so may.
+    pub(super) fn evicts(&self) -> bool {
+        self.policy.as_deref().is_none_or(|policy| policy != "noeviction")
+    }
 }
 
 fn field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
@@ -135,6 +151,7 @@ mod tests {
 
     #[test]
     fn a_server_that_does_not_say_whether_it_evicts_may() {
+        let evicts = |info: &str| Memory::read(info).evicts();
         assert!(!evicts("maxmemory:0\r\nmaxmemory_policy:noeviction\r\n"));
         assert!(evicts("maxmemory_policy:allkeys-lru\r\n"));
         assert!(evicts(""));

@@ -11,7 +11,10 @@ use alacena_core::{
 };
 use parking_lot::{Mutex, RwLock};
 
-use super::{clock::ServerClock, said::Identity};
+use super::{
+    clock::ServerClock,
+    said::{Identity, Memory},
+};
 
 /// What is known of the server; each part is written by the connection that finds it out.
 pub(super) struct Shared {
@@ -21,7 +24,8 @@ pub(super) struct Shared {
     is_up: AtomicBool,
     /// Guards a few words, for a few instructions.
     clock: Mutex<ServerClock>,
-    evicts: AtomicBool,
+    /// How it keeps its memory, once it has said so. Guards a few words, for a few instructions.
+    memory: RwLock<Option<Memory>>,
     /// Whether the server tells of changes, as far as is known: until it has shown that it does not.
     tells: AtomicBool,
     /// The same of what loads wait for.
@@ -34,7 +38,7 @@ impl Shared {
             identity: RwLock::new(None),
             is_up: AtomicBool::new(false),
             clock: Mutex::default(),
-            evicts: AtomicBool::new(true),
+            memory: RwLock::new(None),
             tells: AtomicBool::new(true),
             wakes: AtomicBool::new(true),
         }
@@ -44,8 +48,12 @@ impl Shared {
         self.identity.read().clone()
     }
 
-    pub(super) fn learn(&self, identity: Identity, evicts: bool) {
-        self.evicts.store(evicts, Ordering::Relaxed);
+    pub(super) fn memory(&self) -> Option<Memory> {
+        self.memory.read().clone()
+    }
+
+    pub(super) fn learn(&self, identity: Identity, memory: Memory) {
+        *self.memory.write() = Some(memory);
         *self.identity.write() = Some(identity);
     }
 
@@ -84,7 +92,7 @@ impl Shared {
         Capabilities {
             push: self.tells.load(Ordering::Relaxed),
             era: self.identity.read().as_ref().is_none_or(Identity::is_known),
-            evicts: self.evicts.load(Ordering::Relaxed),
+            evicts: self.memory.read().as_ref().is_none_or(Memory::evicts),
         }
     }
 }

@@ -14,10 +14,12 @@
 mod after;
 mod batch;
 mod consult;
+mod counted;
 mod fill;
 mod post;
 mod spread;
 
+pub use counted::{STEP_BOUNDS, StepFigures};
 pub use post::PostFigures;
 pub use spread::{Level, Reached, Spread, Wish};
 
@@ -38,6 +40,7 @@ use crate::{
     runtime::Moment,
     tier::{Copied, EntryId, Era, HashKey, MarkerId, Shard},
 };
+use counted::Counted;
 use post::Post;
 
 /// How long a value that was loaded without the second tier is kept, where other nodes may change what it is about.
@@ -89,8 +92,10 @@ impl Engine {
                 whole: vec![names.marker(&Dep::everything())],
                 limits: Limits::default(),
             };
+            let counts = Arc::default();
+            let shard: Arc<dyn Shard> = Arc::new(Counted::new(shard, &counts, runtime));
             let drain = Drain::new(settings, Arc::clone(&shard), Arc::clone(&journal), Arc::clone(runtime));
-            Arc::new(Post::new(number, shard, drain, breaker.clone(), Arc::clone(runtime)))
+            Arc::new(Post::new(number, shard, drain, breaker.clone(), counts, Arc::clone(runtime)))
         });
         let second = Second { posts: posts.collect(), names, seal, lease, good_replicas_min, is_only_node };
         if self.0.second.set(second).is_ok() {

@@ -37,7 +37,7 @@ pub(super) struct Post {
     pub(super) drain: Drain,
     pub(super) reads: Switch,
     pub(super) writes: Switch,
-    counts: Arc<Counts>,
+    pub(super) counts: Arc<Counts>,
     runtime: SharedRuntime,
     /// Whether it tells of changes: between a connection and its loss.
     is_watched: AtomicBool,
@@ -68,6 +68,10 @@ pub struct PostFigures {
     pub connections: u64,
     /// Of these, those to a server of another era than the one before.
     pub era_changes: u64,
+    /// Entries that were found there and could not be used, by why.
+    pub unreadable_by_reason: Vec<(&'static str, u64)>,
+    /// How long the oldest of the invalidations has been waiting that it could not be told of; zero where there is none.
+    pub owed_for: Duration,
     /// What it has been asked since this process began.
     pub steps: Vec<StepFigures>,
     /// Whether reads are let through.
@@ -127,6 +131,8 @@ impl Post {
     }
 
     pub(super) fn figures(&self) -> PostFigures {
+        let drain = self.drain.figures();
+        let owed_since = drain.oldest_at.unwrap_or(u64::MAX);
         PostFigures {
             name: self.drain.shard_name().to_owned(),
             era: self.shard.era(),
@@ -137,10 +143,12 @@ impl Post {
             lacks: self.shard.lacks(),
             connections: self.counts.connections.get(),
             era_changes: self.counts.era_changes.get(),
+            unreadable_by_reason: self.counts.unreadable_by_reason(),
+            owed_for: Duration::from_millis(self.runtime.unix_millis().saturating_sub(owed_since)),
             steps: self.counts.figures(),
             reads: self.reads.state(),
             writes: self.writes.state(),
-            drain: self.drain.figures(),
+            drain,
         }
     }
 
