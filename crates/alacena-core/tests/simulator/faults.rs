@@ -81,7 +81,9 @@ async fn happen_to_node(world: &Arc<World>, number: usize) {
     // Of one shard, or of all.
     let concerned = if chance.one_in(2) { &node.shards[..1] } else { &node.shards[..] };
     concerned.iter().for_each(|shard| shard.set_faults(faults));
+    node.set_well(false);
     world.pause(&world.runtime, Duration::from_secs(2)).await;
+    node.set_well(true);
     world.site.history.tell(format_args!("node {number} has no faults any more"));
     node.shards.iter().for_each(|shard| shard.set_faults(world.weather));
 }
@@ -92,9 +94,10 @@ async fn stop(world: &Arc<World>, number: usize, held: Faults) {
     world.site.history.tell(format_args!("node {number} stands still"));
     world.runtime.stop(World::machine(number));
     node.shards.iter().for_each(|shard| shard.set_faults(held));
+    node.set_well(false);
     world.pause(&world.runtime, Duration::from_secs(4)).await;
+    node.set_well(true);
     world.site.history.tell(format_args!("node {number} goes on"));
-    node.stood_still();
     world.runtime.resume(World::machine(number));
     node.shards.iter().for_each(|shard| shard.set_faults(world.weather));
 }

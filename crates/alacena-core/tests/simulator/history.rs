@@ -20,8 +20,8 @@ pub(crate) struct Read {
     pub(crate) key: KeyNumber,
     pub(crate) is_strict: bool,
     pub(crate) began: Moment,
-    /// Since when its node has lived and not stood still.
-    pub(crate) steady_since: Moment,
+    /// Since when nothing has been wrong with its node alone.
+    pub(crate) well_since: Moment,
     pub(crate) version: Version,
     pub(crate) label: Label,
     pub(crate) origin: Origin,
@@ -251,7 +251,7 @@ fn broken(read: &Read, write: &Write) -> Option<&'static str> {
 impl Outage {
     /// Whether whoever owed something then may still be coming back when this read begins, and its node knows that.
     fn makes_suspect(&self, read: &Read) -> bool {
-        let is_noticed = self.ended - self.began > NOTICED_AFTER && read.steady_since <= self.began;
+        let is_noticed = self.ended - self.began > NOTICED_AFTER && read.well_since <= self.began;
         is_noticed && self.ended < read.began && read.began < self.ended + GRACE
     }
 }

@@ -47,8 +47,8 @@ pub(crate) struct Node {
     pub(crate) life: u32,
     pub(crate) shards: Vec<FakeShard>,
     pub(crate) engine: Engine,
-    /// In nanoseconds of a moment: since when it has lived and not stood still.
-    steady_since: Arc<AtomicU64>,
+    /// In nanoseconds of a moment: since when nothing has been wrong with it.
+    well_since: Arc<AtomicU64>,
     runtime: SimRuntime,
     source: Source,
     site: Site,
@@ -107,8 +107,8 @@ impl Node {
         let Site { database, slowness, .. } = site;
         let source = Source { database: database.clone(), runtime: runtime.clone(), slowness: *slowness };
         let (runtime, site) = (runtime.clone(), site.clone());
-        let steady_since = Arc::new(AtomicU64::new(runtime.now().nanos()));
-        Self { number, life, shards, engine, steady_since, runtime, source, site, bounded, strict }
+        let well_since = Arc::new(AtomicU64::new(runtime.now().nanos()));
+        Self { number, life, shards, engine, well_since, runtime, source, site, bounded, strict }
     }
 
     /// The class of a kind of reads, and the key as it is read there.
@@ -172,7 +172,7 @@ impl Node {
             key,
             is_strict,
             began,
-            steady_since: Moment::from_nanos(self.steady_since.load(Ordering::Relaxed)),
+            well_since: Moment::from_nanos(self.well_since.load(Ordering::Relaxed)),
             version,
             label,
             origin,
@@ -227,9 +227,10 @@ impl Node {
         level
     }
 
-    /// It stood still until now.
-    pub(crate) fn stood_still(&self) {
-        self.steady_since.store(self.runtime.now().nanos(), Ordering::Relaxed);
+    /// From now on it is well, or not: it stands still, or something is wrong between it and a server.
+    pub(crate) fn set_well(&self, well: bool) {
+        let since = if well { self.runtime.now() } else { Moment::NEVER };
+        self.well_since.store(since.nanos(), Ordering::Relaxed);
     }
 
     /// Whether every shard has been told of everything that this node owes.

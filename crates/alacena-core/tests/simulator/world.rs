@@ -44,6 +44,9 @@ pub(crate) struct World {
     disks: Vec<Arc<Disk>>,
     clients: usize,
     keys: usize,
+    /// How many of the things that clients do there are for each change: where there are few, what is wrong stays so for
+    /// long.
+    changes_one_in: usize,
     happens: Happens,
     /// Whether clients and faults are to go on.
     goes_on: watch::Sender<bool>,
@@ -115,6 +118,7 @@ impl World {
             disks: (0..nodes).map(|_| Arc::default()).collect(),
             clients: *chance.pick(&[2, 4]),
             keys: *chance.pick(&[1, 2, 4]),
+            changes_one_in: *chance.pick(&[6, 20, 60]),
             happens,
             goes_on: watch::Sender::new(true),
         }
@@ -201,7 +205,7 @@ impl World {
             let key = chance.below(self.keys);
             if self.happens == Happens::Nothing {
                 self.read(node, key, chance.one_in(2), Mode::Normal).await;
-            } else if chance.one_in(6) {
+            } else if chance.one_in(self.changes_one_in) {
                 let reach =
                     *chance.pick(&[Reach::Tag, Reach::Tag, Reach::Key, Reach::TagAndKey, Reach::Namespace]);
                 let replicated = Wish::Replicated(1, Duration::from_millis(100));
