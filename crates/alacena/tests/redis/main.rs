@@ -1,0 +1,17 @@
+//! Several nodes over real servers, end to end: what they share, what they promise, what becomes of that under faults.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a failed step fails the test; real servers run in real time"
+)]
+
+mod flight;
+mod matrix;
+mod node;
+mod outages;
+mod process;
+mod sharing;
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "other tests hold and fail it in more ways")]
+mod support;
+mod ways;
