@@ -17,12 +17,10 @@ mod history;
 mod node;
 mod world;
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use faults::Happens;
+use parking_lot::Mutex;
 use world::{Report, run};
 
 /// Seeds that are run where nobody says how many.
@@ -44,14 +42,14 @@ fn run_all(seeds: &[u64], happens: Happens) -> Vec<Report> {
             threads.spawn(|| {
                 while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
                     match run(*seed, happens) {
-                        Ok(report) => reports.lock().unwrap().push(report),
-                        Err(why) => wrong.lock().unwrap().push((*seed, why)),
+                        Ok(report) => reports.lock().push(report),
+                        Err(why) => wrong.lock().push((*seed, why)),
                     }
                 }
             });
         }
     });
-    let mut wrong = wrong.into_inner().unwrap();
+    let mut wrong = wrong.into_inner();
     wrong.sort();
     if let Some((_, first)) = wrong.first() {
         let all: Vec<_> =
@@ -59,7 +57,7 @@ fn run_all(seeds: &[u64], happens: Happens) -> Vec<Report> {
         let all = all.join("\n");
         panic!("{} of {} seeds went wrong:\n{all}\n\n{first}", wrong.len(), seeds.len());
     }
-    reports.into_inner().unwrap()
+    reports.into_inner()
 }
 
 #[test]
