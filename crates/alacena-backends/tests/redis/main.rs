@@ -1,4 +1,5 @@
 //! The second tier at real servers.
+#![cfg(feature = "redis")]
 
 mod machine;
 mod node;

@@ -145,3 +145,86 @@ fn of(entry: EntryId, envelope: Bytes) -> Read<Bytes> {
         _ => Ok(envelope),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ERA: Era = Era(7);
+
+    fn bulk(bytes: &[u8]) -> Frame {
+        Frame::Bulk(Bytes::copy_from_slice(bytes))
+    }
+
+    fn nonce(random: u64) -> Nonce {
+        Nonce { era: ERA, random }
+    }
+
+    fn held(nonces: &[Nonce]) -> Frame {
+        Frame::Array(nonces.iter().map(|nonce| bulk(&nonce.to_bytes())).collect())
+    }
+
+    #[test]
+    fn what_markers_hold_is_believed_only_with_the_echo_and_for_as_many_as_were_asked_for() {
+        let answer = |echo: &[u8], of: &[Nonce]| Frame::Array(vec![bulk(echo), held(of)]);
+        let (one, two) = (nonce(1), nonce(2));
+        assert_eq!(minted(answer(b"41", &[one, two]), 41, 2, ERA), Ok(vec![one, two]));
+        for (wrong, why) in [
+            (answer(b"40", &[one, two]), "the answer to another question"),
+            (answer(b"41", &[one]), "too few"),
+            (answer(b"41", &[one, Nonce { era: Era(8), ..two }]), "a nonce of another era"),
+            (Frame::Array(vec![bulk(b"41"), Frame::Array(vec![bulk(b"short"), Frame::Null])]), "no nonces"),
+            (Frame::Array(vec![Frame::Integer(41), held(&[one, two])]), "an echo that is none"),
+            (held(&[one, two]), "no echo"),
+            (Frame::Null, "nothing"),
+        ] {
+            assert!(minted(wrong, 41, 2, ERA).is_err(), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_marker_that_holds_something_foreign_holds_nothing() {
+        let answer = Frame::Array(vec![bulk(b"foreign"), Frame::Null, bulk(&nonce(3).to_bytes())]);
+        assert_eq!(nonces(answer, 3), Ok(vec![None, None, Some(nonce(3))]));
+        assert!(nonces(Frame::Array(vec![Frame::Integer(1)]), 1).is_err(), "what no marker can hold");
+    }
+
+    #[test]
+    fn the_entry_of_another_question_is_refused() {
+        let (mine, other) = (EntryId(1), EntryId(2));
+        // As much of a record as says whose it is: magic, version, fill, entry, fingerprint, flags.
+        let record = |of: EntryId| [&b"\xA1lr\x01"[..], &[0; 8], &of.0.to_be_bytes(), &[0; 9]].concat();
+        let pair = |envelope: Frame| Frame::Array(vec![Frame::Null, envelope]);
+        assert_eq!(Record::entry_of(&record(other)), Some(other));
+        assert!(looked(mine, Vec::new(), pair(bulk(&record(mine)))).is_ok());
+        assert!(looked(mine, Vec::new(), pair(bulk(&record(other)))).is_err());
+        assert!(looked(mine, Vec::new(), held(&[nonce(1)])).is_err(), "an answer about markers");
+        assert_eq!(begun(mine, bulk(&record(mine))), Ok(Start::Hit(record(mine).into())));
+        assert!(begun(mine, bulk(&record(other))).is_err());
+        // What does not say whose it is is for those to judge who open it.
+        assert!(looked(mine, Vec::new(), pair(bulk(b"foreign"))).is_ok());
+    }
+
+    #[test]
+    fn a_load_is_told_one_of_four_things() {
+        let word = |word: &'static str| Frame::Simple(Bytes::from_static(word.as_bytes()));
+        let told = |answer| begun(EntryId(1), answer);
+        assert_eq!(told(word("LEAD")), Ok(Start::Lead));
+        assert_eq!(told(word("ALONE")), Ok(Start::Alone));
+        assert_eq!(told(Frame::Integer(250)), Ok(Start::Wait(Duration::from_millis(250))));
+        for wrong in [word("OK"), Frame::Integer(0), Frame::Integer(-1), Frame::Null, held(&[])] {
+            assert!(told(wrong.clone()).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_are_no_answers() {
+        assert_eq!(flag(&Frame::Integer(1)), Ok(true));
+        assert!(flag(&Frame::Integer(2)).is_err() && flag(&bulk(b"1")).is_err());
+        assert_eq!(count(&Frame::Integer(3), 3), Ok(3));
+        assert!(count(&Frame::Integer(4), 3).is_err() && count(&Frame::Integer(-1), 3).is_err());
+        let said = |seconds: &[u8], micros: &[u8]| time(&Frame::Array(vec![bulk(seconds), bulk(micros)]));
+        assert_eq!(said(b"12", b"345678"), Ok(Duration::from_micros(12_345_678)));
+        assert!(said(b"12", b"1000000").is_err() && said(b"-1", b"0").is_err());
+    }
+}
