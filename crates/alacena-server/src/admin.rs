@@ -3,10 +3,11 @@
 //! The shapes are a contract with existing dashboards. What is not configured or not built yet is `null`, never left
 //! out.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, time::Duration};
 
 use alacena::{
-    BreakerFigures, Figures, Health, Invalidated, Reach, Status, TargetReach,
+    BreakerFigures, Coherence, Figures, Health, Invalidated, Lack, PostFigures, Reach, Status, TargetReach,
+    Wish,
     error::{Error, catalogue},
     ledger::Target,
 };
@@ -20,11 +21,22 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    app::App, display, keys::aside, problem::Problem, query::Query, request::JsonBody, token::Caller,
+    app::App,
+    display,
+    keys::aside,
+    problem::Problem,
+    query::Query,
+    request::{JsonBody, say_level, status_of},
+    token::Caller,
 };
 
 /// Most targets of one call.
 const TARGETS_MAX: usize = 1000;
+/// Most replicas that an invalidation waits for.
+const REPLICAS_MAX: u32 = 16;
+/// How long it waits for them where nobody says otherwise, and at most.
+const REPLICATED_WITHIN_MS: u64 = 1000;
+const REPLICATED_WITHIN_MS_MAX: u64 = 10_000;
 
 /// `GET /cache/health`: 200 while answers come, 503 once none can.
 pub(crate) async fn health(State(app): State<App>) -> Response {
@@ -34,12 +46,41 @@ pub(crate) async fn health(State(app): State<App>) -> Response {
 }
 
 fn health_shape(health: &Health, figures: &Figures) -> Value {
+    let mode = match (health.shards.is_empty(), health.durable) {
+        (false, _) => "redis",
+        (true, true) => "embedded",
+        (true, false) => "memory",
+    };
     json!({
         "status": health.status.as_str(),
-        "connected": null,
-        "circuitState": worst_breaker(figures).map(|breaker| breaker.state),
-        "mode": if health.durable { "embedded" } else { "memory" },
+        "connected": connected(&health.shards),
+        "circuitState": worst_state(figures),
+        "mode": mode,
         "missing": health.missing,
+        "level": health.coherence().map(Coherence::as_str),
+        "shards": health.shards.iter().map(shard_shape).collect::<Vec<_>>(),
+    })
+}
+
+/// Whether every shard answers; null where there is none.
+fn connected(shards: &[PostFigures]) -> Option<bool> {
+    (!shards.is_empty()).then(|| shards.iter().all(|shard| shard.era.is_some()))
+}
+
+fn shard_shape(shard: &PostFigures) -> Value {
+    let lack = |lack: &Lack| json!({ "what": lack.what, "costs": lack.costs, "remedy": lack.remedy, "serious": lack.is_serious });
+    json!({
+        "name": shard.name,
+        "level": shard.coherence.as_str(),
+        "connected": shard.era.is_some(),
+        "eraKnown": shard.era.is_some() && shard.capabilities.era,
+        "provedForMs": u64::try_from(shard.proved_for.as_millis()).unwrap_or(u64::MAX),
+        "reads": shard.reads.as_str(),
+        "writes": shard.writes.as_str(),
+        "owed": shard.drain.records,
+        "owedInMemory": shard.drain.volatile,
+        "owedForMs": u64::try_from(shard.owed_for.as_millis()).unwrap_or(u64::MAX),
+        "lacks": shard.lacks.iter().map(lack).collect::<Vec<_>>(),
     })
 }
 
@@ -57,6 +98,8 @@ fn stats_shape(figures: &Figures) -> Value {
     let sum = |count: fn(&alacena::ReadFigures) -> u64| figures.rows().map(count).sum::<u64>();
     let of = |reasons: &[(&str, u64)]| reasons.iter().map(|(_, count)| count).sum::<u64>();
     let hits = sum(|read| read.hits);
+    // Counted one by one, while others count on.
+    let l2_hits = sum(|read| read.l2_hits).min(hits);
     let misses: u64 = figures.rows().map(|read| of(&read.misses_by_reason)).sum();
     let stale: u64 = figures.rows().map(|read| of(&read.stale_by_reason)).sum();
     let asked = hits + misses;
@@ -69,12 +112,12 @@ fn stats_shape(figures: &Figures) -> Value {
             "writes": figures.writes,
             "errors": sum(|read| read.errors),
             "stale": stale,
-            "l1Hits": hits,
-            "l2Hits": null,
+            "l1Hits": hits - l2_hits,
+            "l2Hits": (!figures.shards.is_empty()).then_some(l2_hits),
             "hitRate": hit_rate,
         },
         "redis": {
-            "connected": null,
+            "connected": connected(&figures.shards),
             "keys": null,
             "averageTtl": null,
             "usedMemory": null,
@@ -94,13 +137,26 @@ fn stats_shape(figures: &Figures) -> Value {
     })
 }
 
-/// The breaker of the source that is worst off, whole: figures of several breakers mixed would describe none.
-fn worst_breaker(figures: &Figures) -> Option<&BreakerFigures> {
-    let rank = |state| match state {
+fn rank(state: &str) -> u8 {
+    match state {
         "OPEN" => 2,
         "HALF_OPEN" => 1,
         _ => 0,
-    };
+    }
+}
+
+/// The state of the breaker that is worst off, those of the shards included.
+fn worst_state(figures: &Figures) -> Option<&'static str> {
+    let shards = figures.shards.iter().flat_map(|shard| [shard.reads.as_str(), shard.writes.as_str()]);
+    worst_breaker(figures)
+        .map(|breaker| breaker.state)
+        .into_iter()
+        .chain(shards)
+        .max_by_key(|state| rank(state))
+}
+
+/// The breaker of the source that is worst off, whole: figures of several breakers mixed would describe none.
+fn worst_breaker(figures: &Figures) -> Option<&BreakerFigures> {
     let breakers = figures.sources.iter().map(|source| &source.breaker);
     breakers.min_by_key(|breaker| Reverse((rank(breaker.state), breaker.failures)))
 }
@@ -112,7 +168,7 @@ pub(crate) async fn clear(
     JsonBody(Nothing {}): JsonBody<Nothing>,
 ) -> Result<Response, Problem> {
     let cleared = app.alacena().clear(&caller.who).await?;
-    Ok(acknowledged(cleared))
+    Ok(acknowledged(&cleared))
 }
 
 /// A body without members.
@@ -126,18 +182,22 @@ pub(crate) async fn invalidate(
     Extension(caller): Extension<Caller>,
     JsonBody(wanted): JsonBody<Wanted>,
 ) -> Result<Response, Problem> {
-    let dry_run = wanted.dry_run;
+    let (dry_run, wish) = (wanted.dry_run, wanted.wish()?);
     let targets = wanted.targets()?;
     if dry_run {
         let reach = aside(&app, move |alacena| alacena.reach(&targets)).await??;
         return Ok(Json(reach_shape(&reach)).into_response());
     }
-    let invalidated = app.alacena().invalidate(&targets, &caller.who).await?;
-    Ok(acknowledged(invalidated))
+    let invalidated = app.alacena().invalidate_as(&targets, &caller.who, wish).await?;
+    Ok(acknowledged(&invalidated))
 }
 
-fn acknowledged(invalidated: Invalidated) -> Response {
-    Json(json!({ "level": invalidated.level.as_str(), "dropped": invalidated.dropped })).into_response()
+fn acknowledged(invalidated: &Invalidated) -> Response {
+    let Invalidated { level, dropped, after, .. } = invalidated;
+    let shape = Json(json!({ "level": level.as_str(), "dropped": dropped }));
+    let mut response = (status_of(*level), shape).into_response();
+    say_level(response.headers_mut(), *level, after.as_deref());
+    response
 }
 
 /// What an invalidation would take away.
@@ -168,18 +228,38 @@ pub(crate) struct Wanted {
     namespace: Option<String>,
     all: bool,
     dry_run: bool,
+    #[serde(alias = "level")]
     wait: Option<String>,
+    replicas: Option<u32>,
+    within_ms: Option<u64>,
 }
 
 impl Wanted {
-    fn targets(self) -> Result<Vec<Target>, Error> {
-        let not_built =
-            |what: &str| Err(Error::new(&catalogue::NOT_BUILT_YET, format!("{what} is not built yet")));
-        match self.wait.as_deref() {
-            None | Some("applied") => {}
-            Some("replicated" | "barrier") => return not_built("waiting for other nodes"),
+    /// How far it is to go before it is acknowledged.
+    fn wish(&self) -> Result<Wish, Error> {
+        let (replicas, within) = (self.replicas, self.within_ms);
+        let wish = match self.wait.as_deref() {
+            None | Some("applied") => Wish::Applied,
+            Some("barrier") => Wish::Barrier,
+            Some("replicated") => {
+                let (replicas, within) = (replicas.unwrap_or(1), within.unwrap_or(REPLICATED_WITHIN_MS));
+                if !(1..=REPLICAS_MAX).contains(&replicas) {
+                    return Err(refuse(&format!("`replicas` must be 1 to {REPLICAS_MAX}")));
+                }
+                if !(1..=REPLICATED_WITHIN_MS_MAX).contains(&within) {
+                    return Err(refuse(&format!("`withinMs` must be 1 to {REPLICATED_WITHIN_MS_MAX}")));
+                }
+                return Ok(Wish::Replicated(replicas, Duration::from_millis(within)));
+            }
             Some(_) => return Err(refuse("`wait` must be applied, replicated or barrier")),
+        };
+        if replicas.is_some() || within.is_some() {
+            return Err(refuse("`replicas` and `withinMs` belong to `wait: replicated`"));
         }
+        Ok(wish)
+    }
+
+    fn targets(self) -> Result<Vec<Target>, Error> {
         let mut targets = Vec::new();
         targets.extend(self.key.map(Target::Key));
         targets.extend(self.tags.into_iter().map(Target::Tag));
@@ -208,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn what_to_invalidate_is_said_and_what_is_not_built_is_refused() {
+    fn what_to_invalidate_is_said() {
         let tag = |text: &str| Target::Tag(text.to_owned());
         assert_eq!(wanted(json!({"tags": ["a", "b"]})), Ok(vec![tag("a"), tag("b")]));
         assert_eq!(
@@ -218,10 +298,30 @@ mod tests {
         assert_eq!(wanted(json!({"all": true})), Ok(vec![Target::Everything]));
         assert_eq!(wanted(json!({})), Err("parameter-invalid"));
         assert_eq!(wanted(json!({"all": false})), Err("parameter-invalid"));
-        assert_eq!(wanted(json!({"all": true, "wait": "later"})), Err("parameter-invalid"));
         assert_eq!(wanted(json!({"tag": "a"})), Err("unreadable"));
-        assert_eq!(wanted(json!({"all": true, "wait": "barrier"})), Err("not-built-yet"));
         assert_eq!(wanted(json!({"all": true, "dryRun": true})), Ok(vec![Target::Everything]));
+    }
+
+    #[test]
+    fn how_far_it_is_to_go_is_said_too() {
+        let wish = |body: Value| {
+            let wanted: Wanted = serde_json::from_value(body).expect("it is readable");
+            wanted.wish().map_err(|error| error.code().slug)
+        };
+        assert_eq!(wish(json!({})), Ok(Wish::Applied));
+        assert_eq!(wish(json!({"wait": "applied"})), Ok(Wish::Applied));
+        assert_eq!(wish(json!({"level": "barrier"})), Ok(Wish::Barrier));
+        let replicated = |replicas, millis| Ok(Wish::Replicated(replicas, Duration::from_millis(millis)));
+        assert_eq!(wish(json!({"wait": "replicated"})), replicated(1, 1000));
+        assert_eq!(wish(json!({"wait": "replicated", "replicas": 2, "withinMs": 50})), replicated(2, 50));
+        for refused in [
+            json!({"wait": "later"}),
+            json!({"wait": "replicated", "replicas": 0}),
+            json!({"wait": "replicated", "withinMs": 0}),
+            json!({"wait": "barrier", "replicas": 1}),
+        ] {
+            assert_eq!(wish(refused.clone()), Err("parameter-invalid"), "{refused}");
+        }
     }
 
     fn breaker(state: &'static str, failures: u64) -> alacena::SourceFigures {

@@ -33,7 +33,7 @@ use crate::{
     cache_status::cache_status,
     problem::{self, Problem},
     representation::EntityTag,
-    request::{JsonBody, Members, Name, credentials, mode},
+    request::{JsonBody, Members, Name, after, credentials, mode},
     token::Caller,
 };
 
@@ -66,6 +66,7 @@ pub(crate) async fn by_bodies(
     let ask = Ask {
         credentials: credentials(&read.credentials, &headers)?,
         mode: mode(&headers, caller.role),
+        after: after(app.alacena(), &headers)?,
         ..Ask::default()
     };
     let varies = HeaderValue::try_from(read.credentials.join(", ")).ok().filter(|varies| !varies.is_empty());

@@ -20,7 +20,8 @@ pub(crate) fn cache_status<V>(outcome: &Outcome<V>, mode: Mode) -> String {
 ///
 /// `hit` and `fwd` exclude each other: an answer that was given while the source is asked behind the caller's back is a
 /// hit; one that was given because the source did not answer was forwarded. `ttl` is what remains of the freshness, in
-/// seconds, negative once it is over. Only the caller that led the load says `stored`; those who waited say
+/// seconds, negative once it is over or cannot be relied on. `l2` and `local` say where a hit was that is none of memory
+/// alone. Only the caller that led the load says `stored`; those who waited say
 /// `collapsed`.
 ///
 /// # Errors
@@ -33,7 +34,7 @@ pub(crate) fn write_cache_status<V>(
     let mut details = Vec::new();
     line.write_str("Alacena")?;
     line.write_str(match (outcome.origin(), outcome.stale()) {
-        (Origin::Stale, Some(StaleReason::Revalidating)) => "; hit",
+        (Origin::Stale, Some(StaleReason::Revalidating | StaleReason::Unproved)) => "; hit",
         (Origin::Stale, _) => "; fwd=stale",
         (Origin::Source, _) => forwarded(outcome.miss(), mode, &mut details),
         _ => "; hit",
@@ -48,6 +49,9 @@ pub(crate) fn write_cache_status<V>(
     } else if outcome.not_stored().is_none() {
         write!(line, "; ttl={}", seconds_up(outcome.fresh_for()))?;
     }
+    // Of a hit only what is worth telling apart from memory.
+    let elsewhere = Some(outcome.origin()).filter(|origin| matches!(origin, Origin::L2 | Origin::Local));
+    details.extend(elsewhere.map(Origin::as_str));
     details.extend(outcome.stale().map(StaleReason::as_str));
     // A bypass is not stored by definition; every other "no" has a reason worth telling.
     details.extend(outcome.not_stored().filter(|reason| *reason != NotStored::Bypass).map(NotStored::as_str));
@@ -101,6 +105,11 @@ pub(crate) fn table() -> Vec<(&'static str, String)> {
     let normal = |facts: Facts| line(facts, Mode::Normal);
     vec![
         ("an entry within its time", normal(hit.clone())),
+        ("another node had loaded it", normal(Facts { origin: Origin::L2, ..hit.clone() })),
+        (
+            "loaded, and answered, while the second tier is away",
+            normal(Facts { origin: Origin::Local, fresh_for: seconds(4), ..hit.clone() }),
+        ),
         ("nothing was there", normal(loaded(MissReason::Cold))),
         ("its time was over", normal(loaded(MissReason::Expired))),
         ("it had given way to others", normal(loaded(MissReason::Evicted))),
@@ -111,6 +120,10 @@ pub(crate) fn table() -> Vec<(&'static str, String)> {
             normal(Facts { collapsed: true, ..loaded(MissReason::Cold) }),
         ),
         ("past its time, being refreshed", normal(stale(StaleReason::Revalidating, None))),
+        (
+            "whether it still holds cannot be found out now; it is being loaded",
+            normal(Facts { stale_for: Duration::ZERO, ..stale(StaleReason::Unproved, None) }),
+        ),
         (
             "past its time, the source is slow",
             normal(stale(StaleReason::SoftTimeout, Some(MissReason::Expired))),
@@ -131,6 +144,11 @@ pub(crate) fn table() -> Vec<(&'static str, String)> {
             normal(not_stored(NotStored::ParentNotFresh, MissReason::Cold)),
         ),
         (
+            "the second tier is away, and the class keeps nothing without it",
+            normal(not_stored(NotStored::WithoutL2, MissReason::Cold)),
+        ),
+        ("the second tier is full", normal(not_stored(NotStored::NoMarker, MissReason::Cold))),
+        (
             "invalidated before, and again while it was loading",
             normal(not_stored(NotStored::Superseded, MissReason::Invalidated(tag))),
         ),
@@ -148,6 +166,8 @@ mod tests {
             lines,
             [
                 "Alacena; hit; ttl=290",
+                "Alacena; hit; ttl=290; detail=\"l2\"",
+                "Alacena; hit; ttl=4; detail=\"local\"",
                 "Alacena; fwd=uri-miss; stored; ttl=300",
                 "Alacena; fwd=stale; stored; ttl=300",
                 "Alacena; fwd=uri-miss; stored; ttl=300; detail=\"evicted\"",
@@ -155,6 +175,7 @@ mod tests {
                 "Alacena; fwd=miss; stored; ttl=300; detail=\"invalidated\"",
                 "Alacena; fwd=uri-miss; collapsed; ttl=300",
                 "Alacena; hit; ttl=-12; detail=\"revalidating\"",
+                "Alacena; hit; ttl=-1; detail=\"unproved\"",
                 "Alacena; fwd=stale; ttl=-12; detail=\"soft-timeout\"",
                 "Alacena; fwd=stale; ttl=-12; detail=\"source-error\"",
                 "Alacena; fwd=request; stored; ttl=300",
@@ -162,6 +183,8 @@ mod tests {
                 "Alacena; fwd=uri-miss; detail=\"too-large\"",
                 "Alacena; fwd=uri-miss; detail=\"uncacheable\"",
                 "Alacena; fwd=uri-miss; detail=\"parent-not-fresh\"",
+                "Alacena; fwd=uri-miss; detail=\"without-l2\"",
+                "Alacena; fwd=uri-miss; detail=\"no-marker\"",
                 "Alacena; fwd=miss; detail=\"invalidated, superseded\"",
             ]
         );

@@ -27,10 +27,10 @@ use crate::{app::App, problem::Problem, settings::ServerSettings};
 /// How long a browser may remember a preflight, in seconds.
 const PREFLIGHT_SECONDS: &str = "600";
 /// What a page may read of an answer besides its body.
-const EXPOSED: &str = "age, alacena-level, cache-status, etag, retry-after, server-timing";
+const EXPOSED: &str = "age, alacena-after, alacena-level, cache-status, etag, retry-after, server-timing";
 /// What a page may send besides the headers that reads pass through.
-const ACCEPTED: &str = "alacena-token, authorization, cache-control, content-type, if-none-match, mcp-method, mcp-name, \
-                        mcp-protocol-version";
+const ACCEPTED: &str = "alacena-after, alacena-token, authorization, cache-control, content-type, if-none-match, \
+                        mcp-method, mcp-name, mcp-protocol-version";
 
 /// Said by browsers of the page that makes them ask.
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

@@ -28,7 +28,7 @@ use crate::{
     front::Payload,
     query::query_pairs,
     representation::Representation,
-    request::{credentials, mode},
+    request::{ALACENA_AFTER, credentials, mode},
     settings::ServerSettings,
     token::{self, Access, Peer},
 };
@@ -99,6 +99,10 @@ fn find<B: HttpBody>(
     // What carries a token of ours is no credential of a source.
     let is_ours = read.credentials.iter().any(|header| caller.carried.is_in(header));
     if is_ours || mode(headers, caller.role) != Mode::Normal {
+        return None;
+    }
+    // Whoever must see what it has changed is not answered by this node alone.
+    if headers.contains_key(&ALACENA_AFTER) {
         return None;
     }
     let pairs = query_pairs(uri.query().unwrap_or_default()).ok()?;

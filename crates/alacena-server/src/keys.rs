@@ -3,8 +3,8 @@
 use std::{fmt::Write as _, time::Duration};
 
 use alacena::{
-    Alacena, Explanation, KeyExplanation, KeyPage,
-    dep::DepKind,
+    Alacena, Explanation, Found, KeyExplanation, KeyPage, Shown, Standing,
+    dep::{Dep, DepKind},
     error::{Error, catalogue},
     key::Key,
 };
@@ -12,6 +12,7 @@ use axum::{
     extract::{RawQuery, State},
     response::Response,
 };
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
@@ -40,7 +41,17 @@ pub(crate) async fn explain(State(app): State<App>, RawQuery(raw): RawQuery) -> 
         return Err(Error::new(&catalogue::PARAMETER_INVALID, "`key` is missing").into());
     };
     let known = aside(&app, move |alacena| alacena.explain(&key)).await??;
-    let explanations: Vec<Value> = known.iter().map(|known| explained(app.alacena(), known)).collect();
+    let alacena = app.alacena();
+    let explanations = join_all(known.iter().map(|known| async move {
+        let shown = alacena.explain_shared(known).await;
+        let mut explanation = explained(alacena, known);
+        explanation["l2"] = shown.map_or(Value::Null, |shown| match shown {
+            Ok(shown) => lying(&shown),
+            Err(failure) => json!({ "error": failure.to_string() }),
+        });
+        explanation
+    }))
+    .await;
     display::answer(&query, json!({ "explanations": explanations }))
 }
 
@@ -72,9 +83,35 @@ fn explained(alacena: &Alacena, known: &KeyExplanation) -> Value {
     })
 }
 
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What lies in the tier that nodes share.
+fn lying(shown: &Shown) -> Value {
+    let Shown { name, shard, found } = shown;
+    let entry = match found {
+        None => Value::Null,
+        Some(Found::Unreadable(why)) => json!({ "unreadable": why }),
+        Some(Found::Entry { age, fresh_for, stale_for, negative, bytes, standing, deps, others }) => {
+            let dep = |(dep, standing): &(Dep, Standing)| json!({ "dep": dep.to_string(), "stands": standing.as_str() });
+            json!({
+                "ageMs": millis(*age),
+                "freshForMs": millis(*fresh_for),
+                "staleForMs": millis(*stale_for),
+                "negative": negative,
+                "bytes": bytes,
+                "stands": standing.as_str(),
+                "deps": deps.iter().map(dep).collect::<Vec<_>>(),
+                "otherDeps": others,
+            })
+        }
+    };
+    json!({ "name": name, "shard": shard, "entry": entry })
+}
+
 /// One entry. Times are in milliseconds.
 fn entry(known: &Explanation) -> Value {
-    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let class = known.deps.iter().find(|(dep, _)| dep.kind() == DepKind::Class).map(|(dep, _)| dep.text());
     let deps = known.deps.iter().map(|(dep, stands)| json!({ "dep": dep.to_string(), "stands": stands }));
     json!({
@@ -90,6 +127,7 @@ fn entry(known: &Explanation) -> Value {
         "changed": known.changed,
         "negative": known.negative,
         "bytes": known.bytes,
+        "footing": known.is_shared.map(|is_shared| if is_shared { "shared" } else { "local" }),
         "deps": deps.collect::<Vec<_>>(),
     })
 }

@@ -5,6 +5,7 @@
 //! configuration or the application, and reasons out of our own enums: never a key, a tag or anything else that callers choose, because
 //! every new value of a label is a series for ever.
 
+mod shards;
 mod text;
 
 use alacena::{Figures, ReadFigures};
@@ -24,7 +25,7 @@ use text::{Format, Samples, exposition};
 pub(crate) struct Family {
     /// Its name; units are base units.
     pub(crate) name: &'static str,
-    /// `counter` or `gauge`.
+    /// `counter`, `gauge` or `histogram`.
     pub(crate) kind: &'static str,
     /// What it counts.
     pub(crate) help: &'static str,
@@ -38,13 +39,31 @@ const READ_REASON: &[&str] = &["read", "class", "source", "reason"];
 const SOURCE: &[&str] = &["source"];
 
 /// Every metric, in the order of the reference.
-pub(crate) static FAMILIES: &[Family] = &[
+pub(crate) fn families() -> impl Iterator<Item = &'static Family> {
+    FAMILIES.iter().chain(shards::FAMILIES)
+}
+
+static FAMILIES: &[Family] = &[
     Family {
         name: "alacena_read_hits_total",
         kind: "counter",
         help: "Answers out of the cache, stale ones that were being refreshed included.",
         labels: READ,
         samples: |figures, out| per_read(figures, out, |read| read.hits),
+    },
+    Family {
+        name: "alacena_read_l2_hits_total",
+        kind: "counter",
+        help: "Of the answers out of the cache, those that the second tier gave.",
+        labels: READ,
+        samples: |figures, out| per_read(figures, out, |read| read.l2_hits),
+    },
+    Family {
+        name: "alacena_read_local_hits_total",
+        kind: "counter",
+        help: "Of the answers out of the cache, those that were given as local, while the second tier was away.",
+        labels: READ,
+        samples: |figures, out| per_read(figures, out, |read| read.local_hits),
     },
     Family {
         name: "alacena_read_misses_total",

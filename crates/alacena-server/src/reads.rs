@@ -15,7 +15,7 @@ use crate::{
     listing,
     problem::Problem,
     query::query_pairs,
-    request::{JsonBody, Members, Name, credentials, mode},
+    request::{JsonBody, Members, Name, after, credentials, mode},
     token::Caller,
 };
 
@@ -73,7 +73,8 @@ impl Asked {
         let Asked { read, parameters, begun, conditional } = self;
         let mode = mode(headers, caller.role);
         let gzip = accept_encoding::gzip(headers)?;
-        let ask = Ask { credentials: credentials(&read.credentials, headers)?, mode, gzip };
+        let credentials = credentials(&read.credentials, headers)?;
+        let ask = Ask { credentials, mode, gzip, after: after(app.alacena(), headers)? };
         let outcome = read.ask(parameters, ask).await?;
         let view = View {
             mode,

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, time::Duration};
 use alacena::error::catalogue;
 
 use crate::{
-    batch, body, cache_status, connections, metrics::FAMILIES, problem, routes::ROUTES, token::Access,
+    batch, body, cache_status, connections, metrics::families, problem, routes::ROUTES, token::Access,
 };
 
 const GENERATED: &str =
@@ -164,8 +164,18 @@ is sent while the rest is still being asked.
 ## What a write answers
 
 What the source said, once the invalidation has been applied, with `Alacena-Level: applied`; 204 where the source said
-nothing. What the write invalidates is recorded durably before it is sent: a source that may have done it counts as one
+nothing. 202 with `Alacena-Level: deferred` says that it is done and Redis could not be told: the invalidation is written
+down, and other nodes hear of it once Redis is back (`deferred-volatile`: it is in the memory of this process only). What the
+write invalidates is recorded durably before it is sent: a source that may have done it counts as one
 that did, and only a definite refusal invalidates nothing.
+
+## Reading what one has written
+
+With Redis, a write and an invalidation answer `Alacena-After: <token>`, too. A read that sends it back, with `Alacena-After`,
+is not answered with anything from before, on any node: it looks in Redis whether what it depends on still stands, where it
+depends on what was changed. Of several tokens send all, with commas between them, at most 16. A token says nothing of what was
+changed, is of use for 10 s, since other reads are as good after less than one, and only nodes with the same secret make and
+take it; another one is refused as `parameter-invalid`. While Redis is away such a read asks its source.
 
 ## OpenAPI
 
@@ -189,9 +199,11 @@ call whose request has a `progressToken` is reported every second while it runs.
 ## Invalidating
 
 `POST /cache/invalidate` takes one or more of `key`, `tags` (a list), `prefix`, `pattern`, `class`, `namespace` and
-`all: true`, and answers `{\"level\": \"applied\", \"dropped\": n}` once no read that begins afterwards can return what was
-loaded before. `dropped` counts markers and keys, not entries. `wait` other than `applied` is refused as not built yet.
-With `dryRun: true` nothing is invalidated; the answer says what would be, and how many entries depend on it.
+`all: true`, and answers `{\"level\": \"applied\", \"dropped\": n}` once no read of this node that begins afterwards can return
+what was loaded before, and with Redis none of any other after 0.9 s. `dropped` counts markers and keys, not entries. `wait`
+says how far it is to go before it is answered: `applied`, `replicated` (to `replicas`, 1 where nothing is said, within
+`withinMs`, 1000; Redis only) or `barrier`, when no node answers with anything from before any more, connected or not: 0.9 s
+longer. `level` says how far it has gone, which may be less; 202 where it is `deferred`. With `dryRun: true` nothing is invalidated; the answer says what would be, and how many entries depend on it.
 
 In a `pattern` a `*` stands for one segment of a key and a last `*` for the rest: `activities:list:*:42:*`. `%2A` is the
 character itself. A pattern that names a value needs its parameter in the `index` of the class; one that does not find
@@ -208,8 +220,10 @@ and `byTarget`.
 `GET /cache/keys` answers `{\"keys\": […], \"next\": …}`; `GET /cache/explain?key=…` answers `{\"explanations\": […]}`, one
 for each read that can have the key, with its `entries`: none where nothing is held, several where callers' credentials
 are part of the key. An entry shows `key`, `class`, `freshness`, `ageMs`, `freshForMs`, `staleForMs`, `standsInForMs`,
-`loadMs` (how long its load took), `changed` (whether that brought another value), `negative`, `bytes` and `deps`, each
-with whether it still stands. `freshness` is what becomes of the entry now:
+`loadMs` (how long its load took), `changed` (whether that brought another value), `negative`, `bytes`, `footing` (with
+Redis: `shared`, or `local` of what was loaded while that was away) and `deps`, each with whether it still stands. `l2` says
+what lies in Redis: the `name` there and the `entry`, null where there is none, with the same times and with `deps` of which
+each `stands` for `certain`, `perhaps` (since then the server may have gone back in time) or is `gone`. `freshness` is what becomes of the entry now:
 
 | `freshness` | means |
 |---|---|
@@ -243,7 +257,7 @@ pub fn metrics_reference() -> String {
          tags. A class of an application that the server is part of has an empty `read`, and an empty `source` where \
          nothing guards it.\n\n| name | type | labels | means |\n|---|---|---|---|\n"
     );
-    for family in FAMILIES {
+    for family in families() {
         let labels: Vec<String> = family.labels.iter().map(|label| format!("`{label}`")).collect();
         row(&mut page, &[&format!("`{}`", family.name), family.kind, &labels.join(" "), family.help]);
     }

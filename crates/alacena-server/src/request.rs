@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use alacena::{
-    Mode,
+    After, Alacena, Level, Mode,
     config::Role,
     error::{Error, catalogue},
     source::Credential,
@@ -11,7 +11,7 @@ use alacena::{
 use axum::{
     extract::{FromRequest, FromRequestParts, RawPathParams, Request},
     http::{
-        HeaderMap,
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
         header::{CACHE_CONTROL, CONTENT_TYPE},
         request::Parts,
     },
@@ -139,6 +139,38 @@ pub(crate) fn credentials(named: &[String], headers: &HeaderMap) -> Result<Arc<[
     Ok(sent.into())
 }
 
+/// What the caller has changed and must see: the tokens that it was answered with.
+pub(crate) static ALACENA_AFTER: HeaderName = HeaderName::from_static("alacena-after");
+/// How far an invalidation had gone when the answer was sent.
+pub(crate) static ALACENA_LEVEL: HeaderName = HeaderName::from_static("alacena-level");
+
+/// After what a read is asked.
+///
+/// # Errors
+/// `Invalid` where it is not what an answer said.
+pub(crate) fn after(alacena: &Alacena, headers: &HeaderMap) -> Result<Arc<[After]>, Error> {
+    let mut values = headers.get_all(&ALACENA_AFTER).iter().peekable();
+    if values.peek().is_none() {
+        return Ok(Arc::default());
+    }
+    // What is no text is no token either, and is refused as such.
+    let tokens: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    alacena.after(&tokens.join(","))
+}
+
+/// The status of what has invalidated: 202 where some of it is still to be told.
+pub(crate) fn status_of(level: Level) -> StatusCode {
+    if level.is_applied() { StatusCode::OK } else { StatusCode::ACCEPTED }
+}
+
+/// How far an invalidation has gone, and what to send back to see what it has changed.
+pub(crate) fn say_level(headers: &mut HeaderMap, level: Level, after: Option<&str>) {
+    headers.insert(&ALACENA_LEVEL, HeaderValue::from_static(level.as_str()));
+    if let Some(after) = after {
+        headers.insert(&ALACENA_AFTER, HeaderValue::try_from(after).expect("it is letters and digits"));
+    }
+}
+
 /// Whether the cache may answer: `Cache-Control: no-cache` asks the source and keeps the answer, `no-store` keeps
 /// nothing. Only of callers with a role: a public read must not let strangers load its source at will.
 pub(crate) fn mode(headers: &HeaderMap, role: Option<Role>) -> Mode {
@@ -162,7 +194,6 @@ pub(crate) fn mode(headers: &HeaderMap, role: Option<Role>) -> Mode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::{HeaderName, HeaderValue};
 
     #[test]
     fn what_is_wrong_in_a_body_is_named_with_its_place() {

@@ -5,7 +5,7 @@ use axum::{
     Extension,
     extract::State,
     http::{
-        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        HeaderMap, HeaderValue, StatusCode,
         header::{CACHE_CONTROL, CONTENT_TYPE},
     },
     response::{IntoResponse, Response},
@@ -14,12 +14,9 @@ use axum::{
 use crate::{
     app::App,
     problem::Problem,
-    request::{JsonBody, Members, Name, credentials},
+    request::{JsonBody, Members, Name, credentials, say_level, status_of},
     token::Caller,
 };
-
-/// How far the invalidation had gone when the answer was sent.
-static ALACENA_LEVEL: HeaderName = HeaderName::from_static("alacena-level");
 
 /// `POST /writes/{name}`: the source's own answer, with how far the invalidation has gone beside it.
 pub(crate) async fn send(
@@ -34,13 +31,16 @@ pub(crate) async fn send(
     let credentials = credentials(&write.credentials, &headers)?;
     tracing::debug!(write = %write.name, who = %caller.who, "declared write");
     let written = write.send(parameters, credentials).await?;
-    let headers = [
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (ALACENA_LEVEL.clone(), HeaderValue::from_static(written.level.as_str())),
-    ];
-    if written.body.bytes().is_empty() {
-        return Ok((StatusCode::NO_CONTENT, headers).into_response());
-    }
-    let content_type = [(CONTENT_TYPE, HeaderValue::from_static(written.body.content_type()))];
-    Ok((headers, content_type, written.body.bytes().clone()).into_response())
+    let body = &written.body;
+    let mut response = match (status_of(written.level), body.bytes()) {
+        (StatusCode::OK, nothing) if nothing.is_empty() => StatusCode::NO_CONTENT.into_response(),
+        (status, nothing) if nothing.is_empty() => status.into_response(),
+        (status, bytes) => {
+            let content_type = [(CONTENT_TYPE, HeaderValue::from_static(body.content_type()))];
+            (status, content_type, bytes.clone()).into_response()
+        }
+    };
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    say_level(response.headers_mut(), written.level, written.after.as_deref());
+    Ok(response)
 }

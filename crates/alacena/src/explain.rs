@@ -1,11 +1,15 @@
 //! Why a key is answered as it is, and which keys there are. Never a value.
 
+use std::sync::Arc;
+
 use alacena_core::{
+    engine::Rules,
     error::{Error, catalogue},
     key::{Key, split_text},
+    tier::Failure,
 };
 
-pub use alacena_core::engine::{Explanation, KeyPage};
+pub use alacena_core::engine::{Explanation, Found, KeyPage, Shown};
 
 use crate::{declared_reads::Read, handle::Alacena};
 
@@ -23,6 +27,8 @@ pub struct KeyExplanation {
     pub shared: bool,
     /// The key, as people write it.
     pub text: String,
+    /// By what rules it is looked for where nodes share; `None` where that takes a caller's credentials.
+    asked: Option<(Arc<Rules>, Key)>,
     /// One element an entry: several where callers' credentials are part of the key, none where nothing is held.
     pub entries: Vec<Explanation>,
 }
@@ -51,6 +57,7 @@ impl Alacena {
                 source,
                 shared: read.rules.shared.is_some(),
                 text: key.text(),
+                asked: read.read.credentials.is_empty().then(|| (Arc::clone(&read.rules), key)),
                 entries,
             });
         }
@@ -65,7 +72,16 @@ impl Alacena {
             };
             let (name, source) = (class.name().to_owned(), class.source().map(str::to_owned));
             let (shared, text) = (class.rules.shared.is_some(), key.text());
-            explanations.push(KeyExplanation { read: None, class: name, source, shared, text, entries });
+            let asked = (!class.is_partitioned()).then(|| (Arc::clone(&class.rules), key));
+            explanations.push(KeyExplanation {
+                read: None,
+                class: name,
+                source,
+                shared,
+                text,
+                asked,
+                entries,
+            });
         }
         if explanations.is_empty() {
             let declared = prepared.declared_reads.iter().map(|read| read.key.clone());
@@ -74,6 +90,16 @@ impl Alacena {
             return Err(Error::new(&catalogue::KEY_INVALID, detail));
         }
         Ok(explanations)
+    }
+
+    /// What lies under an explained key in the tier that nodes share; `None` where there is no such tier, its value stays
+    /// on this node, or which entry it is depends on a caller's credentials. Asks the tier and changes nothing.
+    ///
+    /// # Errors
+    /// Why the tier does not say.
+    pub async fn explain_shared(&self, known: &KeyExplanation) -> Option<Result<Shown, Failure>> {
+        let (rules, key) = known.asked.as_ref()?;
+        self.inner.engine.explain_shared(rules, key).await
     }
 
     /// The first `limit` (at most 1,000) entries whose key text begins with `prefix`, after `after`. Looks at every

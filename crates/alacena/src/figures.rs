@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use alacena_core::{
-    engine::Rules,
+    engine::{PostFigures, Rules},
     figures::{self as counters, Count},
     guard::{Guard, GuardFigures, State},
+    tier::Coherence,
 };
 
 use crate::{
@@ -41,6 +42,8 @@ pub struct Figures {
     pub loads_running: u64,
     /// One row a source, in order of name, those included that classes of the application's own ask.
     pub sources: Vec<SourceFigures>,
+    /// One row a shard of the tier that nodes share; none where there is no such tier.
+    pub shards: Vec<PostFigures>,
     /// What warmings have come to.
     pub warming: WarmingFigures,
     /// Time since the start.
@@ -69,6 +72,10 @@ pub struct ReadFigures {
     pub source: String,
     /// Answers out of the cache, stale ones that are being refreshed included.
     pub hits: u64,
+    /// Of these, those that the tier gave that nodes share.
+    pub l2_hits: u64,
+    /// Of these, those that were given as local, while that was away.
+    pub local_hits: u64,
     /// Answers that needed the source, by the reason.
     pub misses_by_reason: Vec<(&'static str, u64)>,
     /// Answers past their time, by the reason.
@@ -133,6 +140,16 @@ pub struct Health {
     pub missing: Vec<String>,
     /// Whether intents and history survive the process.
     pub durable: bool,
+    /// The shards of the tier that nodes share, and what each does without; none where there is no such tier.
+    pub shards: Vec<PostFigures>,
+}
+
+impl Health {
+    /// What reads out of the tier that nodes share are worth, all of its shards considered; `None` where there is none.
+    #[must_use]
+    pub fn coherence(&self) -> Option<Coherence> {
+        self.shards.iter().map(|shard| shard.coherence).max()
+    }
 }
 
 /// Health in one word.
@@ -191,19 +208,23 @@ impl Alacena {
             markers: engine.markers,
             loads_running: engine.loads_running,
             sources: self.guards().iter().map(|guard| SourceFigures::of(guard.figures())).collect(),
+            shards: self.inner.engine.second_tier(),
             warming: WarmingFigures::of(self.inner.warming.0.counters()),
             uptime: self.runtime().now() - self.inner.started,
         }
     }
 
-    /// Whether it is well: a source whose breaker is not closed is missing.
+    /// Whether it is well. A source whose breaker is not closed is missing, and so is whatever the tier that nodes share
+    /// does without; answers come all the same.
     #[must_use]
     pub fn health(&self) -> Health {
         let guards = self.guards().into_iter().map(|guard| guard.figures());
-        let missing = guards.filter(|guard| guard.breaker.state != State::Closed);
-        let missing: Vec<String> = missing.map(|guard| format!("source {}", guard.source)).collect();
+        let off = guards.filter(|guard| guard.breaker.state != State::Closed);
+        let mut missing: Vec<String> = off.map(|guard| format!("source {}", guard.source)).collect();
+        let shards = self.inner.engine.second_tier();
+        missing.extend(shards.iter().flat_map(missing_of));
         let status = if missing.is_empty() { Status::Healthy } else { Status::Degraded };
-        Health { status, missing, durable: self.inner.store.ledger.is_durable() }
+        Health { status, missing, durable: self.inner.store.ledger.is_durable(), shards }
     }
 
     /// What stands before each source, in order of the sources' names.
@@ -213,6 +234,23 @@ impl Alacena {
         let guards: BTreeMap<String, Guard> = self.inner.own.guards().into_iter().chain(declared).collect();
         guards.into_values().collect()
     }
+}
+
+/// What a shard does without, in a sentence each.
+fn missing_of(shard: &PostFigures) -> Vec<String> {
+    let name = &shard.name;
+    let serious = shard.lacks.iter().filter(|lack| lack.is_serious);
+    let mut missing: Vec<String> = serious.map(|lack| format!("{name}: {lack}")).collect();
+    if missing.is_empty() && shard.coherence == Coherence::Local {
+        missing.push(format!("{name}: not there yet, or not again; this node answers by itself meanwhile"));
+    }
+    let owed = shard.drain.records.max(shard.drain.volatile);
+    if owed > 0 {
+        missing.push(format!(
+            "{name}: {owed} invalidations are still to be told; other nodes may answer without them"
+        ));
+    }
+    missing
 }
 
 impl Figures {
@@ -243,6 +281,8 @@ impl ReadFigures {
             class: rules.space.class().to_owned(),
             source: String::new(),
             hits: counters.get(Count::Hits),
+            l2_hits: counters.get(Count::L2Hits),
+            local_hits: counters.get(Count::LocalHits),
             misses_by_reason: named(&counters::MISS_REASONS, &counters.misses()),
             stale_by_reason: named(&counters::STALE_REASONS, &counters.stale_answers()),
             collapsed: counters.get(Count::Collapsed),

@@ -9,12 +9,12 @@ use std::{
 use alacena_core::{
     declared::Parameters,
     engine::{Change, Reached, Spread},
-    error::Error,
+    error::{Error, catalogue},
     ledger::{Invalidation, Target},
     outcome::Outcome,
     runtime::{Moment, SharedRuntime},
     source::Credential,
-    tier::EntryId,
+    tier::{After, EntryId},
     value::Body,
 };
 use arc_swap::{ArcSwap, Guard};
@@ -31,6 +31,9 @@ use crate::{
     tier::Beside,
     warming,
 };
+
+/// Tokens that one read may be asked after.
+const AFTER_MAX: usize = 16;
 
 /// A running Alacena. Cheap to clone; every clone is the same one. It is opened [with a configuration](Alacena::open) or
 /// [built](Alacena::builder) without one.
@@ -102,22 +105,21 @@ pub struct Ask {
     /// Whether the answer may come in gzip, as its [`encoding`](Body::encoding) and
     /// [`preferring_gzip`](Body::preferring_gzip) then tell.
     pub gzip: Gzip,
+    /// [What the caller has changed](Alacena::after) and must see, on whatever node it was changed. Default: nothing.
+    pub after: Arc<[After]>,
 }
 
 /// An invalidation that was acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Invalidated {
     /// How far it had gone.
     pub level: Level,
     /// Markers and keys that were held and are no more; not the number of entries, which nobody counts.
     pub dropped: u64,
-}
-
-impl From<Reached> for Invalidated {
-    fn from(Reached { level, dropped }: Reached) -> Self {
-        Self { level, dropped }
-    }
+    /// What it was about, for whoever reads after it on another node to [insist on](Alacena::after); of use for 10
+    /// seconds. `None` where nodes share nothing that it was about.
+    pub after: Option<String>,
 }
 
 impl fmt::Debug for Alacena {
@@ -154,16 +156,17 @@ impl Alacena {
     ) -> Result<Outcome<Body>, Error> {
         let credentials = required(&prepared.read.credentials, &ask.credentials)?;
         let mode = self.mode(ask.mode);
-        let question = prepared.question(&parameters, &credentials)?.with_mode(mode);
         let engine = &self.inner.engine;
+        let question = prepared.question(&parameters, &credentials)?.with_mode(mode);
+        let question = engine.asked_after(question, &ask.after);
         let outcome = match &prepared.parent {
             None => {
                 let load = self.loading(prepared, &question.key, parameters, credentials);
                 engine.get_or_fetch(&question, load).await?
             }
             Some(parent) => {
-                let first =
-                    self.loading_after(prepared, parent, &question.key, parameters, credentials, mode);
+                let ask = Ask { credentials, mode, after: ask.after, ..Ask::default() };
+                let first = self.loading_after(prepared, parent, &question.key, parameters, ask);
                 engine.get_or_fetch_after(&question, first).await?
             }
         };
@@ -220,6 +223,25 @@ impl Alacena {
         let invalidated = self.apply(&steps, targets, who, wish).await;
         self.record(targets, who, invalidated.level).await;
         Ok(invalidated)
+    }
+
+    /// What a caller has changed, by the [tokens](Invalidated::after) that it was given for it, with commas between them:
+    /// a [read](Ask::after) that is asked so is not answered with anything from before, on any node, however little that
+    /// has heard. It costs such a read a round trip to the second tier, where it concerns what was changed.
+    ///
+    /// # Errors
+    /// `Invalid` for more than 16, and where one of them was made by no node with the secret of this one.
+    pub fn after(&self, tokens: &str) -> Result<Arc<[After]>, Error> {
+        let tokens: Vec<&str> = tokens.split(',').map(str::trim).filter(|token| !token.is_empty()).collect();
+        if tokens.len() > AFTER_MAX {
+            let detail = format!(
+                "at most {AFTER_MAX} tokens say after what a read is, and these are {}",
+                tokens.len()
+            );
+            return Err(Error::new(&catalogue::PARAMETER_INVALID, detail));
+        }
+        let after = tokens.into_iter().map(|token| self.inner.engine.after(token));
+        after.filter_map(Result::transpose).collect()
     }
 
     /// Invalidates everything and frees the memory that it took.
@@ -297,7 +319,9 @@ impl Alacena {
         let engine = &self.inner.engine;
         let changes: Vec<Change<'_>> = steps.iter().map(Step::change).collect();
         let entries: Vec<EntryId> = steps.iter().filter_map(|step| step.entry(engine)).collect();
-        engine.spread(Spread { changes: &changes, entries: &entries, who, targets, wish }).await.into()
+        let spread = Spread { changes: &changes, entries: &entries, who, targets, wish };
+        let Reached { level, dropped } = engine.spread(spread).await;
+        Invalidated { level, dropped, after: engine.token_after(&changes, &entries) }
     }
 
     /// Adds to the history. The invalidation has been done, whatever becomes of the record of it.

@@ -164,8 +164,10 @@ mod writing;
 
 #[cfg(feature = "embedded")]
 pub use alacena_backends::embedded::{Owner, read_owner};
+pub use alacena_core::engine::{PostFigures, STEP_BOUNDS, StepFigures};
 pub use alacena_core::engine::{Put, PutRefusal};
 pub use alacena_core::guard::{BreakerSettings, BulkheadSettings, GuardSettings};
+pub use alacena_core::tier::{After, Coherence, Lack, Standing};
 pub use alacena_core::{
     class, declared, dep, envelope, error, freshness, key, ledger, outcome, runtime, secret, source, value,
 };
@@ -174,7 +176,7 @@ pub use builder::Builder;
 pub use codec::Named;
 pub use declared_reads::{DeclaredRead, DeclaredWrite, Read, Write};
 pub use encoding::Gzip;
-pub use explain::{Explanation, KeyExplanation, KeyPage};
+pub use explain::{Explanation, Found, KeyExplanation, KeyPage, Shown};
 pub use figures::{BreakerFigures, Figures, Health, ReadFigures, SourceFigures, Status, WarmingFigures};
 pub use handle::{Alacena, Ask, Invalidated, Level, Mode, Wish};
 #[cfg(feature = "tower")]

@@ -32,15 +32,15 @@ impl Alacena {
         question: &Question,
         parameters: Parameters,
     ) -> Result<Warmed, Error> {
-        let (engine, credentials) = (&self.inner.engine, Arc::default());
+        let engine = &self.inner.engine;
         match &prepared.parent {
             None => {
-                let load = self.loading(prepared, &question.key, parameters, credentials);
+                let load = self.loading(prepared, &question.key, parameters, Arc::default());
                 engine.warm(question, load).await
             }
             Some(parent) => {
-                let (key, mode) = (&question.key, Mode::Normal);
-                let first = self.loading_after(prepared, parent, key, parameters, credentials, mode);
+                let key = &question.key;
+                let first = self.loading_after(prepared, parent, key, parameters, Ask::default());
                 engine.warm_after(question, first).await
             }
         }
@@ -82,8 +82,7 @@ impl Alacena {
         parent: &Arc<Parent>,
         key: &Key,
         parameters: Parameters,
-        credentials: Arc<[Credential]>,
-        mode: Mode,
+        ask: Ask,
     ) -> impl Future<Output = Result<Learned<impl FnOnce(bool) -> Loading + Send + use<>>, Error>> + Send + use<>
     {
         let (alacena, parent, rules) = (self.clone(), Arc::clone(parent), Arc::clone(&prepared.rules));
@@ -93,14 +92,14 @@ impl Alacena {
         // All of it is for whoever loads: a hit never gets here.
         async move {
             let runtime = Arc::clone(alacena.runtime());
-            if mode == Mode::Normal && alacena.is_fresh(&key) {
+            if ask.mode == Mode::Normal && alacena.is_fresh(&key) {
                 alacena
-                    .renew_parent(&parent, &parameters, Arc::clone(&credentials), rules.policy.ttl)
+                    .renew_parent(&parent, &parameters, Arc::clone(&ask.credentials), rules.policy.ttl)
                     .await?;
             }
             // Those that the child's source does not take are its parent's.
-            let own = required(source.source.credentials(), &credentials)?;
-            let outcome = alacena.ask_parent(&parent, &parameters, credentials, mode).await?;
+            let own = required(source.source.credentials(), &ask.credentials)?;
+            let outcome = alacena.ask_parent(&parent, &parameters, ask).await?;
             let taken = parent.take(&parameters, &outcome)?;
             let bound = taken.bound;
             let Some(parameters) = taken.parameters else {
@@ -142,8 +141,8 @@ impl Alacena {
                     engine.renew(&question, need, load).await;
                 }
                 Some(above) => {
-                    let mode = Mode::Normal;
-                    let first = alacena.loading_after(&read, above, key, parameters, credentials, mode);
+                    let ask = Ask { credentials, ..Ask::default() };
+                    let first = alacena.loading_after(&read, above, key, parameters, ask);
                     engine.renew_after(&question, need, first).await;
                 }
             }
@@ -160,14 +159,11 @@ impl Alacena {
         &self,
         parent: &Arc<Parent>,
         child: &Parameters,
-        credentials: Arc<[Credential]>,
-        mode: Mode,
+        ask: Ask,
     ) -> BoxFuture<'static, Result<Outcome<Body>, Error>> {
         let (alacena, parent, parameters) = (self.clone(), Arc::clone(parent), parent.parameters(child));
         Box::pin(async move {
-            let asked = alacena
-                .ask_prepared(&parent.read, parameters?, Ask { credentials, mode, ..Ask::default() })
-                .await;
+            let asked = alacena.ask_prepared(&parent.read, parameters?, ask).await;
             asked.map_err(|error| parent.named(error))
         })
     }

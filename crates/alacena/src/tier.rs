@@ -2,6 +2,8 @@
 
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "redis")]
+mod watch;
 
 use std::sync::Arc;
 
@@ -63,7 +65,10 @@ impl Agreed {
     pub(crate) fn share(self, config: &Config, alacena: &Alacena) -> Result<(), Error> {
         #[cfg(feature = "redis")]
         if let Some((agreed, section)) = self.redis.zip(config.redis.as_ref()) {
-            return agreed.share(config, section, alacena);
+            agreed.share(config, section, alacena)?;
+            let runtime = alacena.runtime();
+            runtime.spawn(Box::pin(watch::watch(Arc::downgrade(&alacena.inner), Arc::clone(runtime))));
+            return Ok(());
         }
         let _ = (config, alacena);
         Ok(())

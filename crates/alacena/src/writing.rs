@@ -33,6 +33,9 @@ pub struct Written {
     pub level: Level,
     /// What was invalidated.
     pub targets: Vec<Target>,
+    /// For whoever reads after it on another node to [insist on](Alacena::after); of use for 10 seconds. `None` where
+    /// nodes share nothing that it has changed.
+    pub after: Option<String>,
 }
 
 impl Alacena {
@@ -148,8 +151,8 @@ impl Owed {
                 Err(error)
             }
             Delivery::Done(body) => {
-                let level = self.invalidate().await;
-                Ok(Written { body, level, targets: targets.clone() })
+                let Invalidated { level, after, .. } = self.invalidate().await;
+                Ok(Written { body, level, targets: targets.clone(), after })
             }
             Delivery::Unknown(error) => {
                 self.invalidate().await;
@@ -164,13 +167,13 @@ impl Owed {
     }
 
     /// Pays what is owed, on this node and wherever it is shared; how far that has gone.
-    async fn invalidate(&mut self) -> Level {
+    async fn invalidate(&mut self) -> Invalidated {
         let steps: Vec<Step> = self.steps.iter().cloned().chain(self.steps_since()).collect();
         let who = format!("write {}", self.write.write.name);
-        let Invalidated { level, .. } = self.alacena.apply(&steps, &self.targets, &who, Wish::Applied).await;
+        let invalidated = self.alacena.apply(&steps, &self.targets, &who, Wish::Applied).await;
         self.is_done = true;
-        self.alacena.record(&self.targets, &who, level).await;
-        level
+        self.alacena.record(&self.targets, &who, invalidated.level).await;
+        invalidated
     }
 
     /// What the write invalidates by a configuration that has come into force while it was under way.

@@ -43,7 +43,39 @@ fn in_words(known: &Json, paint: Paint) -> String {
         }
         words.push_str(&of_entry(entry, &source, paint));
     }
+    words.push_str(&in_second_tier(&known["l2"], paint));
     words
+}
+
+/// What lies in the tier that nodes share.
+fn in_second_tier(known: &Json, paint: Paint) -> String {
+    if known.is_null() {
+        return String::new();
+    }
+    if let Some(error) = known["error"].as_str() {
+        return format!("\n  {} {error}", paint.wrong("the second tier does not say:"));
+    }
+    let (name, entry) = (text(known, "name"), &known["entry"]);
+    let place = format!("{} {}", text(known, "shard"), paint.faint(&format!("({name})")));
+    let said = match entry["unreadable"].as_str() {
+        _ if entry.is_null() => "nothing".to_owned(),
+        Some(why) => format!("what cannot be used: {why}"),
+        None => {
+            let span = |name: &str| span(entry[name].as_u64().unwrap_or(0));
+            let until = match entry["staleForMs"].as_u64() {
+                Some(0) => format!("for {} more", span("freshForMs")),
+                _ => format!("past its time for {}", span("staleForMs")),
+            };
+            let mut deps = entry["deps"].as_array().into_iter().flatten();
+            let gone = deps.find(|dep| dep["stands"] != "certain").map(|dep| match text(dep, "stands") {
+                "gone" => format!(", invalidated by {}", text(dep, "dep")),
+                _ => format!(", and whether {} still stands is not certain", text(dep, "dep")),
+            });
+            let bytes = entry["bytes"].as_u64().unwrap_or(0);
+            format!("{} old, {until}{}; {bytes} bytes", span("ageMs"), gone.unwrap_or_default())
+        }
+    };
+    format!("\n  in {place}: {said}")
 }
 
 fn of_entry(entry: &Json, source: &Source<'_>, paint: Paint) -> String {
@@ -60,6 +92,9 @@ fn of_entry(entry: &Json, source: &Source<'_>, paint: Paint) -> String {
     let what = if entry["negative"] == true { ", and says that there is no such thing" } else { "" };
     let mut words = format!("\n  {shown}: {age} old, {until}{what}");
     words.push_str(&format!("\n  {}", next_read(state, &span("standsInForMs"), source)));
+    if entry["footing"] == "local" {
+        words.push_str("\n  loaded while the second tier was away: it ends when that is back");
+    }
     let changed = match entry["changed"].as_bool() {
         Some(true) => ", another value than the one before",
         Some(false) => ", the same value as the one before",

@@ -27,10 +27,16 @@ pub(super) async fn run(arguments: Invalidate) -> Result<(), Failure> {
         say::json(&json!({ "level": level, "dropped": dropped }));
     } else {
         let level = level.as_str().unwrap_or("done");
-        let line = format!("{level}: no read that begins now is answered with what was loaded before");
+        let line = match level {
+            "deferred" | "deferred-volatile" => format!(
+                "{level}: done here; the second tier is away, and other nodes are told when it is back"
+            ),
+            _ => format!("{level}: no read that begins now is answered with what was loaded before"),
+        };
+        let paint = Paint::stdout();
         say::answer(&format!(
             "{} {}",
-            Paint::stdout().good(&line),
+            if level.starts_with("deferred") { paint.wrong(&line) } else { paint.good(&line) },
             Paint::stdout().faint(&format!("(markers and keys dropped: {dropped})"))
         ));
     }

@@ -31,6 +31,8 @@ pub struct Explanation {
     pub negative: bool,
     /// What it costs in memory, in bytes.
     pub bytes: usize,
+    /// Whether other nodes can end it, too; else it depends on what this process alone knows. `None` without a second tier.
+    pub is_shared: Option<bool>,
     /// What it depends on, and whether each dep still stands.
     pub deps: Vec<(Dep, bool)>,
 }
@@ -49,7 +51,7 @@ impl Engine {
     #[must_use]
     pub fn explain(&self, key: &Key) -> Option<Explanation> {
         let entry = self.0.memory.get(key.as_bytes())?;
-        Some(explain(key.clone(), &entry, self.0.runtime.now()))
+        Some(explain(key.clone(), &entry, self.0.runtime.now(), self.0.second.get().is_some()))
     }
 
     /// The first `limit` (at most [`PAGE_MAX`]) entries whose keys come after `after` and are `wanted`.
@@ -71,13 +73,16 @@ impl Engine {
                 more = true;
             }
         });
-        let now = self.0.runtime.now();
+        let (now, has_second) = (self.0.runtime.now(), self.0.second.get().is_some());
         let next = if more { page.last_key_value().map(|(key, _)| key.clone()) } else { None };
-        KeyPage { entries: page.into_iter().map(|(key, entry)| explain(key, &entry, now)).collect(), next }
+        KeyPage {
+            entries: page.into_iter().map(|(key, entry)| explain(key, &entry, now, has_second)).collect(),
+            next,
+        }
     }
 }
 
-fn explain(key: Key, entry: &Entry, now: Moment) -> Explanation {
+fn explain(key: Key, entry: &Entry, now: Moment, has_second: bool) -> Explanation {
     let lifetime = entry.lifetime();
     Explanation {
         key,
@@ -90,6 +95,7 @@ fn explain(key: Key, entry: &Entry, now: Moment) -> Explanation {
         changed: entry.changed(),
         negative: entry.value().is_none(),
         bytes: entry.weight(),
+        is_shared: has_second.then(|| entry.token().is_shared()),
         deps: entry.token().deps().map(|(dep, stands)| (dep.clone(), stands)).collect(),
     }
 }

@@ -28,7 +28,8 @@ pub use put::{Put, PutRefusal};
 pub use question::{Mode, Question, Rules, SharedForm};
 pub use reach::Reach;
 pub use second::{
-    COPY_MAX, LOCAL_MAX, Level, PostFigures, Reached, STEP_BOUNDS, Spread, StepFigures, Tier, Wish,
+    COPY_MAX, Found, LOCAL_MAX, Level, PostFigures, Reached, STEP_BOUNDS, Shown, Spread, StepFigures, Tier,
+    Wish,
 };
 pub use warm::Warmed;
 

@@ -28,6 +28,16 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// The word used in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Perhaps => "perhaps",
+            Self::Certain => "certain",
+        }
+    }
+
     /// Of one dep: the entry says that its marker held `stored` (`None`: it says nothing of it), the marker holds `held`
     /// now, and its shard is of this era.
     ///

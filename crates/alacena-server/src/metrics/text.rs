@@ -1,11 +1,14 @@
 //! The table of families as text, in either of two formats.
 
-use std::fmt::{Display, Write as _};
+use std::{
+    fmt::{Display, Write as _},
+    time::Duration,
+};
 
 use alacena::Figures;
 use axum::http::{HeaderMap, header::ACCEPT};
 
-use super::{FAMILIES, Family};
+use super::{Family, families};
 
 /// How the figures are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +57,7 @@ impl Format {
 /// The whole exposition.
 pub(crate) fn exposition(figures: &Figures, format: Format) -> String {
     let mut text = String::with_capacity(8 * 1024);
-    for family in FAMILIES {
+    for family in families() {
         head(&mut text, family, format).expect("writing to a String cannot fail");
         (family.samples)(figures, &mut Samples { text: &mut text, family });
     }
@@ -90,16 +93,42 @@ pub(super) struct Samples<'a> {
 impl Samples<'_> {
     /// One series: the values of the family's labels, in their order, and the number.
     pub(super) fn add(&mut self, values: &[&str], number: impl Display) {
+        self.series("", values, None, number);
+    }
+
+    /// The series of one histogram: how many there are up to each of these bounds, beyond the last, and all together.
+    pub(super) fn add_histogram(
+        &mut self,
+        values: &[&str],
+        bounds: &[Duration],
+        counts: &[u64],
+        sum: Duration,
+    ) {
+        debug_assert_eq!(counts.len(), bounds.len() + 1, "{}", self.family.name);
+        let mut so_far = 0;
+        for (at, count) in counts.iter().enumerate() {
+            so_far += count;
+            let bound =
+                bounds.get(at).map_or_else(|| "+Inf".to_owned(), |bound| bound.as_secs_f64().to_string());
+            self.series("_bucket", values, Some(&bound), so_far);
+        }
+        self.series("_sum", values, None, sum.as_secs_f64());
+        self.series("_count", values, None, so_far);
+    }
+
+    fn series(&mut self, suffix: &str, values: &[&str], bound: Option<&str>, number: impl Display) {
         debug_assert_eq!(values.len(), self.family.labels.len(), "{}", self.family.name);
         self.text.push_str(self.family.name);
-        for (at, (label, value)) in self.family.labels.iter().zip(values).enumerate() {
+        self.text.push_str(suffix);
+        let labels = self.family.labels.iter().copied().zip(values.iter().copied());
+        for (at, (label, value)) in labels.chain(bound.map(|bound| ("le", bound))).enumerate() {
             self.text.push(if at == 0 { '{' } else { ',' });
             self.text.push_str(label);
             self.text.push_str("=\"");
             escape_into(self.text, value);
             self.text.push('"');
         }
-        self.text.push_str(if values.is_empty() { " " } else { "} " });
+        self.text.push_str(if values.is_empty() && bound.is_none() { " " } else { "} " });
         writeln!(self.text, "{number}").expect("writing to a String cannot fail");
     }
 }

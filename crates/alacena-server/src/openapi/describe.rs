@@ -104,14 +104,30 @@ pub(crate) fn read_batch(read: &Read) -> Json {
     with(with(operation, "requestBody", body(&calls)), "summary", read.title.as_str().into())
 }
 
+/// How far an invalidation has gone, and what to read after it with.
+fn told() -> Json {
+    let headers = ["Alacena-Level", "Alacena-After"];
+    let headers =
+        headers.map(|name| (name.to_owned(), json!({ "$ref": format!("#/components/headers/{name}") })));
+    headers.into_iter().collect()
+}
+
+/// The operation, whose answer may also be that some of it is still to be told.
+fn with_deferred(mut operation: Json) -> Json {
+    operation["responses"]["200"]["headers"] = told();
+    let mut deferred = operation["responses"]["200"].clone();
+    deferred["description"] =
+        "Done; the second tier is away, and other nodes are told as soon as it is back.".into();
+    operation["responses"]["202"] = deferred;
+    operation
+}
+
 pub(crate) fn write(write: &Write) -> Json {
-    let level = json!({ "Alacena-Level": { "$ref": "#/components/headers/Alacena-Level" } });
-    let mut answered = content("What the source said.", "application/json", &json!({}));
-    answered["headers"] = level.clone();
-    json!({
+    let answered = content("What the source said.", "application/json", &json!({}));
+    with_deferred(json!({
         "requestBody": body(&reference(&write_schema(&write.name))),
-        "responses": { "200": answered, "204": { "description": "The source said nothing.", "headers": level } },
-    })
+        "responses": { "200": answered, "204": { "description": "The source said nothing.", "headers": told() } },
+    }))
 }
 
 pub(crate) fn tool_call() -> Json {
@@ -139,7 +155,7 @@ pub(crate) fn cache_stats() -> Json {
 pub(crate) fn invalidate() -> Json {
     let either = json!({ "anyOf": [reference("Invalidated"), reference("WouldInvalidate")] });
     let operation = answers("It is forgotten, or would be.", "application/json", &either);
-    with(operation, "requestBody", body(&reference("Invalidation")))
+    with_deferred(with(operation, "requestBody", body(&reference("Invalidation"))))
 }
 
 pub(crate) fn warm() -> Json {
@@ -158,7 +174,7 @@ pub(crate) fn warming() -> Json {
 }
 
 pub(crate) fn clear() -> Json {
-    json_of("Everything is forgotten.", "Invalidated")
+    with_deferred(json_of("Everything is forgotten.", "Invalidated"))
 }
 
 pub(crate) fn reload() -> Json {

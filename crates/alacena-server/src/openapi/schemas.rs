@@ -4,6 +4,9 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::warming;
 
+/// How far an invalidation has gone.
+const LEVELS: [&str; 5] = ["barrier", "replicated", "applied", "deferred", "deferred-volatile"];
+
 /// An object that has each of these members, and may have others once a later version knows more.
 fn object(members: Json) -> Json {
     let names: Vec<String> =
@@ -57,7 +60,7 @@ pub(super) fn fixed() -> Map<String, Json> {
     say("CacheHealth", cache_health());
     say("CacheStats", cache_stats());
     say("Invalidation", invalidation());
-    say("Invalidated", object(json!({ "level": one_of(&["applied"]), "dropped": integer() })));
+    say("Invalidated", object(json!({ "level": one_of(&LEVELS), "dropped": integer() })));
     say("Reloaded", reloaded());
     say("WouldInvalidate", would_invalidate());
     say("WarmingWanted", warming_wanted());
@@ -119,6 +122,27 @@ fn cache_health() -> Json {
         "circuitState": text_or_null(),
         "mode": one_of(&["redis", "embedded", "memory"]),
         "missing": { "type": "array", "items": text() },
+        "level": { "enum": ["bounded", "eventual", "local", null] },
+        "shards": { "type": "array", "items": shard() },
+    }))
+}
+
+/// A shard of the tier that nodes share.
+fn shard() -> Json {
+    let flag = || json!({ "type": "boolean" });
+    let lack = object(json!({ "what": text(), "costs": text(), "remedy": text(), "serious": flag() }));
+    object(json!({
+        "name": text(),
+        "level": one_of(&["bounded", "eventual", "local"]),
+        "connected": flag(),
+        "eraKnown": flag(),
+        "provedForMs": integer(),
+        "reads": text(),
+        "writes": text(),
+        "owed": integer(),
+        "owedInMemory": integer(),
+        "owedForMs": integer(),
+        "lacks": { "type": "array", "items": lack },
     }))
 }
 
@@ -155,7 +179,9 @@ fn invalidation() -> Json {
             "namespace": text(),
             "all": { "type": "boolean" },
             "dryRun": { "type": "boolean", "description": "Only say what would be forgotten." },
-            "wait": one_of(&["applied"]),
+            "wait": one_of(&["applied", "replicated", "barrier"]),
+            "replicas": { "type": "integer", "minimum": 1, "maximum": 16, "description": "With `replicated`." },
+            "withinMs": { "type": "integer", "minimum": 1, "maximum": 10000, "description": "With `replicated`." },
         },
         "additionalProperties": false,
         "minProperties": 1,
@@ -279,8 +305,23 @@ fn entry() -> Json {
         "changed": { "type": ["boolean", "null"] },
         "negative": { "type": "boolean" },
         "bytes": figure(),
+        "footing": { "enum": ["shared", "local", null] },
         "deps": { "type": "array", "items": dep },
     }))
+}
+
+/// What lies under a key in the tier that nodes share; null where there is none, or nothing of the key goes there.
+fn lying() -> Json {
+    let found = json!({
+        "type": "object",
+        "properties": {
+            "name": text(),
+            "shard": text(),
+            "entry": { "type": ["object", "null"] },
+            "error": text(),
+        },
+    });
+    json!({ "anyOf": [found, { "type": "null" }] })
 }
 
 fn entries() -> Json {
@@ -296,6 +337,7 @@ fn explanations() -> Json {
         "shared": { "type": "boolean" },
         "key": text(),
         "entries": entries(),
+        "l2": lying(),
     }));
     object(json!({ "explanations": { "type": "array", "items": known } }))
 }
@@ -322,7 +364,8 @@ pub(super) fn headers() -> Json {
         "Age": of("Seconds since the value was loaded; absent where it was loaded for this answer.", integer()),
         "Cache-Status": of("What the cache did (RFC 9211); only for callers who may know.", text()),
         "Server-Timing": of("How long the server took; only for callers who may know.", text()),
-        "Alacena-Level": of("How far the invalidation has gone.", one_of(&["applied"])),
+        "Alacena-Level": of("How far the invalidation has gone.", one_of(&LEVELS)),
+        "Alacena-After": of("Send it back with a read that must see the change on any node; of use for 10 s.", text()),
         "Retry-After": of("Seconds after which trying again can help.", integer()),
     })
 }

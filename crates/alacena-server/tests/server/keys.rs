@@ -50,6 +50,7 @@ async fn a_key_is_explained_without_its_value() {
         "read": "item", "class": "plain", "source": "crm", "circuitState": "CLOSED", "shared": true,
         "key": "items:one:7:full",
         "entries": [],
+        "l2": null,
     });
     assert_eq!(nothing, json!({"explanations": [unheld]}));
 
@@ -60,6 +61,7 @@ async fn a_key_is_explained_without_its_value() {
     let known = answer.json();
     let entry = &known["explanations"][0]["entries"][0];
     assert_eq!((&entry["freshness"], &entry["class"]), (&json!("fresh"), &json!("plain")));
+    assert_eq!(entry["footing"], Json::Null, "there is one node");
     assert_eq!((&entry["ageMs"], &entry["freshForMs"]), (&json!(10_000), &json!(290_000)));
     let dep = |text: &str, stands: bool| json!({"dep": text, "stands": stands});
     let deps = entry["deps"].as_array().unwrap();

@@ -28,4 +28,5 @@ mod connections;
 mod poisoning;
 mod deception;
 mod principals;
+mod second;
 mod load;

@@ -10,7 +10,7 @@ async fn health_and_figures_have_their_shapes() {
     let server = Running::start("").await;
     assert_eq!(
         server.get("/cache/health").await.json(),
-        json!({"status": "healthy", "connected": null, "circuitState": "CLOSED", "mode": "embedded", "missing": []})
+        json!({"status": "healthy", "connected": null, "circuitState": "CLOSED", "mode": "embedded", "missing": [], "level": null, "shards": []})
     );
     for _ in 0..4 {
         server.get("/reads/item?id=7").await;

@@ -78,12 +78,3 @@ async fn a_source_that_fails_is_a_502_that_says_no_more_than_it_must() {
     let wait: u64 = throttled.header("retry-after").parse().unwrap();
     assert_eq!(throttled.json()["retryAfter"], wait);
 }
-
-#[tokio::test]
-async fn what_is_not_built_yet_says_so() {
-    let server = Running::start("").await;
-    for body in [r#"{"all": true, "wait": "barrier"}"#, r#"{"all": true, "wait": "replicated"}"#] {
-        let answer = server.post("/cache/invalidate", body).await;
-        assert_eq!((answer.status, answer.problem().as_str()), (501, "not-built-yet"));
-    }
-}

@@ -42,7 +42,7 @@ impl Engine {
     #[must_use]
     pub fn asked_after(&self, question: Question, after: &[After]) -> Question {
         let Some(second) = self.0.second.get().filter(|_| !after.is_empty()) else { return question };
-        let entry = second.entry(&question.rules, &question.key).map(EntryId::bucket_marker);
+        let entry = [second.names.entry(&question.key).bucket_marker()];
         let mut markers = question.deps().map(|dep: &Dep| second.names.marker(dep)).chain(entry);
         let is_concerned = markers.any(|marker: MarkerId| after.iter().any(|after| after.is_about(marker)));
         drop(markers);

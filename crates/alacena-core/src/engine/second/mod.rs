@@ -9,6 +9,7 @@
 //!
 //! `post.rs` is one shard as this node sees it: whether it answers, what it tells, until when its silence means anything.
 //! `after.rs` lets whoever has changed something insist on seeing it, on whatever node.
+//! `shown.rs` shows people what lies there under a key.
 //! While a shard that a read needs is away, the read goes on under markers of this process alone.
 
 mod after;
@@ -17,10 +18,12 @@ mod consult;
 mod counted;
 mod fill;
 mod post;
+mod shown;
 mod spread;
 
 pub use counted::{STEP_BOUNDS, StepFigures};
 pub use post::PostFigures;
+pub use shown::{Found, Shown};
 pub use spread::{Level, Reached, Spread, Wish};
 
 pub(super) use consult::{Consulted, Proved};
