@@ -6,6 +6,7 @@ use triomphe::ThinArc;
 
 use super::{
     cell::Cell,
+    doubt::State,
     protocol::{Kills, Known, Mark},
 };
 use crate::{
@@ -57,6 +58,13 @@ impl Token {
             hard_from: u32::try_from(hard_from).expect("an entry has few deps"),
         };
         Self(Some(ThinArc::from_header_and_iter(shared, cells.iter().map(Arc::clone))))
+    }
+
+    /// Of something that had ended before this node heard of it.
+    pub(crate) fn ended(dep: Dep) -> Self {
+        let cell = Cell::own(dep);
+        cell.change(|state| State { mark: Mark::Invalidated, ..state });
+        Self::new(&[Arc::new(cell)], 1)
     }
 
     /// Whether it is a list of the very same cells.

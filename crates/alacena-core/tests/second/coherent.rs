@@ -41,6 +41,25 @@ fn an_invalidation_is_seen_by_every_node() {
     });
 }
 
+/// What a node has never held it must not show for being slow to replace it.
+#[test]
+fn what_another_node_has_invalidated_does_not_stand_in_for_a_slow_source() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        let (a, _b) = both_hold_one(&world).await;
+        let c = world.node().await;
+        a.invalidate().await;
+        settle().await;
+        let asked = c.ask();
+        let call = world.call().await;
+        // Longer than the soft limit.
+        world.after(3).await;
+        settle().await;
+        call.answer(2);
+        assert_eq!(number(&asked.await.unwrap().unwrap()), 2);
+    });
+}
+
 #[test]
 fn an_invalidation_by_key_is_too() {
     on_one_thread(async {

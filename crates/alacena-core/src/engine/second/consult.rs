@@ -232,13 +232,10 @@ impl Engine {
         let lifetime = record.lifetime(now, post.shard.server_millis());
         let (validity, is_certain) = deps.standing(&record, era);
         let freshness = judge(&lifetime, validity, now);
-        let draft = Draft {
-            value,
-            token: token.clone(),
-            lifetime,
-            load_took: record.statistics.load_took,
-            changed: None,
-        };
+        // What stood in as if it were current would be answered where the source is merely slow.
+        let gone = deps.soft.first().filter(|_| validity == Validity::Broken);
+        let token = gone.map_or_else(|| token.clone(), |held| Token::ended(held.dep.clone()));
+        let draft = Draft { value, token, lifetime, load_took: record.statistics.load_took, changed: None };
         Some(Stored {
             entry: draft.copy_under(question.key.as_bytes(), check_again_at(&question.rules, now)),
             freshness,

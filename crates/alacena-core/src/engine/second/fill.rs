@@ -34,7 +34,7 @@ use crate::{
     marker::{Asked, Token},
     memory::{Draft, Entry},
     outcome::{NotStored, Origin},
-    runtime::unit_interval,
+    runtime::{Moment, unit_interval},
     tier::{
         Begin, Begun, EntryId, Era, Failure, Fill, MarkerId, Nonce, Store, Stored, Woken,
         record::{Record, Seal, Statistics, StoredDep},
@@ -458,7 +458,8 @@ impl Engine {
         let end = now + local_max(second);
         draft.lifetime.fresh_until = draft.lifetime.fresh_until.min(end);
         draft.lifetime.revalidate_until = draft.lifetime.fresh_until;
-        draft.under(question.key.as_bytes())
+        // Never the short way, which does not see whether the tier is back: then others invalidate it unheard.
+        draft.copy_under(question.key.as_bytes(), Moment::ORIGIN)
     }
 }
 
