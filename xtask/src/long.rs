@@ -3,6 +3,7 @@
 mod fuzz;
 mod hit;
 mod http;
+mod matrix;
 pub(crate) mod seeds;
 mod slow_clients;
 
@@ -71,6 +72,18 @@ const LONG: &[Long] = &[
         about: "ten thousand seeds of the simulator of several nodes, unless another number is given",
         options: &["[SEEDS]"],
         run: seeds::run_all,
+    },
+    Long {
+        name: "matrix",
+        about: "every fault of Redis and of the way to it, on every use of it, against the table of what each may do",
+        options: &["[FAULT]"],
+        run: matrix::run_all,
+    },
+    Long {
+        name: "away",
+        about: "Redis killed, stopped, blackholed for half a minute under 2,000 calls a second",
+        options: &[],
+        run: matrix::go_away,
     },
     Long {
         name: "mcp-cost",

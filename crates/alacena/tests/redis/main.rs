@@ -5,7 +5,10 @@
     reason = "a failed step fails the test; real servers run in real time"
 )]
 
+mod away;
+mod brim;
 mod flight;
+mod load;
 mod matrix;
 mod node;
 mod outages;

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alacena::outcome::Origin;
+use alacena::outcome::Outcome;
 
 use super::{
     faults::{inject, needs},
@@ -19,6 +19,8 @@ use super::{
 const BEAT: Duration = Duration::from_millis(10);
 /// How often somebody changes something.
 const CHANGES_EVERY: Duration = Duration::from_millis(130);
+/// How often what is done again and again is.
+const AGAIN_EVERY: Duration = Duration::from_millis(50);
 /// How long a load takes that nodes share.
 const LOAD: Duration = Duration::from_millis(60);
 /// When a master that counts its replicas has noticed that one is silent.
@@ -64,7 +66,8 @@ pub(crate) async fn run(row: Arc<Row>, column: Column) -> Found {
         tokio::time::sleep(MISSED_AFTER).await;
     }
     let injected = inject(row.fault, column, &mut world);
-    let (actor, expected, until) = (world.actor(), row.expected(column), Instant::now() + injected.lasts);
+    let (actor, expected, lifted) = (world.actor(), row.expected(column), Instant::now() + injected.lasts);
+    let until = lifted + injected.lingers;
     let doing = tokio::spawn(async move {
         let mut seen = Seen::default();
         let others = tokio::spawn(others(actor.clone(), column, until));
@@ -75,14 +78,11 @@ pub(crate) async fn run(row: Arc<Row>, column: Column) -> Found {
         others.await.unwrap();
         seen
     });
-    while !doing.is_finished() {
+    while !doing.is_finished() && Instant::now() < lifted {
         if let Some(again) = injected.again {
             again(&world);
         }
-        tokio::time::sleep(Duration::from_millis(50).min(injected.lasts)).await;
-        if Instant::now() >= until {
-            break;
-        }
+        tokio::time::sleep(AGAIN_EVERY).await;
     }
     injected.lift(&mut world);
     let seen = doing.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
@@ -90,7 +90,16 @@ pub(crate) async fn run(row: Arc<Row>, column: Column) -> Found {
     let (broken, reads) = world.history.judge();
     let mut wrong: Vec<String> = seen.wrong.iter().cloned().collect();
     wrong.extend(broken.iter().take(3).cloned());
-    Found { fault: row.fault, column, proves: row.proves, seen, back, reads, stale_as_fresh: broken.len(), wrong }
+    Found {
+        fault: row.fault,
+        column,
+        proves: row.proves,
+        seen,
+        back,
+        reads,
+        stale_as_fresh: broken.len(),
+        wrong,
+    }
 }
 
 /// What node A is asked for in this column.
@@ -98,17 +107,17 @@ async fn step(actor: &Actor, column: Column, expected: &Expected, seen: &mut See
     match column {
         Column::Read | Column::Link => {
             for key in 0..KEYS {
-                let (_, origin, took) = actor.read(0, key, false).await;
-                seen.answer(expected, origin, took);
+                let (outcome, took) = actor.read(0, key, false).await;
+                seen.answer(expected, &outcome, took);
             }
-            let (_, origin, took) = actor.read(0, 0, true).await;
+            let (outcome, took) = actor.read(0, 0, true).await;
             if column == Column::Read {
-                seen.answer(expected, origin, took);
+                seen.answer(expected, &outcome, took);
             }
         }
         Column::Fill => {
-            let (origin, took) = actor.read_cold(0, &seen.new_key(), Duration::ZERO).await;
-            seen.answer(expected, origin, took);
+            let (outcome, took) = actor.read_cold(0, &seen.new_key(), Duration::ZERO).await;
+            seen.answer(expected, &outcome, took);
         }
         Column::Invalidate => {
             let key = seen.words.len() % KEYS;
@@ -149,9 +158,13 @@ async fn others(actor: Actor, column: Column, until: Instant) {
 }
 
 impl Seen {
-    fn answer(&mut self, expected: &Expected, origin: Origin, took: Duration) {
-        self.took(expected, took);
-        self.is(origin.as_str(), expected.allows(origin));
+    fn answer(&mut self, expected: &Expected, outcome: &Outcome<u64>, took: Duration) {
+        let origin = outcome.origin();
+        self.words.insert(origin.as_str());
+        self.longest = self.longest.max(took);
+        if !expected.allows(origin) || took > expected.within + BUSY {
+            self.wrong.insert(format!("after {took:?}: {:?}", outcome.facts()));
+        }
     }
 
     fn took(&mut self, expected: &Expected, took: Duration) {

@@ -8,29 +8,41 @@ use std::{
 
 use alacena_testkit::chaos::{Close, Door, Fault, Rule};
 
-use super::{table::Column, world::{Needs, World}};
+use super::{
+    table::Column,
+    world::{Needs, World},
+};
 
 /// What only the tracking connection has sent.
 const TRACKING: &str = "TRACKING";
 /// How long most faults last: longer than the horizon, and than the breaker's first pause.
 const LASTS: Duration = Duration::from_millis(1_600);
 
+/// For how long it is looked at what a server does that goes on.
+const LINGERS: Duration = Duration::from_millis(500);
+
 /// A fault that is there until it is lifted.
 pub(crate) struct Injected {
     lift: Box<dyn FnOnce(&mut World) + Send>,
-    /// For how long it is to be there.
+    /// For how long it is to be there, ...
     pub(crate) lasts: Duration,
+    /// ... and for how long after that it is looked at what comes of it.
+    pub(crate) lingers: Duration,
     /// What is done again and again meanwhile.
     pub(crate) again: Option<fn(&World)>,
 }
 
 impl Injected {
     fn new(lift: impl FnOnce(&mut World) + Send + 'static) -> Self {
-        Self { lift: Box::new(lift), lasts: LASTS, again: None }
+        Self { lift: Box::new(lift), lasts: LASTS, lingers: Duration::ZERO, again: None }
     }
 
     fn lasting(self, lasts: Duration) -> Self {
         Self { lasts, ..self }
+    }
+
+    fn lingering(self, lingers: Duration) -> Self {
+        Self { lingers, ..self }
     }
 
     fn again(self, again: fn(&World)) -> Self {
@@ -53,7 +65,9 @@ pub(crate) fn needs(fault: &str) -> Needs {
             node: "replicas_min = 1",
         },
         // Loads what it has written down, slowly.
-        "loading" => Needs { server: &[("appendonly", "yes"), ("key-load-delay", "50000")], ..Needs::default() },
+        "loading" => {
+            Needs { server: &[("appendonly", "yes"), ("key-load-delay", "50000")], ..Needs::default() }
+        }
         _ => Needs::default(),
     }
 }
@@ -68,7 +82,10 @@ pub(crate) fn inject(fault: &str, column: Column, world: &mut World) -> Injected
         }
         Injected::new(|world| world.ways[0].lift_all())
     };
-    let late = |millis| Fault::Latency { delay: Duration::from_millis(millis), jitter: Duration::from_millis(millis / 5) };
+    let late = |millis| Fault::Latency {
+        delay: Duration::from_millis(millis),
+        jitter: Duration::from_millis(millis / 5),
+    };
     let reply = |fault| Rule::to_client(fault).chance(0.05);
     match fault {
         "nothing" => Injected::new(|_| {}),
@@ -116,7 +133,8 @@ fn shut(world: &World, door: Door) -> Injected {
 fn of_server(fault: &str, world: &mut World) -> Injected {
     let stopped = |seconds: f64, world: &World| {
         world.server.pause();
-        Injected::new(|world| world.server.resume()).lasting(Duration::from_secs_f64(seconds))
+        let lasts = Duration::from_secs_f64(seconds);
+        Injected::new(|world| world.server.resume()).lasting(lasts).lingering(LINGERS)
     };
     match fault {
         "killed" => {
@@ -127,9 +145,9 @@ fn of_server(fault: &str, world: &mut World) -> Injected {
         "stopped for 2 s" => stopped(2.0, world),
         "stopped for 20 s" => stopped(20.0, world),
         "loading" => {
-            // Returns when it has loaded.
-            tokio::task::block_in_place(|| world.server.restart());
-            Injected::new(|_| {})
+            world.server.kill();
+            let restart = |world: &mut World| tokio::task::block_in_place(|| world.server.restart());
+            Injected::new(restart).lasting(Duration::from_millis(100)).lingering(Duration::from_secs(3))
         }
         "read only" => {
             world.server.isolate();
@@ -147,9 +165,7 @@ fn of_server(fault: &str, world: &mut World) -> Injected {
                 drop(asks);
             })
         }
-        "scripts flushed" => {
-            Injected::new(|_| {}).again(|world| world.command(&["SCRIPT", "FLUSH"]))
-        }
+        "scripts flushed" => Injected::new(|_| {}).again(|world| world.command(&["SCRIPT", "FLUSH"])),
         "no password any more" => {
             world.command(&["CONFIG", "SET", "requirepass", "another"]);
             world.close_all();
@@ -167,12 +183,21 @@ fn of_server(fault: &str, world: &mut World) -> Injected {
         "flushed" => Injected::new(|_| {}).again(|world| world.command(&["FLUSHALL"])),
         "evictions" => {
             world.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-random"]);
-            world.command(&["CONFIG", "SET", "maxmemory", &(world.server.used_memory() + 20_000).to_string()]);
+            world.command(&[
+                "CONFIG",
+                "SET",
+                "maxmemory",
+                &(world.server.used_memory() + 20_000).to_string(),
+            ]);
             Injected::new(|world| world.command(&["CONFIG", "SET", "maxmemory", "0"])).again(|world| {
                 for filler in 0..50 {
                     let name = format!("filler {filler}");
                     // It may be refused: what counts is what it has pushed out.
-                    world.server.try_command(&["SET", name.as_str(), "a value of some length, so that there is no room"]);
+                    world.server.try_command(&[
+                        "SET",
+                        name.as_str(),
+                        "a value of some length, so that there is no room",
+                    ]);
                 }
             })
         }

@@ -15,7 +15,6 @@ pub(crate) struct Read {
     pub(crate) key: usize,
     pub(crate) is_strict: bool,
     pub(crate) began: Instant,
-    pub(crate) took: Duration,
     pub(crate) version: u64,
     pub(crate) origin: Origin,
 }
@@ -86,7 +85,6 @@ fn what_breaks_a_promise_is_found_and_nothing_else_is() {
         key: 1,
         is_strict,
         began: after(began),
-        took: Duration::ZERO,
         version,
         origin,
     };

@@ -8,14 +8,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alacena::{Level, outcome::{Origin, Outcome}};
+use alacena::{
+    Level,
+    outcome::{Origin, Outcome},
+};
 use alacena_testkit::{
     chaos::{ChaosProxy, Close, Fault, Rule},
     servers::RedisServer,
 };
 
 use super::history::{Change, History, Read};
-use crate::node::{Node, until};
+use crate::node::{Node, number, until};
 
 /// Keys that change.
 pub(crate) const KEYS: usize = 6;
@@ -65,7 +68,8 @@ impl World {
     /// A world in which what `needs` says can be tried.
     pub(crate) async fn start(needs: &Needs, seed: u64) -> Option<Self> {
         let lines = needs.server.iter();
-        let builder = lines.fold(RedisServer::builder(), |builder, (name, value)| builder.config(name, value));
+        let builder =
+            lines.fold(RedisServer::builder(), |builder, (name, value)| builder.config(name, value));
         // A replica comes and goes, and writes do not wait for the first one.
         let server = builder.clone().start()?;
         let replica = match needs.replica {
@@ -93,7 +97,10 @@ impl World {
                 }
             }
             for node in [0, 1] {
-                until("it is in memory", async || self.actor().read(node, key, false).await.1 == Origin::L1).await;
+                until("it is in memory", async || {
+                    self.actor().read(node, key, false).await.0.origin() == Origin::L1
+                })
+                .await;
             }
         }
         if let Some(replica) = &self.replica {
@@ -169,7 +176,7 @@ impl Actor {
     }
 
     /// Reads a key that may change, and what came of it.
-    pub(crate) async fn read(&self, node: usize, key: usize, is_strict: bool) -> (u64, Origin, Duration) {
+    pub(crate) async fn read(&self, node: usize, key: usize, is_strict: bool) -> (Outcome<u64>, Duration) {
         let (source, began) = (Arc::clone(&self.source), Instant::now());
         let load = move || async move { Ok(Some(source.now(key))) };
         let (name, tag) = (format!("key {key}"), tag(key));
@@ -178,12 +185,17 @@ impl Actor {
         let outcome: Outcome<u64> = outcome.unwrap_or_else(|error| panic!("a read has failed: {error:?}"));
         let (took, version) = (began.elapsed(), *outcome.value().expect("there is always one"));
         let origin = outcome.origin();
-        self.history.has_read(Read { node, key, is_strict, began, took, version, origin });
-        (version, origin, took)
+        self.history.has_read(Read { node, key, is_strict, began, version, origin });
+        (outcome, took)
     }
 
     /// Reads a key of which nobody has heard, whose load takes so long.
-    pub(crate) async fn read_cold(&self, node: usize, name: &str, load: Duration) -> (Origin, Duration) {
+    pub(crate) async fn read_cold(
+        &self,
+        node: usize,
+        name: &str,
+        load: Duration,
+    ) -> (Outcome<u64>, Duration) {
         let (source, began) = (Arc::clone(&self.source), Instant::now());
         let load = move || async move {
             source.loads.fetch_add(1, Ordering::SeqCst);
@@ -192,7 +204,7 @@ impl Actor {
         };
         let outcome = self.nodes[node].bounded.get_or_fetch([name], &["cold"], load).await;
         let outcome = outcome.unwrap_or_else(|error| panic!("a read has failed: {error:?}"));
-        (outcome.origin(), began.elapsed())
+        (outcome, began.elapsed())
     }
 
     /// Changes a key at the source, and has a node invalidate it.
@@ -210,12 +222,13 @@ impl Actor {
         let began = Instant::now();
         for key in 0..KEYS {
             for node in [0, 1] {
-                until("invalidations go through again", async || self.change(node, key).await.0.is_applied()).await;
+                until("invalidations go through again", async || self.change(node, key).await.0.is_applied())
+                    .await;
                 for (reads, is_strict) in [(node, false), (node, true), (1 - node, false), (1 - node, true)] {
                     until("it is fresh again, everywhere", async || {
-                        let (version, origin, _) = self.read(reads, key, is_strict).await;
-                        let is_fresh = !matches!(origin, Origin::Local | Origin::Stale);
-                        is_fresh && version == self.source.now(key)
+                        let (outcome, _) = self.read(reads, key, is_strict).await;
+                        let is_fresh = !matches!(outcome.origin(), Origin::Local | Origin::Stale);
+                        is_fresh && number(&outcome) == Some(self.source.now(key))
                     })
                     .await;
                 }
