@@ -16,7 +16,7 @@ use alacena_testkit::{FakeRuntime, settle};
 use parking_lot::Mutex;
 use proptest::prelude::*;
 
-use Urgency::{Background, Foreground};
+use Urgency::{Background, Foreground, Spared};
 
 const WAIT: Duration = Duration::from_millis(100);
 
@@ -103,6 +103,34 @@ async fn background_work_gets_a_quarter_of_the_places_and_of_the_queue() {
     }
     assert!(matches!(poll(&mut enter(&bulkhead, Background)).await, Poll::Ready(Err(Shed::Full))));
     assert!(entered(&bulkhead, Foreground).await.is_some(), "callers do not wait behind it");
+}
+
+/// When everything has to be loaded anew, those who hold nothing are not kept out by those who do.
+#[tokio::test]
+async fn a_quarter_of_the_places_and_of_the_queue_is_left_to_callers_who_would_get_nothing() {
+    let runtime = FakeRuntime::new(1);
+    let bulkhead = bulkhead(&runtime, 8, 8);
+    let mut running = Vec::new();
+    for _ in 0..6 {
+        running.push(entered(&bulkhead, Spared).await.expect("a place"));
+    }
+    let mut waiting: Vec<_> = (0..6).map(|_| enter(&bulkhead, Spared)).collect();
+    for entering in &mut waiting {
+        assert!(poll(entering).await.is_pending(), "two places are free, but not for it");
+    }
+    assert!(matches!(poll(&mut enter(&bulkhead, Spared)).await, Poll::Ready(Err(Shed::Full))));
+    for _ in 0..2 {
+        running.push(entered(&bulkhead, Foreground).await.expect("they do not wait behind it"));
+    }
+    // Those who would get nothing have the rest of the queue, and then the place of the last who would not.
+    let mut missing: Vec<_> = (0..3).map(|_| enter(&bulkhead, Foreground)).collect();
+    for entering in &mut missing {
+        assert!(poll(entering).await.is_pending());
+    }
+    assert!(matches!(poll(&mut waiting[5]).await, Poll::Ready(Err(Shed::Full))));
+    assert!(poll(&mut waiting[4]).await.is_pending());
+    running.pop();
+    assert!(matches!(poll(&mut missing[0]).await, Poll::Ready(Ok(_))), "it is next");
 }
 
 #[tokio::test]

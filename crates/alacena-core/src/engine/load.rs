@@ -383,7 +383,7 @@ impl Failure {
         match urgency {
             // A caller may have been let through.
             Urgency::Background | Urgency::Warming if !self.looked => landing.give_up(&self.error),
-            Urgency::Foreground | Urgency::Background | Urgency::Warming => {
+            Urgency::Foreground | Urgency::Spared | Urgency::Background | Urgency::Warming => {
                 landing.fail(&self.error, self.looked);
             }
         }

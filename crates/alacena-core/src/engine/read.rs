@@ -190,7 +190,11 @@ impl Engine {
                         Consulted::Suspect(_) | Consulted::Away => Ticket::default(),
                     };
                     let before = Before::Consulted(ticket);
-                    self.launch(question.clone(), landing, load, Urgency::Foreground, before);
+                    let urgency = match spare.as_ref().map(|spare| self.judge_now(spare)) {
+                        None | Some(Freshness::Dead) => Urgency::Foreground,
+                        Some(_) => Urgency::Spared,
+                    };
+                    self.launch(question.clone(), landing, load, urgency, before);
                     break Waited::of(self.wait(question, landed, spare.as_ref()).await, false);
                 }
                 Turn::Join(landed) => {

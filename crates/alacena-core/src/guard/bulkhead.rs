@@ -1,8 +1,9 @@
 //! The bulkhead: how many calls a source gets at once, and how many may wait for it.
 //!
-//! Places are handed over directly, in order of arrival, callers before background work. When the queue is full the
-//! newest arrival is turned away at once, background work before callers: those who have waited longest keep their turn,
-//! and nobody waits for an answer that would come too late.
+//! Places are handed over directly, in order of arrival: callers who would get nothing before those who have something to
+//! fall back on, and callers before background work. When the queue is full the newest arrival is turned away at once, in
+//! the opposite order: those who have waited longest keep their turn, and nobody waits for an answer that would come too
+//! late.
 //!
 //! After an outage a source is not met by everybody at once: a tenth of the places is open at first, and all of them
 //! ten seconds later. More open with time alone, so whoever arrives lets those in who may go before it, and an arrival
@@ -45,8 +46,11 @@ impl Default for BulkheadSettings {
 /// Who waits for a call's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Urgency {
-    /// A caller.
+    /// A caller who gets nothing without it.
     Foreground,
+    /// A caller who can be answered with something older. All but a quarter of the places and of the queue, so that
+    /// those who would get nothing find room when everything has to be loaded anew; after them.
+    Spared,
     /// Nobody: a refresh of something that is still being answered. A quarter of the places at most, though never
     /// less than one, and a quarter of the queue.
     Background,
@@ -101,6 +105,7 @@ struct Inner {
 #[derive(Default)]
 struct Lanes {
     foreground: Lane,
+    spared: Lane,
     background: Lane,
     shed: u64,
     next_ticket: u64,
@@ -200,11 +205,7 @@ impl Bulkhead {
     #[must_use]
     pub fn load(&self) -> Load {
         let lanes = self.0.state.lock();
-        Load {
-            running: (lanes.foreground.running + lanes.background.running) as u64,
-            queued: (lanes.foreground.waiting.len() + lanes.background.waiting.len()) as u64,
-            shed: lanes.shed,
-        }
+        Load { running: lanes.running() as u64, queued: lanes.waiting() as u64, shed: lanes.shed }
     }
 }
 
@@ -232,8 +233,17 @@ impl Lanes {
     fn lane(&mut self, urgency: Urgency) -> &mut Lane {
         match urgency {
             Urgency::Foreground => &mut self.foreground,
+            Urgency::Spared => &mut self.spared,
             Urgency::Background | Urgency::Warming => &mut self.background,
         }
+    }
+
+    fn running(&self) -> usize {
+        self.foreground.running + self.spared.running + self.background.running
+    }
+
+    fn waiting(&self) -> usize {
+        self.foreground.waiting.len() + self.spared.waiting.len() + self.background.waiting.len()
     }
 
     /// How many places are open.
@@ -249,9 +259,12 @@ impl Lanes {
     }
 
     fn may_run(&self, urgency: Urgency, places: usize) -> bool {
-        let free = self.foreground.running + self.background.running < places;
+        let free = self.running() < places;
         match urgency {
             Urgency::Foreground => free,
+            Urgency::Spared => {
+                free && self.spared.running + self.background.running < all_but_reserved(places)
+            }
             Urgency::Background | Urgency::Warming => {
                 free && self.background.running < (places / BACKGROUND_SHARE).max(1)
             }
@@ -259,30 +272,43 @@ impl Lanes {
     }
 
     fn anybody_before(&self, urgency: Urgency) -> bool {
-        let background = urgency != Urgency::Foreground && !self.background.waiting.is_empty();
-        background || !self.foreground.waiting.is_empty()
+        let lanes = [&self.foreground, &self.spared, &self.background];
+        let before = match urgency {
+            Urgency::Foreground => 1,
+            Urgency::Spared => 2,
+            Urgency::Background | Urgency::Warming => 3,
+        };
+        lanes[..before].iter().any(|lane| !lane.waiting.is_empty())
     }
 
     fn may_wait(&self, urgency: Urgency, queue: usize) -> bool {
-        let free = self.foreground.waiting.len() + self.background.waiting.len() < queue;
+        let free = self.waiting() < queue;
         match urgency {
             Urgency::Foreground => free,
+            Urgency::Spared => {
+                free && self.spared.waiting.len() + self.background.waiting.len() < all_but_reserved(queue)
+            }
             Urgency::Background | Urgency::Warming => {
                 free && self.background.waiting.len() < queue / BACKGROUND_SHARE
             }
         }
     }
 
-    /// Takes the one out who waits least and whom nobody waits for, so that a caller can have its place in the queue.
+    /// Takes the one out who waits least and is missed least, so that a caller can have its place in the queue.
     fn give_way_to(&mut self, urgency: Urgency) -> Option<Waiter> {
-        let is_caller = urgency == Urgency::Foreground;
-        is_caller.then(|| self.background.waiting.pop_back()).flatten()
+        match urgency {
+            Urgency::Foreground => {
+                self.background.waiting.pop_back().or_else(|| self.spared.waiting.pop_back())
+            }
+            Urgency::Spared => self.background.waiting.pop_back(),
+            Urgency::Background | Urgency::Warming => None,
+        }
     }
 
     /// Takes the next in line who may run out of the queue and counts it as running.
     fn call_next(&mut self, settings: &BulkheadSettings, now: Moment) -> Option<(Urgency, Waiter)> {
         let places = self.places(settings, now);
-        for urgency in [Urgency::Foreground, Urgency::Background] {
+        for urgency in [Urgency::Foreground, Urgency::Spared, Urgency::Background] {
             if self.may_run(urgency, places)
                 && let Some(waiter) = self.lane(urgency).waiting.pop_front()
             {
@@ -292,6 +318,11 @@ impl Lanes {
         }
         None
     }
+}
+
+/// What those may take who have something to fall back on.
+const fn all_but_reserved(count: usize) -> usize {
+    count - count / BACKGROUND_SHARE
 }
 
 impl Drop for Place {
