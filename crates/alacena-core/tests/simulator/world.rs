@@ -47,6 +47,8 @@ pub(crate) struct World {
     /// How many of the things that clients do there are for each change: where there are few, what is wrong stays so for
     /// long.
     changes_one_in: usize,
+    /// The longest that a client waits between two of them.
+    leisure: Duration,
     happens: Happens,
     /// Whether clients and faults are to go on.
     goes_on: watch::Sender<bool>,
@@ -119,6 +121,7 @@ impl World {
             clients: *chance.pick(&[2, 4]),
             keys: *chance.pick(&[1, 2, 4]),
             changes_one_in: *chance.pick(&[6, 20, 60]),
+            leisure: Duration::from_millis(*chance.pick(&[80, 80, 500])),
             happens,
             goes_on: watch::Sender::new(true),
         }
@@ -200,7 +203,7 @@ impl World {
             runtime.sleep(Duration::from_millis(500)).await;
         }
         while self.goes_on() {
-            self.pause(runtime, Duration::from_millis(80)).await;
+            self.pause(runtime, self.leisure).await;
             let mut chance = Chance::new(runtime.random());
             let key = chance.below(self.keys);
             if self.happens == Happens::Nothing {
