@@ -176,6 +176,7 @@ is not answered with anything from before, on any node: it looks in Redis whethe
 depends on what was changed. Of several tokens send all, with commas between them, at most 16. A token says nothing of what was
 changed, is of use for 10 s, since other reads are as good after less than one, and only nodes with the same secret make and
 take it; another one is refused as `parameter-invalid`. While Redis is away such a read asks its source.
+What was answered with 202 other nodes show once they have been told, and no sooner for a token.
 
 ## OpenAPI
 

@@ -1,4 +1,5 @@
 //! Several nodes on one server.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -65,6 +65,13 @@ fn promised(read: &Read) -> Json {
     read.answer.as_ref().map_or_else(|| json!({}), |answer| answer.to_json().into())
 }
 
+/// What a read may be asked after.
+fn after() -> Json {
+    let what = "Tokens that writes and invalidations have answered, with commas between them: the answer shows what they \
+                have changed, on any node.";
+    json!({ "name": "Alacena-After", "in": "header", "description": what, "schema": { "type": "string" } })
+}
+
 pub(crate) fn read_by_query(read: &Read) -> Json {
     let schema = read_schema(&read.name);
     let parameter = |parameter: &alacena::declared::Parameter| {
@@ -78,7 +85,7 @@ pub(crate) fn read_by_query(read: &Read) -> Json {
     };
     json!({
         "summary": read.title,
-        "parameters": read.parameters.iter().map(parameter).collect::<Vec<_>>(),
+        "parameters": read.parameters.iter().map(parameter).chain([after()]).collect::<Vec<_>>(),
         "responses": {
             "200": found(read),
             "304": { "description": "Nothing has changed since the answer with the ETag that `If-None-Match` names." },
@@ -88,7 +95,12 @@ pub(crate) fn read_by_query(read: &Read) -> Json {
 
 pub(crate) fn read_by_body(read: &Read) -> Json {
     let schema = reference(&read_schema(&read.name));
-    json!({ "summary": read.title, "requestBody": body(&schema), "responses": { "200": found(read) } })
+    json!({
+        "summary": read.title,
+        "parameters": [after()],
+        "requestBody": body(&schema),
+        "responses": { "200": found(read) },
+    })
 }
 
 pub(crate) fn read_batch(read: &Read) -> Json {
@@ -101,6 +113,7 @@ pub(crate) fn read_batch(read: &Read) -> Json {
         "additionalProperties": false,
     });
     let operation = json_of("One answer per call, in the order of the calls.", "BatchAnswers");
+    let operation = with(operation, "parameters", json!([after()]));
     with(with(operation, "requestBody", body(&calls)), "summary", read.title.as_str().into())
 }
 

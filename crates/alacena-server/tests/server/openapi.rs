@@ -107,7 +107,7 @@ async fn the_document_is_sound() {
                     );
                     holes -= 1;
                 } else {
-                    assert_eq!(parameter["in"], "query");
+                    assert!(parameter["in"] == "query" || name == "Alacena-After", "{place}");
                 }
                 assert!(names.insert(name) && parameter["schema"].is_object());
             }
