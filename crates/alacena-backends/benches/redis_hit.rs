@@ -144,7 +144,10 @@ async fn spread(a: &Node, b: &Node) {
         lags.push((last - began).as_secs_f64() * 1e3);
     }
     lags.sort_by(f64::total_cmp);
-    println!("invalidate to the last use in another node's memory: p50 {:.2} ms, p99 {:.2} ms", lags[150], lags[297]);
+    println!(
+        "invalidate to the last use in another node's memory: p50 {:.2} ms, p99 {:.2} ms",
+        lags[150], lags[297]
+    );
 }
 
 /// One tag, and a million entries that carry it, beside looking for them.
@@ -164,7 +167,8 @@ async fn many_entries(a: &Node, server: &RedisServer, library: &redis::aio::Mult
         let tag = Dep::tag("bench", "tag").expect("it is short");
         let changes = [Change::Dep(&tag)];
         let began = Instant::now();
-        let spread = Spread { changes: &changes, entries: &[], who: "bench", targets: &[], wish: Wish::Applied };
+        let spread =
+            Spread { changes: &changes, entries: &[], who: "bench", targets: &[], wish: Wish::Applied };
         let reached = a.engine.spread(spread).await;
         assert!(reached.level.is_applied());
         took.push(began.elapsed().as_secs_f64() * 1e3);
@@ -222,6 +226,7 @@ impl Node {
             journal: Arc::new(VolatileJournal::default()),
             breaker: BreakerSettings::default(),
             lease: Duration::from_secs(3),
+            step_within: Duration::from_millis(50),
             good_replicas_min: 0,
             is_only_node: false,
         });
@@ -229,7 +234,8 @@ impl Node {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         // Copies in memory end at once: every read goes to the second tier.
-        let policy = Policy { l1_ttl: Some(Duration::ZERO), ttl: Duration::from_secs(3600), ..Policy::default() };
+        let policy =
+            Policy { l1_ttl: Some(Duration::ZERO), ttl: Duration::from_secs(3600), ..Policy::default() };
         let strict = Policy { read_mode: ReadMode::Strict, ..policy.clone() };
         Self { engine, rules: rules(policy), strict: rules(strict) }
     }
@@ -245,7 +251,8 @@ impl Node {
     async fn hit(&self, number: u64, strict: bool) {
         let rules = if strict { &self.strict } else { &self.rules };
         let question = question(rules, number);
-        let outcome = self.engine.get_or_fetch(&question, |_| async { Ok(body()) }).await.expect("it is there");
+        let outcome =
+            self.engine.get_or_fetch(&question, |_| async { Ok(body()) }).await.expect("it is there");
         assert_ne!(outcome.origin(), Origin::Source);
     }
 

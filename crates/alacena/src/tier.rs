@@ -1,6 +1,8 @@
 //! The tier that nodes share, as the configuration names it.
 
 #[cfg(feature = "redis")]
+mod agreement;
+#[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "redis")]
 mod watch;

@@ -244,7 +244,8 @@ impl Engine {
         question.rules.counters.not_stored(not_stored);
         let draft = self.draft(question, loaded, token, took, Duration::ZERO);
         let entry = draft.under(question.key.as_bytes());
-        Settled { entry, not_stored: Some(not_stored), private: true, origin: Origin::Source }
+        let began = entry.lifetime().loaded_at;
+        Settled { entry, not_stored: Some(not_stored), private: true, origin: Origin::Source, began }
     }
 
     /// Whether caches on the way to the source may hold what was invalidated here, or the caller wants none of them.

@@ -21,6 +21,7 @@ use crate::{
     guard::Urgency,
     memory::Entry,
     outcome::{MissReason, Outcome},
+    runtime::Moment,
 };
 
 /// Most questions of one batch.
@@ -70,14 +71,15 @@ impl Engine {
             let detail = "the questions of a batch must be subject to the same rules";
             return Err(Error::new(&catalogue::PARAMETER_INVALID, detail));
         }
-        let load = Arc::new(load);
+        let (load, came) = (Arc::new(load), self.0.runtime.now());
         let mut led = Vec::new();
         let ways: Vec<Way> =
             questions.iter().enumerate().map(|(at, question)| self.way(at, question, &mut led)).collect();
         self.launch_many(&questions, led, Arc::clone(&load));
-        let waited =
-            join_all(ways.into_iter().zip(&questions).map(|(way, question)| self.follow(question, way)))
-                .await;
+        let waited = join_all(
+            ways.into_iter().zip(&questions).map(|(way, question)| self.follow(question, way, came)),
+        )
+        .await;
         Ok(self.answer_many(&questions, waited, &*load).await)
     }
 
@@ -178,7 +180,7 @@ impl Engine {
         }
         let leases = licensed.iter().filter_map(|(_, licence)| match licence {
             Licence::Lease(lease) => Some(lease),
-            Licence::Nothing(_) | Licence::Found(_) => None,
+            Licence::Nothing(_) | Licence::Found(..) => None,
         });
         let loading = self.load_exactly(rules, wanted, no_cache, load);
         let loaded = self.while_renewing_all(leases.collect(), loading).await;
@@ -199,7 +201,7 @@ impl Engine {
                     let why = why.or_else(|| self.withheld_locally(&question, &landing));
                     self.end_load(&question, landing, Urgency::Foreground, loaded, why)
                 }
-                Licence::Found(_) => unreachable!("what was found is not loaded"),
+                Licence::Found(..) => unreachable!("what was found is not loaded"),
             };
         });
         join_all(ends).await;
@@ -228,12 +230,18 @@ impl Engine {
         self.ask_source(rules, Urgency::Foreground, exactly).await
     }
 
-    async fn follow(&self, question: &Question, way: Way) -> Followed {
+    async fn follow(&self, question: &Question, way: Way, came: Moment) -> Followed {
         match way {
             Way::Answered(outcome) => Followed::Answered(outcome),
             Way::Wait { landed, collapsed, reason, spare } => {
                 match self.wait(question, landed, spare.as_ref()).await {
                     Ok(Some(settled)) if settled.private && collapsed => Followed::Alone(reason, spare),
+                    Ok(Some(settled)) if collapsed && !self.knows_enough(question, &settled, came) => {
+                        Followed::Alone(reason, spare)
+                    }
+                    Err(unsettled) if collapsed && unsettled.concerns_nobody => {
+                        Followed::Alone(reason, spare)
+                    }
                     result => Followed::Waited(Waited::of(result, collapsed), reason, spare),
                 }
             }

@@ -20,6 +20,7 @@ use crate::{
     memory::Entry,
     outcome::{Besides, MissReason, Origin, Outcome, Shared, StaleReason},
     runtime::Moment,
+    tier::HORIZON,
     value::Value,
 };
 
@@ -164,7 +165,7 @@ impl Engine {
             Found::Missing(reason, spare) => (reason, spare),
         };
         let mut spare = spare;
-        let mut has_joined = false;
+        let (mut has_joined, mut was_given_up) = (false, false);
         let waited = loop {
             match self.turn(question) {
                 Turn::Hit(entry) => {
@@ -202,13 +203,20 @@ impl Engine {
                         question.rules.counters.increment(Count::Collapsed);
                     }
                     match self.wait(question, landed, spare.as_ref()).await {
+                        // What is joined next has begun since.
+                        Ok(Some(settled)) if !self.knows_enough(question, &settled, now) => has_joined = true,
                         // It may not be shared after all: this caller asks for itself.
                         Ok(Some(settled)) if settled.private => {
                             break Waited::of(self.load_alone(question, load).await.map(Some), false);
                         }
                         // Of those who waited one leads now, and the others join that. Once: whoever gives up again
                         // and again is not waited for.
-                        Err(unsettled) if unsettled.concerns_nobody && !has_joined => has_joined = true,
+                        Err(unsettled) if unsettled.concerns_nobody && was_given_up => {
+                            break Waited::of(self.load_alone(question, load).await.map(Some), false);
+                        }
+                        Err(unsettled) if unsettled.concerns_nobody => {
+                            (has_joined, was_given_up) = (true, true)
+                        }
                         other => break Waited::of(other, true),
                     }
                 }
@@ -321,11 +329,13 @@ impl Engine {
             }
         });
         // Whoever asks for the source waits for it.
-        let Some(spare) = spare.filter(|_| question.mode == Mode::Normal) else { return landing.await };
+        let stands_in = |spare: &&Entry| question.mode == Mode::Normal && self.may_stand_in(question, spare);
+        let Some(spare) = spare.filter(stands_in) else { return landing.await };
         let limit = self.0.runtime.sleep(question.rules.policy.soft_timeout);
         match select(landing, limit).await {
             Either::Left((result, _)) => result,
             // Judged now: it may have been invalidated, or have gone beyond its limit, since the caller looked.
+            Either::Right((_, landing)) if !self.may_stand_in(question, spare) => landing.await,
             Either::Right((_, landing)) => match self.judge_now(spare) {
                 Freshness::Fresh | Freshness::Revalidate | Freshness::StandIn => Ok(None),
                 Freshness::LastResort | Freshness::Dead => landing.await,
@@ -361,7 +371,11 @@ impl Engine {
         let spare = spare.filter(|spare| match &error {
             // Judged when the wait ended, a moment ago.
             None => true,
-            Some(error) => may_stand_in_for(error) && self.judge_now(spare) != Freshness::Dead,
+            Some(error) => {
+                may_stand_in_for(error)
+                    && self.judge_now(spare) != Freshness::Dead
+                    && self.may_stand_in(question, spare)
+            }
         });
         match (spare, error) {
             (Some(entry), _) => {
@@ -374,6 +388,27 @@ impl Engine {
             }
             (None, None) => unreachable!("only a wait with something to stand in ends early"),
         }
+    }
+
+    /// Whether what another caller's load has brought home may answer a reader who came at `came`. Other nodes may have
+    /// invalidated since it began what the reader must know of, and this one may not have heard of it.
+    ///
+    /// ```text
+    ///   caller A            source          another node         caller B
+    ///   leads, asks    →    old
+    ///                                       changes it, invalidates: applied
+    ///                                                            strict, joins A
+    ///   lands: old                                               old?
+    /// ```
+    pub(super) fn knows_enough(&self, question: &Question, settled: &Settled, came: Moment) -> bool {
+        let slack = if question.is_strict() { Duration::ZERO } else { HORIZON };
+        self.0.second.get().is_none() || came <= settled.began + slack
+    }
+
+    /// Whether an entry may stand in for what a source does not answer: not where its hard tags cannot be proved.
+    fn may_stand_in(&self, question: &Question, spare: &Entry) -> bool {
+        let is_certain = || self.0.markers.stand_by_at(spare.token(), self.0.runtime.now());
+        self.0.second.get().is_none() || question.hard_tags.is_empty() || is_certain()
     }
 
     fn judge_now(&self, entry: &Entry) -> Freshness {

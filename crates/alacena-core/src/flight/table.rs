@@ -34,6 +34,8 @@ pub struct Settled {
     pub private: bool,
     /// Where it came from.
     pub origin: Origin,
+    /// When its flight began: it knows of everything that had been invalidated before.
+    pub began: Moment,
 }
 
 /// Why a load brought nothing home, for everyone who waited.
@@ -152,7 +154,7 @@ impl Flights {
                 let follows_failure = slot.flight.has_failed();
                 let is_grounded = false;
                 Turn::Lead(
-                    Landing { flights, key, attempt, token, is_grounded, follows_failure, tell },
+                    Landing { flights, key, attempt, token, began: now, is_grounded, follows_failure, tell },
                     landed,
                 )
             }
@@ -227,6 +229,7 @@ pub struct Landing {
     key: Key,
     attempt: Attempt,
     token: Token,
+    began: Moment,
     /// Whether every shared marker of the token had been read before the source was asked. What is captured and read
     /// later could be of after an invalidation that the answer knows nothing of.
     is_grounded: bool,
@@ -267,7 +270,13 @@ impl Landing {
             }
         });
         let not_stored = stored.err();
-        self.tell(Ok(Settled { entry, not_stored, private: false, origin: Origin::Source }));
+        self.tell(Ok(Settled {
+            entry,
+            not_stored,
+            private: false,
+            origin: Origin::Source,
+            began: self.began,
+        }));
         not_stored
     }
 
@@ -278,7 +287,7 @@ impl Landing {
         let _victims = self.finish(End::Loaded, None, |may_keep| {
             (may_keep && !token.is_broken()).then(|| store(kept)).flatten()
         });
-        self.tell(Ok(Settled { entry, not_stored: None, private: false, origin }));
+        self.tell(Ok(Settled { entry, not_stored: None, private: false, origin, began: self.began }));
     }
 
     /// Lets the value depend on something else, which was captured before the source is asked.
@@ -304,7 +313,13 @@ impl Landing {
     pub fn land_private(mut self, entry: Entry, withheld: Option<NotStored>) -> Option<NotStored> {
         self.finish(End::Uncacheable, None, |_| ());
         let not_stored = Some(withheld.unwrap_or(NotStored::Uncacheable));
-        self.tell(Ok(Settled { entry, not_stored, private: true, origin: Origin::Source }));
+        self.tell(Ok(Settled {
+            entry,
+            not_stored,
+            private: true,
+            origin: Origin::Source,
+            began: self.began,
+        }));
         not_stored
     }
 

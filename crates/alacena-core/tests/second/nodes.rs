@@ -92,6 +92,7 @@ impl World {
             journal: Arc::new(VolatileJournal::default()),
             breaker: BreakerSettings::default(),
             lease: seconds(3),
+            step_within: std::time::Duration::from_millis(50),
             good_replicas_min: 0,
             is_only_node: false,
         });

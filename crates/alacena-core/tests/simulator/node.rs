@@ -93,6 +93,7 @@ impl Node {
             journal: Arc::new(DiskOf { disk: disk.clone(), runtime: runtime.clone() }),
             breaker: BreakerSettings::default(),
             lease: Duration::from_secs(3),
+            step_within: Duration::from_millis(50),
             good_replicas_min: 0,
             is_only_node: false,
         });

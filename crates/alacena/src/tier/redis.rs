@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use alacena_backends::redis::{Line, LineSettings, RedisShard, Server, ShardSettings, State, resp::Command};
+use alacena_backends::redis::{RedisShard, Server, ShardSettings};
 use alacena_core::{
     engine::Tier,
     error::{Error, catalogue},
@@ -11,21 +11,17 @@ use alacena_core::{
     runtime::SharedRuntime,
     tier::HashKey,
 };
-use futures_util::future::{Either, select};
 
+use super::agreement::Agreement;
 use crate::{
     config::{Config, JournalConfig, RedisConfig},
     handle::Alacena,
     sources::Source,
 };
 
-/// Where nodes without a secret of their own find one.
-const SECRET_KEY: &str = "alc:cfg";
-/// How long the server may take to answer with it. Only the first start of a set-up without a secret waits for it.
-const AGREE_WITHIN: Duration = Duration::from_secs(5);
 /// The longest pause between two attempts to connect: a server that is back is noticed within two seconds.
 const RECONNECT_MAX: Duration = Duration::from_secs(1);
-/// The name of the one shard.
+/// What the name of the one shard begins with.
 const SHARD: &str = "redis";
 
 /// What all nodes say alike.
@@ -33,6 +29,7 @@ pub(super) struct Agreed {
     server: Server,
     settings: ShardSettings,
     secret: [u8; 32],
+    agreement: Agreement,
 }
 
 impl Agreed {
@@ -43,11 +40,15 @@ impl Agreed {
     ) -> Result<Self, Error> {
         let server = Server::new(redis.address.clone(), redis.ca.as_deref())?;
         let settings = settings(redis);
-        let secret = match &config.server.secret {
-            Some(secret) => blake3::derive_key("alacena shared secret v1", secret.reveal().as_bytes()),
-            None => secret_of(&server, settings.line, runtime).await?,
+        let agreement = Agreement::at(&server, settings.line, runtime);
+        let (secret, agreement) = match &config.server.secret {
+            Some(secret) => {
+                let secret = blake3::derive_key("alacena shared secret v1", secret.reveal().as_bytes());
+                (secret, agreement.on_fingerprint(&config.server.namespace, &secret))
+            }
+            None => agreement.on_secret().await?,
         };
-        Ok(Self { server, settings, secret })
+        Ok(Self { server, settings, secret, agreement })
     }
 
     /// What partitions of callers and names of entries are keyed with.
@@ -57,7 +58,8 @@ impl Agreed {
 
     pub(super) fn share(self, config: &Config, redis: &RedisConfig, alacena: &Alacena) -> Result<(), Error> {
         let runtime = Arc::clone(alacena.runtime());
-        let shard = RedisShard::open(self.server, self.settings, Arc::clone(&runtime));
+        let shard = Arc::new(RedisShard::open(self.server, self.settings, Arc::clone(&runtime)));
+        self.agreement.keep(Arc::clone(&shard), &runtime);
         let journal = match &redis.journal {
             Some(journal) => table(journal, redis, alacena)?,
             None => alacena.inner.store.journal(),
@@ -67,8 +69,12 @@ impl Agreed {
                 "invalidations that Redis cannot be told of are kept in memory only: this build has no store"
             );
         }
+        // Others may keep their debts in the same table, for a Redis or under names of their own.
+        let mark = blake3::derive_key("alacena shard name v1", &self.secret);
+        let name =
+            ShardName::new(&format!("{SHARD}-{}", blake3::hash(&mark).to_hex().get(..8).unwrap_or_default()));
         alacena.inner.engine.share(Tier {
-            shards: vec![(ShardName::new(SHARD), Arc::new(shard))],
+            shards: vec![(name, shard)],
             names: HashKey::derive(&self.secret),
             seal: redis.keys.clone(),
             journal,
@@ -78,6 +84,7 @@ impl Agreed {
                 reset_max: redis.breaker.reset_max,
                 ..BreakerSettings::default()
             },
+            step_within: redis.timeout,
             lease: redis.lease,
             good_replicas_min: redis.replicas_min,
             is_only_node: config.server.replicas == Some(1),
@@ -95,6 +102,8 @@ fn settings(redis: &RedisConfig) -> ShardSettings {
     connection.look_up_within = connection.look_up_within.max(redis.connect_timeout);
     connection.tls_within = connection.tls_within.max(redis.connect_timeout);
     connection.in_flight.commands_max = redis.in_flight_max;
+    // Nothing that may still be answered in time costs the connection.
+    connection.silence_max = connection.silence_max.max(settings.remove_within.saturating_mul(2));
     settings.line.pause_max = RECONNECT_MAX;
     settings
 }
@@ -117,42 +126,4 @@ fn table(journal: &JournalConfig, redis: &RedisConfig, alacena: &Alacena) -> Res
 fn table(journal: &JournalConfig, _: &RedisConfig, _: &Alacena) -> Result<Arc<dyn Journal>, Error> {
     let detail = "this build has no sources that could hold a journal";
     Err(Error::new(&catalogue::NOT_BUILT_YET, detail).with("source", &journal.source))
-}
-
-/// The secret that lies on the server; made by whoever comes first.
-async fn secret_of(
-    server: &Server,
-    settings: LineSettings,
-    runtime: &SharedRuntime,
-) -> Result<[u8; 32], Error> {
-    let line = Line::open(server.clone(), settings, Arc::clone(runtime), Arc::new(()));
-    let mut drawn = [0; 32];
-    drawn.chunks_mut(8).for_each(|part| part.copy_from_slice(&runtime.random().to_be_bytes()));
-    let commands =
-        [Command::new("SET").arg(SECRET_KEY).arg(drawn).arg("NX"), Command::new("GET").arg(SECRET_KEY)];
-    let asked = std::pin::pin!(async {
-        let mut changes = line.changes();
-        // It ends only with the line.
-        let _ = changes.wait_for(|state| matches!(state, State::Up { .. })).await;
-        line.pipeline(&commands, Duration::from_secs(1)).await
-    });
-    let answer = match select(asked, runtime.sleep(AGREE_WITHIN)).await {
-        Either::Left((Ok(mut replies), _)) => {
-            replies.pop().and_then(Result::ok).and_then(|reply| reply.into_bytes())
-        }
-        Either::Left((Err(_), _)) | Either::Right(_) => None,
-    };
-    let state = line.state();
-    line.close();
-    answer.and_then(|bytes| <[u8; 32]>::try_from(&*bytes).ok()).ok_or_else(|| {
-        let why = match state {
-            State::Connecting(Some(cause)) => format!(" ({cause})"),
-            _ => String::new(),
-        };
-        let detail = format!(
-            "the secret that all nodes share lies in Redis, which did not answer{why}; set server.secret, and this \
-             node starts without it, too"
-        );
-        Error::new(&catalogue::SOURCE_UNREACHABLE, detail).retry_after(Duration::from_secs(1))
-    })
 }

@@ -189,13 +189,14 @@ impl Refusal {
         match self.reason {
             RefusalReason::OutOfMemory => tier::Failure::OutOfMemory(error),
             RefusalReason::ReadOnly => tier::Failure::OtherEra,
-            RefusalReason::NotLoggedIn | RefusalReason::WrongPassword | RefusalReason::NotPermitted => {
-                tier::Failure::Denied(error)
+            // Somebody has put something else in the place of one key: that says nothing of the server.
+            RefusalReason::WrongType
+            | RefusalReason::NotLoggedIn
+            | RefusalReason::WrongPassword
+            | RefusalReason::NotPermitted => tier::Failure::Denied(error),
+            RefusalReason::NoResp3 | RefusalReason::Unknown | RefusalReason::Other => {
+                tier::Failure::Garbled(error)
             }
-            RefusalReason::NoResp3
-            | RefusalReason::Unknown
-            | RefusalReason::WrongType
-            | RefusalReason::Other => tier::Failure::Garbled(error),
             _ => tier::Failure::Unavailable(error),
         }
     }

@@ -90,12 +90,19 @@ impl Keeper {
             let mut failed = 0;
             for epoch in 1.. {
                 let began = self.runtime.now();
-                match self.connect(epoch).await {
-                    Ok(()) => self.until_lost(epoch).await,
-                    Err(cause) => self.failed(cause),
-                }
-                let lasted = self.runtime.now() - began;
-                failed = if lasted < self.settings.pause_max { failed + 1 } else { 1 };
+                let was_up = match self.connect(epoch).await {
+                    Ok(()) => {
+                        self.until_lost(epoch).await;
+                        true
+                    }
+                    Err(cause) => {
+                        self.failed(cause);
+                        false
+                    }
+                };
+                // An attempt that took long to fail is no connection that lasted.
+                let has_lasted = was_up && self.runtime.now() - began >= self.settings.pause_max;
+                failed = if has_lasted { 1 } else { failed + 1 };
                 self.runtime.sleep(self.pause(failed)).await;
             }
         });

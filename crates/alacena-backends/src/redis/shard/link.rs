@@ -152,7 +152,10 @@ impl Attend for Link {
             return told.push(Push::Everything);
         };
         for name in names {
-            let Some(name) = name.bytes() else { continue };
+            let Some(name) = name.bytes() else {
+                told.push(Push::Everything);
+                continue;
+            };
             if let Some(marker) = MarkerId::from_name(name) {
                 told.push(Push::Marker(marker));
             } else if name == self.canary.as_bytes() {

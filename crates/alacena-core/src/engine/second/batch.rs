@@ -67,8 +67,8 @@ impl Engine {
         let mut left = Duration::MAX;
         for (led, ticket, claim) in join_all(claims).await {
             match claim {
-                Claim::Licence(Licence::Found(entry)) => {
-                    self.land_found(led.landing, entry, Origin::L2, true)
+                Claim::Licence(Licence::Found(entry, is_kept)) => {
+                    self.land_found(led.landing, entry, Origin::L2, is_kept);
                 }
                 Claim::Licence(licence) => licensed.push((led, licence)),
                 // Whoever leads is alive and slow: this batch asks for itself.

@@ -154,6 +154,9 @@ impl Engine {
             return Consulted::Missing(held.cloned(), Ticket { seen, ..Ticket::default() });
         };
         let ticket = Ticket { seen, before: Some((statistics, loaded_at)) };
+        if is_suspect && !question.hard_tags.is_empty() {
+            return Consulted::Missing(None, ticket);
+        }
         match (freshness, is_suspect, question.rules.policy.era) {
             (Freshness::Fresh, false, _) | (Freshness::Fresh, true, EraPolicy::Trust) => {
                 Consulted::Found(Proved {
@@ -173,6 +176,10 @@ impl Engine {
 
     /// What becomes of an entry in memory of which the second tier cannot say now whether it still holds.
     pub(in crate::engine) fn unprovable(&self, question: &Question, held: Entry) -> Consulted {
+        // Nobody may see it unless it is certain.
+        if !question.hard_tags.is_empty() {
+            return Consulted::Missing(None, Ticket::default());
+        }
         match question.rules.policy.era {
             EraPolicy::Trust => {
                 Consulted::Found(Proved { origin: Origin::Local, ..Proved::of_memory(&held) })
@@ -327,7 +334,8 @@ impl Second {
             }
             let check = post.reads.call(post.shard.check(&markers));
             let Some(entry) = here else { return Ok((at, Some(check.await?), None)) };
-            let (checked, looked) = join(check, post.reads.call(post.shard.look(entry, &[]))).await;
+            // The entry first: what a failover between the two has brought back is then of another era than the check says.
+            let (looked, checked) = join(post.reads.call(post.shard.look(entry, &[])), check).await;
             Ok((at, Some(checked?), Some(looked?)))
         });
         let (mut bucket, mut bytes) = (None, None);

@@ -70,8 +70,8 @@ pub(in crate::engine) enum Licence {
     Lease(Lease),
     /// Nothing that others see. Why it may not be kept on this node either, if so.
     Nothing(Option<NotStored>),
-    /// There is nothing to load: this is stored.
-    Found(Entry),
+    /// There is nothing to load: this is stored, and may be kept in memory or not.
+    Found(Entry, bool),
 }
 
 /// The right to load one key, held by this attempt.
@@ -81,6 +81,15 @@ pub(in crate::engine) struct Lease {
     attempt: Nonce,
     deps: Deps,
     before: Option<(Statistics, u64)>,
+}
+
+/// What a load is to depend on, with a marker of everything.
+struct Grounded {
+    known: Vec<Asked>,
+    nonces: Vec<Option<Nonce>>,
+    /// Whether the copies are of just that. Another load of this node may have read a later marker first: what is found
+    /// beside the earlier one is not to be kept under the copy of the later.
+    is_agreed: bool,
 }
 
 /// What came of asking for a licence once.
@@ -114,8 +123,8 @@ impl Engine {
             }
         };
         match licence {
-            Licence::Found(entry) => {
-                self.land_found(landing, entry, Origin::L2, true);
+            Licence::Found(entry, is_kept) => {
+                self.land_found(landing, entry, Origin::L2, is_kept);
                 Ok(Led::Found)
             }
             Licence::Lease(lease) => {
@@ -188,8 +197,8 @@ impl Engine {
         ticket: &mut Ticket,
     ) -> Result<Claim, Failure> {
         let second = self.0.second.get().expect("what is shared is shared with it");
-        let (known, nonces) = match self.ground(second, question, landing).await {
-            Ok(known) => known,
+        let Grounded { known, nonces, is_agreed } = match self.ground(second, question, landing).await {
+            Ok(grounded) => grounded,
             // Without a marker nobody could ever invalidate it.
             Err(Failure::OutOfMemory(_)) => {
                 return Ok(Claim::Licence(Licence::Nothing(Some(NotStored::NoMarker))));
@@ -230,13 +239,22 @@ impl Engine {
                     ticket.before = found.as_ref().map(|found| (found.statistics, found.loaded_at));
                     let is_wanted = question.mode != Mode::Refresh;
                     match found.filter(|found| is_wanted && found.is_answer()) {
-                        Some(found) => Claim::Licence(Licence::Found(found.entry)),
+                        Some(found) => Claim::Licence(Licence::Found(found.entry, is_agreed)),
                         None => continue,
                     }
                 }
                 // The shard cannot take the lease; the markers are there.
                 Err(Failure::OutOfMemory(_)) => Claim::Licence(Licence::Nothing(None)),
-                Err(failure) => return Err(failure),
+                Err(failure) => {
+                    if failure.is_in_doubt() {
+                        // It may have been taken all the same, and everybody would wait for nobody.
+                        let post = Arc::clone(post);
+                        self.0.runtime.spawn(Box::pin(async move {
+                            let _ = post.shard.release(entry, attempt, None).await;
+                        }));
+                    }
+                    return Err(failure);
+                }
             });
         }
         Ok(Claim::Licence(Licence::Nothing(None)))
@@ -248,7 +266,7 @@ impl Engine {
         second: &Second,
         question: &Question,
         landing: &mut Landing,
-    ) -> Result<(Vec<Asked>, Vec<Option<Nonce>>), Failure> {
+    ) -> Result<Grounded, Failure> {
         let mut ground = Vec::new();
         for _ in 0..CAPTURES_MAX {
             // The source has not been asked: what is captured now is as good as what was captured before.
@@ -259,10 +277,10 @@ impl Engine {
                 return Err(Failure::OtherEra);
             }
             let known = landing.token().all_shared();
-            let nonces = self.mint(second, question, &known).await?;
+            let (nonces, is_agreed) = self.mint(second, question, &known).await?;
             landing.ground();
             let is_broken = landing.token().is_broken();
-            ground.push((known, nonces));
+            ground.push(Grounded { known, nonces, is_agreed });
             if !is_broken {
                 break;
             }
@@ -271,13 +289,13 @@ impl Engine {
     }
 
     /// A nonce for every marker: what its copy is of where that is not in doubt, else what the shard says, minted where
-    /// there is none.
+    /// there is none; and whether the copies are of just that.
     async fn mint(
         &self,
         second: &Second,
         question: &Question,
         known: &[Asked],
-    ) -> Result<Vec<Option<Nonce>>, Failure> {
+    ) -> Result<(Vec<Option<Nonce>>, bool), Failure> {
         let keep = keep(question, question.rules.policy.ttl, true) + MARKER_SLACK;
         let wanted: Vec<Asked> = known.iter().filter(|asked| !asked.is_alive()).cloned().collect();
         let eras = second.eras();
@@ -296,12 +314,12 @@ impl Engine {
             let (at, nonces): (Vec<usize>, Vec<Nonce>) = part?;
             at.into_iter().zip(nonces).for_each(|(at, nonce)| minted[at] = Some(nonce));
         }
-        self.take_in(&wanted, &minted, &eras);
+        let is_agreed = self.take_in(&wanted, &minted, &eras);
         let held = |asked: &Asked| match wanted.iter().position(|wanted| wanted.marker == asked.marker) {
             Some(at) => minted[at],
             None => asked.nonce(),
         };
-        Ok(known.iter().map(held).collect())
+        Ok((known.iter().map(held).collect(), is_agreed))
     }
 
     /// A shard tells of what this node has minted itself, too. Asks about it while the source is still to be asked, so

@@ -35,7 +35,7 @@ use super::{Engine, Question, Rules};
 use crate::{
     dep::Dep,
     envelope::SealKeys,
-    guard::BreakerSettings,
+    guard::{BreakerSettings, Switch},
     journal::{Drain, DrainSettings, Journal, Limits, ShardName},
     key::Key,
     marker::Token,
@@ -63,6 +63,9 @@ pub struct Tier {
     pub journal: Arc<dyn Journal>,
     /// When a shard that does not answer is switched off, and for how long.
     pub breaker: BreakerSettings,
+    /// How long a step at a shard may take; one that takes more than half of it is slow, and a shard that is slow nearly
+    /// always is switched off for a while. Default 50 ms.
+    pub step_within: Duration,
     /// For how long the right to load one key is held at a time. Default 3 seconds.
     pub lease: Duration,
     /// Replicas that must not be behind, or the shard counts as away for strict reads. Default 0.
@@ -86,7 +89,17 @@ impl Engine {
     ///
     /// What nobody has shared yet is answered as ever until the first heartbeats are through.
     pub fn share(&self, tier: Tier) {
-        let Tier { shards, names, seal, journal, breaker, lease, good_replicas_min, is_only_node } = tier;
+        let Tier {
+            shards,
+            names,
+            seal,
+            journal,
+            breaker,
+            step_within,
+            lease,
+            good_replicas_min,
+            is_only_node,
+        } = tier;
         self.0.markers.share(names.clone());
         let runtime = &self.0.runtime;
         let posts = shards.into_iter().enumerate().map(|(number, (name, shard))| {
@@ -98,7 +111,8 @@ impl Engine {
             let counts = Arc::default();
             let shard: Arc<dyn Shard> = Arc::new(Counted::new(shard, &counts, runtime));
             let drain = Drain::new(settings, Arc::clone(&shard), Arc::clone(&journal), Arc::clone(runtime));
-            Arc::new(Post::new(number, shard, drain, breaker.clone(), counts, Arc::clone(runtime)))
+            let switch = || Switch::new(breaker.clone(), step_within, Arc::clone(runtime));
+            Arc::new(Post::new(number, shard, drain, [switch(), switch()], counts, Arc::clone(runtime)))
         });
         let second = Second { posts: posts.collect(), names, seal, lease, good_replicas_min, is_only_node };
         if self.0.second.set(second).is_ok() {

@@ -12,7 +12,7 @@ use super::{
     counted::{Counts, StepFigures},
 };
 use crate::{
-    guard::{BreakerSettings, State, Switch},
+    guard::{State, Switch},
     journal::{Drain, DrainFigures},
     runtime::{Moment, SharedRuntime},
     sync::{
@@ -22,8 +22,6 @@ use crate::{
     tier::{Capabilities, Coherence, Era, HEARTBEAT_EVERY, Heartbeat, Lack, Outage, Push, Shard, Watcher},
 };
 
-/// How long a step may take before it counts as slow twice over; the steps have limits of their own.
-const STEP_LIMIT: Duration = Duration::from_millis(50);
 /// Once a second a node uses the markers that it relies on: of 500 markers in 25 MB under allkeys-lru 449 were gone in ten
 /// seconds without, and none with.
 const BEATS_PER_TOUCH: u32 = 5;
@@ -87,17 +85,16 @@ impl Post {
         number: usize,
         shard: Arc<dyn Shard>,
         drain: Drain,
-        breaker: BreakerSettings,
+        [reads, writes]: [Switch; 2],
         counts: Arc<Counts>,
         runtime: SharedRuntime,
     ) -> Self {
-        let switch = || Switch::new(breaker.clone(), STEP_LIMIT, Arc::clone(&runtime));
         Self {
             number,
             shard,
             drain,
-            reads: switch(),
-            writes: switch(),
+            reads,
+            writes,
             counts,
             is_watched: AtomicBool::new(false),
             proved_until: AtomicU64::new(0),

@@ -172,8 +172,10 @@ impl Hosts<'_> {
         if let Some(compresses) = self.flag("CACHE_COMPRESSION_ENABLED") {
             let compression = if compresses { "lz4" } else { "none" };
             for class in &classes {
-                for tier in ["compression", "l2_compression"] {
-                    self.set(&["classes", class, tier], compression, "CACHE_COMPRESSION_ENABLED");
+                self.set(&["classes", class, "compression"], compression, "CACHE_COMPRESSION_ENABLED");
+                // What is sealed is compressed only where its class says so by name.
+                if !compresses {
+                    self.set(&["classes", class, "l2_compression"], compression, "CACHE_COMPRESSION_ENABLED");
                 }
             }
         }

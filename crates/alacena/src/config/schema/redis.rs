@@ -40,7 +40,7 @@ pub(super) const REDIS: &[Field] = &[
     .default("50ms"),
     Field::new(
         "in_flight_max",
-        integer(1, 1_000_000),
+        integer(64, 1_000_000),
         "Operations that may be under way at once on one connection; the next one is refused at once, and its read goes on as if Redis had nothing.",
     )
     .default("4096"),
