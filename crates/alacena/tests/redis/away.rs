@@ -108,7 +108,8 @@ async fn goes_away(how: Away) {
     let noticed = load.between(gone + Duration::from_secs(1), returned);
     let failed: Vec<_> = all.iter().filter_map(|call| call.answer.as_ref().err()).collect();
     let longest = percentile(&away, 100.0);
-    let waited = away.iter().filter(|call| !call.is_cold && call.took > STEP + Duration::from_millis(10)).count();
+    let waited =
+        away.iter().filter(|call| !call.is_cold && call.took > STEP + Duration::from_millis(10)).count();
     let (p99, p99_before) = (percentile(&noticed, 99.0), percentile(&before, 99.0));
     println!(
         "{}: {} calls, {} failed; hits before {:.1} %; warm keys: p99 before {p99_before:?}, longest while away {longest:?}, \

@@ -1,8 +1,9 @@
 //! Several nodes over real servers, end to end: what they share, what they promise, what becomes of that under faults.
 #![expect(
     clippy::unwrap_used,
+    clippy::print_stdout,
     clippy::disallowed_methods,
-    reason = "a failed step fails the test; real servers run in real time"
+    reason = "a failed step fails the test; real servers run in real time; what was measured is told"
 )]
 
 mod away;

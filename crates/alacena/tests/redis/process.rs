@@ -165,7 +165,7 @@ async fn ask(alacena: &Alacena, callers: usize, read: &str, given: &[&str]) -> S
     let answered: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
     let first = answered[0].value().unwrap();
     assert!(answered.iter().all(|outcome| outcome.value().unwrap().bytes() == first.bytes()));
-    let mut said = format!("{callers} {}", String::from_utf8_lossy(&first.bytes()));
+    let mut said = format!("{callers} {}", String::from_utf8_lossy(first.bytes()));
     if let [outcome] = &answered[..] {
         let _ = write!(said, " {}", outcome.origin().as_str());
     }

@@ -60,7 +60,7 @@ async fn what_one_node_invalidates_the_other_does_not_answer() {
             until("both hold it", async || b.get("k", &numbers).await.origin() == Origin::L1).await;
             numbers.set(now + 1);
             let invalidated =
-                a.alacena.invalidate_as(&[target.clone()], "test", Wish::Barrier).await.unwrap();
+                a.alacena.invalidate_as(std::slice::from_ref(&target), "test", Wish::Barrier).await.unwrap();
             assert_eq!(invalidated.level, Level::Barrier);
             assert_eq!(number(&b.get("k", &numbers).await), Some(now + 1), "{flavour:?} {target}");
             assert_eq!(number(&a.get("k", &numbers).await), Some(now + 1), "{flavour:?} {target}");

@@ -107,7 +107,12 @@ pub(crate) fn inject(fault: &str, column: Column, world: &mut World) -> Injected
         "swapped replies" => rules(vec![reply(Fault::SwapReplies { wait: Duration::from_millis(20) })]),
         "duplicated replies" => rules(vec![reply(Fault::DuplicateReply)]),
         "omitted replies" => rules(vec![reply(Fault::OmitReply)]),
-        "omitted pushes" => rules(vec![Rule::to_client(Fault::OmitPush)]),
+        "omitted pushes" => {
+            // As a proxy does that knows of no such thing: from the beginning of a connection.
+            let injected = rules(vec![Rule::to_client(Fault::OmitPush)]);
+            world.ways[0].close_all(Close::Reset);
+            injected
+        }
         "error replies" => rules(vec![reply(Fault::ErrorReply { error: "ERR something is wrong" })]),
         "loading replies" => {
             let error = "LOADING Redis is loading the dataset in memory";
