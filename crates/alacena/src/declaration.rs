@@ -38,9 +38,11 @@ impl Meaning {
         source: &SourceKind,
         policy: &Policy,
         parent: Option<Meaning>,
+        is_parent: bool,
     ) -> Self {
         let document = json!({
             "read": meant(read),
+            "parent": is_parent,
             "source": reached(source),
             "lives": lives(policy),
             "parent": parent.map(|Meaning(hash)| hash),

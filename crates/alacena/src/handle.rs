@@ -321,7 +321,9 @@ impl Alacena {
         let entries: Vec<EntryId> = steps.iter().filter_map(|step| step.entry(engine)).collect();
         let spread = Spread { changes: &changes, entries: &entries, who, targets, wish };
         let Reached { level, dropped } = engine.spread(spread).await;
-        Invalidated { level, dropped, after: engine.token_after(&changes, &entries) }
+        // Who is owed an invalidation has nothing that a read on another node could be held to.
+        let after = level.is_applied().then(|| engine.token_after(&changes, &entries)).flatten();
+        Invalidated { level, dropped, after }
     }
 
     /// Adds to the history. The invalidation has been done, whatever becomes of the record of it.

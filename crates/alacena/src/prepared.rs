@@ -59,6 +59,8 @@ pub(crate) struct PreparedRead {
     pub(crate) meaning: Meaning,
     pub(crate) source: Arc<OpenSource>,
     pub(crate) keys: Keys,
+    /// Whether another read is made of its answers.
+    pub(crate) is_parent: bool,
     pub(crate) tags: Vec<Template>,
     pub(crate) hard_tags: Vec<Template>,
     pub(crate) rules: Arc<Rules>,
@@ -150,7 +152,9 @@ impl PreparedRead {
         };
         let mut tags = rendered(&self.tags)?;
         tags.extend(self.keys.index_deps(parameters)?);
-        if principal.is_some() {
+        // What is made of its answers depends on its key: so does the answer, by the same cell. Else one of the two could
+        // be invalidated before the other, and in between the child be made anew of the old parent.
+        if principal.is_some() || self.is_parent {
             tags.push(Dep::key(namespace, &key.text()));
         }
         let mut hard_tags = rendered(&self.hard_tags)?;

@@ -167,7 +167,10 @@ impl<'a> Preparing<'a> {
         let open = &self.sources[read.source.as_str()];
         let policy = &self.config.classes[&read.class];
         let parents = parent.as_ref().map(|(parent, _)| parent.meaning);
-        let meaning = Meaning::of_read(&self.secret, read, &open.config.kind, policy, parents);
+        let has_child =
+            |other: &ReadConfig| other.parent.as_ref().is_some_and(|parent| parent.read == read.name);
+        let is_parent = self.config.reads.iter().any(has_child);
+        let meaning = Meaning::of_read(&self.secret, read, &open.config.kind, policy, parents, is_parent);
         let has_same_parent = |known: &PreparedRead| match (&known.parent, &parent) {
             (Some(known), Some((parent, _))) => Arc::ptr_eq(&known.read, parent),
             (known, parent) => known.is_none() && parent.is_none(),
@@ -218,6 +221,7 @@ impl<'a> Preparing<'a> {
             source: Arc::clone(open),
             rules,
             keys,
+            is_parent,
             tags: read.tags.clone(),
             hard_tags: read.hard_tags.clone(),
             fetch,

@@ -82,7 +82,7 @@ impl Alacena {
         let steps = steps.collect::<Result<Vec<_>, Error>>()?.concat();
         let work = self.inner.engine.begin_work()?;
         let (tell, told) = oneshot::channel();
-        let owed = Owed { alacena: self.clone(), of, write, targets, steps, is_done: false };
+        let owed = Owed { alacena: self.clone(), of, write, targets, steps, is_done: false, is_paid: true };
         self.runtime().spawn(Box::pin(async move {
             let written = owed.carry_out(call).await;
             drop(work);
@@ -127,6 +127,8 @@ struct Owed {
     steps: Vec<Step>,
     /// Whether nothing is owed any more: it was invalidated, or need not be.
     is_done: bool,
+    /// Whether that is sure to reach everybody, whatever becomes of this process.
+    is_paid: bool,
 }
 
 impl Owed {
@@ -159,6 +161,10 @@ impl Owed {
                 Err(error)
             }
         };
+        if !self.is_paid {
+            // Nothing that would survive the process knows of it but this.
+            return result;
+        }
         if let Err(error) = alacena.inner.store.ledger.close_intent(id).await {
             // It is applied once more at the next start, which costs a few misses and nothing else.
             tracing::warn!(write = name, error = ?error, "the end of a write could not be recorded");
@@ -172,6 +178,7 @@ impl Owed {
         let who = format!("write {}", self.write.write.name);
         let invalidated = self.alacena.apply(&steps, &self.targets, &who, Wish::Applied).await;
         self.is_done = true;
+        self.is_paid = invalidated.level != Level::DeferredVolatile;
         self.alacena.record(&self.targets, &who, invalidated.level).await;
         invalidated
     }

@@ -139,6 +139,6 @@ impl Engine {
         let (now, random) = (self.0.runtime.now(), self.0.runtime.random());
         let lifetime = Lifetime::new(policy, policy.ttl, now, random);
         let draft = Draft { value: Some(value), token, lifetime, load_took: Duration::ZERO, changed: None };
-        self.0.memory.put(draft.under(question.key.as_bytes())).ok_or(NotStored::TooLarge)
+        self.0.memory.put(self.entry_of(question, draft)).ok_or(NotStored::TooLarge)
     }
 }

@@ -69,19 +69,20 @@ impl Shared {
     /// The markers of at most `most` copies that stand, those first that were looked at since this was last asked. Nobody
     /// asks a tier about them, and so a tier that evicts what is not used would evict them first.
     pub(crate) fn in_use(&self, most: usize, of: impl Fn(MarkerId) -> bool) -> Vec<MarkerId> {
-        let (mut used, mut unused) = (Vec::new(), Vec::new());
+        let (mut wide, mut used, mut unused) = (Vec::new(), Vec::new(), Vec::new());
         for part in &self.directory().parts {
             for (marker, cell) in part.lock().iter().filter(|(marker, _)| of(**marker)) {
                 match cell.mark() {
+                    // What everything depends on is looked at least: it stands.
+                    Mark::Alive if cell.dep.kind().is_structural() => wide.push(*marker),
                     Mark::Alive if cell.take_used_marker() => used.push(*marker),
-                    Mark::Alive => unused.push(*marker),
+                    Mark::Alive if unused.len() < most => unused.push(*marker),
+                    Mark::Alive => {}
                     Mark::InDoubt | Mark::Invalidated | Mark::PushedOut => {}
                 }
             }
         }
-        used.truncate(most);
-        used.extend(unused.into_iter().take(most - used.len()));
-        used
+        wide.into_iter().chain(used).chain(unused).take(most).collect()
     }
 
     /// Takes in what a tier answered: this cell's marker held `nonce`, or there was none. To be called with whatever the

@@ -39,6 +39,13 @@ impl Outage {
         self.began.get_or_insert(now);
     }
 
+    /// Until when whoever has something to tell the shard still tries: a node that is back sooner than that takes nobody to
+    /// owe anything.
+    #[must_use]
+    pub fn tries_until(&self, now: Moment) -> Moment {
+        self.began.unwrap_or(now) + OUTAGE_MIN
+    }
+
     /// The shard is back, and its clock says `server_millis`.
     pub fn end(&mut self, now: Moment, server_millis: u64) {
         if self.began.take().is_some_and(|began| now - began >= OUTAGE_MIN) {

@@ -12,7 +12,7 @@ use futures_util::future::{join_all, select_all};
 
 use super::{Claim, Consulted, Licence, Ticket};
 use crate::{
-    engine::{Engine, many::Led},
+    engine::{Engine, Mode, many::Led},
     outcome::Origin,
     runtime::SharedRuntime,
     tier::{Failure, Woken},
@@ -43,6 +43,9 @@ impl Engine {
         let mut rest = Vec::new();
         for (led, consulted) in led.into_iter().zip(consulted) {
             match consulted {
+                Consulted::Found(found) if led.question.mode == Mode::Refresh => {
+                    rest.push((led, found.ticket))
+                }
                 Consulted::Found(found) => {
                     self.land_found(led.landing, found.entry, found.origin, found.is_kept);
                 }

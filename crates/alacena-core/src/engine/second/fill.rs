@@ -297,7 +297,10 @@ impl Engine {
         known: &[Asked],
     ) -> Result<(Vec<Option<Nonce>>, bool), Failure> {
         let keep = keep(question, question.rules.policy.ttl, true) + MARKER_SLACK;
-        let wanted: Vec<Asked> = known.iter().filter(|asked| !asked.is_alive()).cloned().collect();
+        // A copy that stands here may be gone there, for whoever must not be answered by it.
+        let asks_for_all = question.is_strict() || !self.0.markers.is_proved(self.0.runtime.now());
+        let wanted: Vec<Asked> =
+            known.iter().filter(|asked| asks_for_all || !asked.is_alive()).cloned().collect();
         let eras = second.eras();
         let parts = second.posts.iter().zip(&eras).map(|(post, era)| async {
             let (at, markers) = second.part(post, &wanted);

@@ -130,10 +130,11 @@ impl Engine {
     /// What this question's answer depends on, as it stands now: by the markers that nodes share, or while those are away
     /// by those of this process alone. To be called before the source is asked.
     pub(super) fn capture(&self, question: &Question) -> Token {
-        match self.0.second.get().filter(|second| !second.is_away(question)) {
-            Some(second) => second.capture(self, question),
-            None => question.capture(&self.0.markers),
-        }
+        let Some(second) = self.0.second.get() else { return question.capture(&self.0.markers) };
+        // Captured first: what this node invalidates and owes a shard from here on ends what was captured, and what it owed
+        // before has shut the gate.
+        let token = second.capture(self, question);
+        if second.is_away(question) { question.capture(&self.0.markers) } else { token }
     }
 
     /// Whether there is a second tier, and a part of it that this question needs is away.

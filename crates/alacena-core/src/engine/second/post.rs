@@ -25,6 +25,8 @@ use crate::{
 /// Once a second a node uses the markers that it relies on: of 500 markers in 25 MB under allkeys-lru 449 were gone in ten
 /// seconds without, and none with.
 const BEATS_PER_TOUCH: u32 = 5;
+/// How often somebody who has something to tell looks whether there is a connection again.
+const LOOK_AGAIN: Duration = Duration::from_millis(25);
 /// So many of them, at most.
 const TOUCHED_MAX: usize = 4096;
 
@@ -112,6 +114,14 @@ impl Post {
     /// somebody may still have to tell it of an invalidation.
     pub(super) fn is_suspect(&self, loaded_at: u64) -> bool {
         self.outage.lock().is_suspect(loaded_at, self.runtime.now())
+    }
+
+    /// Waits for a connection, as long as an outage that has just begun may still be none.
+    pub(super) async fn connected_soon(&self) {
+        let until = self.outage.lock().tries_until(self.runtime.now());
+        while self.shard.era().is_none() && self.runtime.now() < until {
+            self.runtime.sleep(LOOK_AGAIN.min(until - self.runtime.now())).await;
+        }
     }
 
     /// Until when its silence means something.

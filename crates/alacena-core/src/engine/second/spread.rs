@@ -6,8 +6,10 @@ use futures_util::future::join_all;
 
 use super::post::Post;
 use crate::{
+    dep::Dep,
     engine::{Change, Engine},
     journal::{Deferred, Removal},
+    key::Key,
     ledger::Target,
     tier::{EntryId, Failure, HORIZON, MarkerId},
 };
@@ -105,15 +107,20 @@ impl Engine {
         let removals = self.removals(&spread);
         let (engine, who) = (self.clone(), spread.who.to_owned());
         let (targets, wish) = (spread.targets.to_vec(), spread.wish);
+        let changes: Vec<Changed> = spread.changes.iter().map(Changed::of).collect();
         let (tell, told) = tokio::sync::oneshot::channel();
+        // An engine that closes waits for it; one that is closed does it all the same.
+        let work = self.0.running.enter().ok();
         self.0.runtime.spawn(Box::pin(async move {
             let level = engine.tell_posts(&removals, &who, &targets, wish).await;
+            // What was read on this node after the first time, and before the shard had heard of it.
+            let changes: Vec<Change<'_>> = changes.iter().map(Changed::change).collect();
+            engine.end_here(&changes);
             // Whoever asked may be gone.
             let _ = tell.send(level);
+            drop(work);
         }));
         let level = told.await.unwrap_or(Level::DeferredVolatile);
-        // What was read on this node after the first time, and before the shard had heard of it.
-        self.end_here(spread.changes);
         let level = match (level, spread.wish) {
             (Level::Applied, Wish::Barrier) => {
                 self.0.runtime.sleep(HORIZON).await;
@@ -165,6 +172,28 @@ impl Engine {
     }
 }
 
+/// A [`Change`] that outlives who asked for it.
+enum Changed {
+    Dep(Dep),
+    Key(Key),
+}
+
+impl Changed {
+    fn of(change: &Change<'_>) -> Self {
+        match change {
+            Change::Dep(dep) => Self::Dep((*dep).clone()),
+            Change::Key(key) => Self::Key((*key).clone()),
+        }
+    }
+
+    fn change(&self) -> Change<'_> {
+        match self {
+            Self::Dep(dep) => Change::Dep(dep),
+            Self::Key(key) => Change::Key(key),
+        }
+    }
+}
+
 /// Tells one shard, twice if need be: removing what is gone removes nothing.
 async fn tell(post: &Post, removals: &BTreeSet<Removal>, wish: Wish) -> Result<Level, Failure> {
     let is_of = |removal: &Removal| match removal {
@@ -180,6 +209,9 @@ async fn tell(post: &Post, removals: &BTreeSet<Removal>, wish: Wish) -> Result<L
         })
         .collect();
     // Written down instead of tried while the shard is away: nobody waits for what is not going to answer.
+    if post.writes.is_on() {
+        post.connected_soon().await;
+    }
     if !post.writes.is_on() || post.shard.era().is_none() {
         let error = crate::error::Error::new(&crate::error::catalogue::BREAKER_OPEN, "the shard is away");
         return Err(Failure::Unavailable(error));
