@@ -41,7 +41,7 @@ fn meanings(text: &str, secret: u8) -> BTreeMap<String, Meaning> {
         let source = config.sources.iter().find(|source| source.name == read.source).expect("checked");
         let parent = read.parent.as_ref().map(|parent| meanings[&parent.read]);
         let policy = &config.classes[&read.class];
-        let meaning = Meaning::of_read(&[secret; 32], read, &source.kind, policy, parent);
+        let meaning = Meaning::of_read(&[secret; 32], read, &source.kind, policy, parent, false);
         meanings.insert(read.name.clone(), meaning);
     }
     meanings
