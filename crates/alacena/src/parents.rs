@@ -26,7 +26,7 @@ use alacena_core::{
     dep::Dep,
     engine::{Loaded, Question},
     error::{Error, catalogue},
-    outcome::{NotStored, Outcome},
+    outcome::{NotStored, Origin, Outcome},
     runtime::Moment,
     source::{Credential, Terms},
     value::Body,
@@ -179,6 +179,10 @@ impl Parent {
 
 impl Bound {
     fn of(parent: &Outcome<Body>) -> Self {
+        if parent.origin() == Origin::Local {
+            // It is of the time without the tier that nodes share, and that may be over.
+            return Bound::NotKept(NotStored::ParentNotFresh);
+        }
         match (parent.not_stored(), parent.stale()) {
             (Some(NotStored::Uncacheable | NotStored::Bypass), _) => Bound::Private,
             // What the parent depends on was invalidated while it was loading, and the child depends on it as well.

@@ -253,11 +253,12 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
     /// # Errors
     /// `Invalid` for a key beyond its limits.
     pub fn get(&self, key: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Option<Outcome<V>>, Error> {
-        let key = match self.look(key, self.alacena.mode(Mode::Normal))? {
+        let mode = self.alacena.mode(Mode::Normal);
+        let key = match self.look(key, mode)? {
             Looked::Hit(outcome) => return Ok(Some(outcome)),
             Looked::Missed(key) => key,
         };
-        let question = Question::new(&self.rules, key, [])?;
+        let question = Question::new(&self.rules, key, [])?.with_mode(mode);
         self.engine().get(&question).map(typed).transpose()
     }
 
