@@ -215,7 +215,12 @@ impl Engine {
                             break Waited::of(self.load_alone(question, load).await.map(Some), false);
                         }
                         Err(unsettled) if unsettled.concerns_nobody => {
-                            (has_joined, was_given_up) = (true, true)
+                            // Whoever led may have answered with what perhaps still holds: so does this one, instead of
+                            // waiting for what is loaded behind both.
+                            if let Some(entry) = self.suspect(question) {
+                                return Ok(self.answer_suspect(question, load, entry, self.0.runtime.now()));
+                            }
+                            (has_joined, was_given_up) = (true, true);
                         }
                         other => break Waited::of(other, true),
                     }
@@ -302,6 +307,15 @@ impl Engine {
         if let Turn::Lead(landing, _) = self.turn_unless_fresh(question, ahead) {
             let before = Before::Nothing(ahead.map(|ahead| ahead.lifetime().loaded_at));
             self.launch(question.clone(), landing, load, Urgency::Background, before);
+        }
+    }
+
+    /// What is in memory that may be answered although nobody can say now whether it still holds.
+    fn suspect(&self, question: &Question) -> Option<Entry> {
+        let Found::Unproved(entry) = self.look(question, self.0.runtime.now()) else { return None };
+        match self.unprovable(question, entry) {
+            Consulted::Suspect(entry) if !question.insists && !question.is_strict() => Some(entry),
+            _ => None,
         }
     }
 
