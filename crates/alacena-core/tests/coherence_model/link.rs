@@ -73,8 +73,10 @@ impl Protocol {
                 let is_there = link.is_up && link.view.is_some();
                 can(Event::Hear, link.is_up && !link.wire.is_empty());
                 can(Event::Renew, is_there && link.view != era);
-                // Once: another time would not be another thing.
-                can(Event::Cut, link.is_up && state.left.cuts > 0 && link.outage == Outage::default());
+                // Once: another time would not be another thing. And who invalidates needs a journal for it.
+                let is_first = link.is_up && link.outage == Outage::default();
+                let may_be_cut = self.config.journal || !self.config.writers.contains(&number);
+                can(Event::Cut, is_first && may_be_cut && state.left.cuts > 0);
                 can(Event::Lose, !link.is_up && link.view.is_some());
                 can(Event::Return, link.view.is_none());
                 if self.config.heartbeats {
