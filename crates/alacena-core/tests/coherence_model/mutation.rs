@@ -44,8 +44,6 @@ pub(crate) enum Mutation {
     BarrierWithoutWaiting,
     /// What was loaded is kept under cells that had not been read when the source was asked.
     KeepsUnread,
-    /// An entry is kept under cells that are the copies of something else than what it was valid by.
-    KeepsDisagreed,
     /// The node that invalidates does not look again once the shard has done it.
     EndsOnce,
     /// The bucket's marker is minted after the entry was read.

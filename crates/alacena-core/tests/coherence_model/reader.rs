@@ -324,7 +324,6 @@ impl Protocol {
             let bucket = *state.readers[at].token.last().expect("the bucket's");
             agreed &= self.learn(state, node, bucket, trip.bucket_doubts, trip.bucket, trip.eras[HOME]);
         }
-        agreed |= self.is(Mutation::KeepsDisagreed);
         let there = &state.nodes[node];
         let known: Vec<_> = (0..self.config.tags.len())
             .map(|dep| match trip.asked.iter().any(|(asked, _)| *asked == dep) {
@@ -506,7 +505,7 @@ impl Protocol {
             }
             Ok(Started::Hit(bytes)) => {
                 let eras: Vec<_> = state.nodes[node].links.iter().map(|link| link.view).collect();
-                let agreed = state.readers[at].agreed || self.is(Mutation::KeepsDisagreed);
+                let agreed = state.readers[at].agreed;
                 state.readers[at].step = Step::Begin;
                 if forced || !self.found(state, at, &bytes, &eras, agreed) {
                     state.readers[at].seen = Some(Envelope::decode(&bytes).fill);

@@ -1,7 +1,7 @@
 //! Tags: markers, load tokens, pushes, eviction, failover with loss.
 
 use super::{
-    check::{PLAIN, finds, is_long, keeps},
+    check::{PLAIN, finds, keeps},
     model::{Config, bounded, forced, strict},
     mutation::Mutation,
     state::Left,
@@ -72,13 +72,5 @@ fn every_way_to_get_tags_wrong_is_found() {
         (Mutation::EndsOnce, OWN_NODE),
     ] {
         finds(&Config { mutation, ..config });
-    }
-}
-
-/// Two loads of one node beside a third of another: too many orders for CI.
-#[test]
-fn what_is_kept_under_the_copy_of_something_else_is_found() {
-    if is_long() {
-        finds(&Config { mutation: Mutation::KeepsDisagreed, ..OVERTAKEN });
     }
 }
