@@ -188,6 +188,11 @@ impl Token {
 }
 
 impl Asked {
+    /// The dep of its marker.
+    pub(crate) fn dep(&self) -> &Dep {
+        &self.cell.dep
+    }
+
     /// Whether its cell is alive: what it is the copy of stands, as far as this node has heard.
     pub(crate) fn is_alive(&self) -> bool {
         self.cell.mark() == Mark::Alive

@@ -119,14 +119,17 @@ impl Engine {
         let proved = held.filter(|held| {
             held.token().is_shared() && held.token().is_current() && held.judge(now) == Freshness::Fresh
         });
+        // Some shard was away a moment ago, and a node that came back later may still have to tell it of an invalidation.
+        let is_suspect = |held: &&Entry| second.is_suspect(now - held.lifetime().loaded_at);
         let Some(entry) = entry else {
             // Values of this class stay on this node; what they depend on does not.
             return match proved {
+                Some(held) if is_suspect(&held) => self.unprovable(question, held.clone()),
                 Some(held) => Consulted::Found(Proved::of_memory(held)),
                 None => Consulted::Missing(held.cloned(), Ticket::default()),
             };
         };
-        if let Some(held) = proved.filter(|held| now < held.check_again_at()) {
+        if let Some(held) = proved.filter(|held| now < held.check_again_at() && !is_suspect(held)) {
             return Consulted::Found(Proved::of_memory(held));
         }
         match read.entry {
@@ -197,7 +200,13 @@ impl Engine {
         asked.iter().zip(nonces).fold(true, |agreed, (asked, nonce)| {
             // What was minted before a server may have gone back in time is as good as gone.
             let nonce = nonce.filter(|nonce| Some(nonce.era) == eras[second.post_of(asked.marker).number]);
-            shared.answer(kills, asked, nonce) & agreed
+            let was_relied_on = asked.nonce().is_some();
+            let holds = shared.answer(kills, asked, nonce);
+            if was_relied_on && !holds {
+                // Another node has invalidated it: caches on the way to the source are to look again.
+                self.0.trail.mark(asked.dep());
+            }
+            holds & agreed
         })
     }
 
@@ -354,6 +363,12 @@ impl Second {
             }
         }
         Ok(Read { nonces, bucket, entry: bytes, eras })
+    }
+
+    /// Whether what was loaded so long ago is suspect at any shard.
+    fn is_suspect(&self, age: Duration) -> bool {
+        let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        self.posts.iter().any(|post| post.is_suspect(post.shard.server_millis().saturating_sub(age)))
     }
 
     /// The markers of those that are asked about which lie on this shard, and where in the list they stand.

@@ -19,7 +19,9 @@ use crate::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    tier::{Capabilities, Coherence, Era, HEARTBEAT_EVERY, Heartbeat, Lack, Outage, Push, Shard, Watcher},
+    tier::{
+        Capabilities, Coherence, Era, HEARTBEAT_EVERY, HORIZON, Heartbeat, Lack, Outage, Push, Shard, Watcher,
+    },
 };
 
 /// Once a second a node uses the markers that it relies on: of 500 markers in 25 MB under allkeys-lru 449 were gone in ten
@@ -162,8 +164,11 @@ impl Post {
     fn went_away(&self) {
         let now = self.runtime.now();
         self.is_watched.store(false, Ordering::Release);
-        self.proved_until.store(0, Ordering::Release);
-        self.outage.lock().begin(now);
+        let proved_until = Moment::from_nanos(self.proved_until.swap(0, Ordering::AcqRel));
+        // Since it was last heard of, which may be a while before anybody noticed.
+        let heard_at = Moment::ORIGIN + (proved_until - (Moment::ORIGIN + HORIZON));
+        let began = if proved_until > Moment::ORIGIN { heard_at.min(now) } else { now };
+        self.outage.lock().begin(began);
     }
 
     fn came_back(&self) {

@@ -59,7 +59,7 @@ pub(super) const REDIS: &[Field] = &[
     Field::new(
         "replicas_min",
         integer(0, 64),
-        "How many replicas have to follow without lag for a read to count as fresh. For a server that may be cut off from replicas that then replace it; set its `min-replicas-to-write` to the same.",
+        "How many replicas have to follow without lag for a strict read to count as fresh. For a server that may be cut off from replicas that then replace it; set its `min-replicas-to-write` to the same.",
     )
     .default("0")
     .zero("none has to"),
