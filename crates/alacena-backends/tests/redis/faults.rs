@@ -208,23 +208,20 @@ async fn a_marker_that_is_evicted_is_told_of() {
         let most = (server.used_memory() + 200_000).to_string();
         server.command(&["CONFIG", "SET", "maxmemory", &most]);
         let filler = "x".repeat(10_000);
-        let evicted = loop {
+        loop {
             server.command(&["SET", &format!("filler {}", Machine.random()), &filler]);
             node.ping().await.expect("a ping is answered");
             let pushed = node.has_heard().await.into_iter().find_map(|heard| match heard {
                 Heard::Pushed(Push::Marker(marker)) => Some(marker),
                 _ => None,
             });
-            if let Some(marker) = pushed {
-                break marker;
+            // News of the minting may still come on a busy machine.
+            if let Some(marker) = pushed
+                && node.check(&[marker]).await.expect("it can be read").markers == [None]
+            {
+                break;
             }
-        };
-        assert_eq!(
-            node.check(&[evicted]).await.expect("it can be read").markers,
-            [None],
-            "{}",
-            flavour.name()
-        );
+        }
     }
 }
 

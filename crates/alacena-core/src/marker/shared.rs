@@ -30,8 +30,11 @@ pub(crate) struct Shared {
 /// other way round.
 pub(super) struct Directory {
     names: HashKey,
-    parts: Box<[Mutex<HashMap<MarkerId, Arc<Cell>>>]>,
+    parts: Box<[Mutex<Part>]>,
 }
+
+/// Some of the copies, by the names of their markers.
+type Part = HashMap<MarkerId, Arc<Cell>>;
 
 /// What is asked of a tier about one cell of a token.
 #[derive(Clone)]
@@ -151,7 +154,7 @@ impl Directory {
         }
     }
 
-    fn part(&self, marker: MarkerId) -> &Mutex<HashMap<MarkerId, Arc<Cell>>> {
+    fn part(&self, marker: MarkerId) -> &Mutex<Part> {
         let number = match marker {
             MarkerId::Dep(hash) => hash % SHARDS,
             MarkerId::Bucket(bucket) => u128::from(bucket) % SHARDS,

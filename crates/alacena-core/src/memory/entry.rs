@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicU8, AtomicU16, Ordering},
+    sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -49,10 +49,9 @@ struct Head {
     revalidate: Span,
     /// For how long after that it stands in for a source that fails.
     stand_in: Span,
-    /// For how long it is answered without asking the second tier again; the longest span, fifty days, where there is none.
-    unasked: ShortSpan,
-    /// By how much hits have put off its end: a [`ShortSpan`].
-    put_off: AtomicU16,
+    /// Of a copy of what nodes share: for how long it is answered without asking the second tier again. Of any other: by how
+    /// much hits have put off its end. A [`Span`].
+    later: AtomicU32,
     load_took: ShortSpan,
     /// What a refresh ahead measures the time that is left by: a [`ShortSpan`], the time of a load, or more once the key
     /// is hot.
@@ -99,6 +98,8 @@ impl Draft {
     #[must_use]
     pub fn copy_under(self, key: &[u8], check_again_at: Moment) -> Entry {
         let Self { value, token, lifetime, load_took, changed } = self;
+        let unasked = check_again_at - lifetime.loaded_at;
+        let later = if token.is_shared() { Span::from(unasked) } else { Span::default() };
         let head = Head {
             value,
             token,
@@ -106,8 +107,7 @@ impl Draft {
             fresh: Span::from(lifetime.fresh_until - lifetime.loaded_at),
             revalidate: Span::from(lifetime.revalidate_until - lifetime.fresh_until),
             stand_in: Span::from(lifetime.stand_in_until - lifetime.fresh_until),
-            unasked: ShortSpan::from(check_again_at - lifetime.loaded_at),
-            put_off: AtomicU16::new(0),
+            later: AtomicU32::new(later.0),
             load_took: ShortSpan::from(load_took),
             ahead: AtomicU16::new(ShortSpan::from(load_took).0),
             plain: AtomicU16::new(0),
@@ -166,7 +166,7 @@ impl Entry {
         let head = Head {
             value: Some(value),
             token: head.token.clone(),
-            put_off: AtomicU16::new(head.put_off.load(Ordering::Relaxed)),
+            later: AtomicU32::new(head.later.load(Ordering::Relaxed)),
             ahead: AtomicU16::new(head.ahead.load(Ordering::Relaxed)),
             plain: AtomicU16::new(head.plain.load(Ordering::Relaxed)),
             hits: AtomicU8::new(head.hits.load(Ordering::Relaxed)),
@@ -179,7 +179,7 @@ impl Entry {
     #[must_use]
     pub fn lifetime(&self) -> Lifetime {
         let head = self.head();
-        let put_off = ShortSpan(head.put_off.load(Ordering::Relaxed)).duration();
+        let put_off = if self.is_copy() { Duration::ZERO } else { self.later() };
         let fresh_until = head.loaded_at + head.fresh.duration() + put_off;
         Lifetime {
             loaded_at: head.loaded_at,
@@ -216,14 +216,14 @@ impl Entry {
 
     /// For how long it is fresh and nobody else needs to be asked.
     fn at_hand(&self) -> Duration {
-        self.head().fresh.duration().min(self.head().unasked.duration())
+        let fresh = self.head().fresh.duration();
+        if self.is_copy() { fresh.min(self.later()) } else { fresh }
     }
 
     /// Until when it is answered without asking the second tier again.
     #[must_use]
     pub fn check_again_at(&self) -> Moment {
-        let Head { loaded_at, unasked, .. } = self.head();
-        *loaded_at + unasked.duration()
+        if self.is_copy() { self.head().loaded_at + self.later() } else { Moment::NEVER }
     }
 
     /// How long before its end a refresh ahead begins at the earliest.
@@ -269,12 +269,25 @@ impl Entry {
         ShortSpan(self.head().ahead.load(Ordering::Relaxed)).duration()
     }
 
-    /// Begins its TTL anew, as far as its absolute age may go.
+    /// Begins its TTL anew, as far as its absolute age may go. Where nodes share it, hits put nothing off: those of one node
+    /// are not known to the others.
     pub fn slide(&self, now: Moment, age_max: Duration) {
-        let Head { loaded_at, fresh, put_off, .. } = self.head();
+        if self.is_copy() {
+            return;
+        }
+        let Head { loaded_at, fresh, later, .. } = self.head();
         let end = (now + fresh.duration()).min(*loaded_at + age_max);
-        let later = ShortSpan::from(end - (*loaded_at + fresh.duration()));
-        put_off.fetch_max(later.0, Ordering::Relaxed);
+        let put_off = Span::from(end - (*loaded_at + fresh.duration()));
+        later.fetch_max(put_off.0, Ordering::Relaxed);
+    }
+
+    /// Whether it is a copy of what nodes share.
+    fn is_copy(&self) -> bool {
+        self.token().is_shared()
+    }
+
+    fn later(&self) -> Duration {
+        Span(self.head().later.load(Ordering::Relaxed)).duration()
     }
 
     /// What it costs in memory, in bytes.

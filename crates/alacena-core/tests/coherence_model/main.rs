@@ -9,6 +9,12 @@
 //!
 //! A checker that finds nothing proves nothing about itself. So each way to get the protocol wrong stands here as a
 //! mutation, and the checker must find every one.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "in a test a panic is the report; and each run says how far it came, and how long that took"
+)]
 
 mod envelope;
 mod state;
