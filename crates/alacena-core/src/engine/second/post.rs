@@ -287,6 +287,8 @@ impl Engine {
 async fn beat(engine: Weak<Inner>, post: &Post) {
     let mut heartbeat = Heartbeat::default();
     let mut era = None;
+    // Whether its silence has been proved without a break.
+    let mut goes_on = false;
     let mut beats = 0_u32;
     loop {
         let Some(runtime) = engine.upgrade().filter(|engine| !engine.running.is_closed()) else { return };
@@ -297,6 +299,7 @@ async fn beat(engine: Weak<Inner>, post: &Post) {
         // Another connection, or another server: what was proved is of the one before.
         if !is_watched || era != now_era {
             heartbeat.lost();
+            goes_on = false;
             if let (Some(_), Some(engine)) = (era, engine.upgrade()) {
                 Engine(engine).doubt(post);
             }
@@ -313,14 +316,26 @@ async fn beat(engine: Weak<Inner>, post: &Post) {
             let asked = futures_util::future::join(post.shard.ping(), post.shard.check(&[]));
             match asked.await {
                 // Lost meanwhile: the answer is of a connection that is no more.
-                _ if !post.is_watched.load(Ordering::Acquire) => heartbeat.lost(),
+                _ if !post.is_watched.load(Ordering::Acquire) => {
+                    heartbeat.lost();
+                    goes_on = false;
+                }
                 (Ok(()), Ok(checked)) if checked.era == era => {
                     if let (Some(until), Some(engine)) = (heartbeat.pong(), engine.upgrade()) {
+                        let engine = Engine(engine);
+                        if !goes_on {
+                            // Whatever has kept the pings from being answered may have swallowed news as well.
+                            engine.doubt(post);
+                            goes_on = true;
+                        }
                         post.proved_until.fetch_max(until.nanos(), Ordering::AcqRel);
-                        Engine(engine).prove();
+                        engine.prove();
                     }
                 }
-                _ => heartbeat.lost(),
+                _ => {
+                    heartbeat.lost();
+                    goes_on = false;
+                }
             }
         }
         beats = (beats + 1) % BEATS_PER_TOUCH;
