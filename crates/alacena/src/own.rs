@@ -145,6 +145,7 @@ pub(crate) enum OwnKind {
     /// Of typed values that nodes share.
     Shared(Arc<dyn Codec>),
     /// Of a layer. Callers' credentials can be part of its keys.
+    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "only a layer makes one"))]
     Layer,
 }
 

@@ -58,6 +58,7 @@ impl Store {
     }
 
     /// Takes a secret that other nodes have, too.
+    #[cfg(feature = "redis")]
     pub(crate) fn agree_on(&mut self, secret: [u8; 32]) {
         self.secret = secret;
     }

@@ -8,14 +8,14 @@ use crate::tier::{EntryId, MarkerId};
 /// How much may be owed to one shard before records are no longer told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
-    /// Records in the journal, [10,000]. At it, only [`Removal::Whole`] is appended, and takes the place of the others.
+    /// Records in the journal, 10,000. At it, only [`Removal::Whole`] is appended, and takes the place of the others.
     pub records: usize,
-    /// Records of [`Removal::Whole`] beyond it, [1,000]: for those who ask while the first is being written, and where the
+    /// Records of [`Removal::Whole`] beyond it, 1,000: for those who ask while the first is being written, and where the
     /// journal can append and not remove.
     pub spare: usize,
-    /// Removals of all records together, and of those in memory, [100,000]. About 100 bytes of memory each.
+    /// Removals of all records together, and of those in memory, 100,000. About 100 bytes of memory each.
     pub removals: usize,
-    /// Removals of one batch, [512].
+    /// Removals of one batch, 512.
     pub batch: usize,
 }
 
@@ -56,7 +56,7 @@ pub enum Deferral {
     Done(Deferred),
     /// Wait for the end of this append, which somebody else has asked for, and answer the same.
     Join(Ticket),
-    /// Append a record with these removals, then tell [`Backlog::appended`].
+    /// Append a record with these removals, then tell [`Backlog::appended`](super::Backlog::appended).
     Append(Ticket, BTreeSet<Removal>),
 }
 

@@ -61,7 +61,30 @@ struct Head {
     plain: AtomicU16,
     /// Hits, counted up to [`HITS_COUNTED_MAX`].
     hits: AtomicU8,
-    changed: Option<bool>,
+    facts: Facts,
+}
+
+/// Whether a load brought another value, if that is known, and whether others are asked about the entry: in one byte.
+#[derive(Clone, Copy)]
+struct Facts(u8);
+
+impl Facts {
+    const KNOWN: u8 = 1;
+    const CHANGED: u8 = 2;
+    const COPY: u8 = 4;
+
+    fn new(changed: Option<bool>, is_copy: bool) -> Self {
+        let changed = changed.map_or(0, |changed| Self::KNOWN | if changed { Self::CHANGED } else { 0 });
+        Self(changed | if is_copy { Self::COPY } else { 0 })
+    }
+
+    fn changed(self) -> Option<bool> {
+        (self.0 & Self::KNOWN != 0).then_some(self.0 & Self::CHANGED != 0)
+    }
+
+    fn is_copy(self) -> bool {
+        self.0 & Self::COPY != 0
+    }
 }
 
 const _: () = assert!(size_of::<Head>() == 72, "a million entries are a million times this");
@@ -99,7 +122,9 @@ impl Draft {
     pub fn copy_under(self, key: &[u8], check_again_at: Moment) -> Entry {
         let Self { value, token, lifetime, load_took, changed } = self;
         let unasked = check_again_at - lifetime.loaded_at;
-        let later = if token.is_shared() { Span::from(unasked) } else { Span::default() };
+        // What was loaded while others could not be asked is asked about, too.
+        let is_copy = token.is_shared() || check_again_at != Moment::NEVER;
+        let later = if is_copy { Span::from(unasked) } else { Span::default() };
         let head = Head {
             value,
             token,
@@ -112,7 +137,7 @@ impl Draft {
             ahead: AtomicU16::new(ShortSpan::from(load_took).0),
             plain: AtomicU16::new(0),
             hits: AtomicU8::new(0),
-            changed,
+            facts: Facts::new(changed, is_copy),
         };
         Entry(ThinArc::from_header_and_slice(head, key))
     }
@@ -156,7 +181,7 @@ impl Entry {
     /// Whether this load brought another value than the one before; `None` where none was known.
     #[must_use]
     pub fn changed(&self) -> Option<bool> {
-        self.head().changed
+        self.head().facts.changed()
     }
 
     /// The same entry with another form of its value: as old, as much asked for, and depending on the same.
@@ -283,7 +308,7 @@ impl Entry {
 
     /// Whether it is a copy of what nodes share.
     fn is_copy(&self) -> bool {
-        self.token().is_shared()
+        self.head().facts.is_copy()
     }
 
     fn later(&self) -> Duration {

@@ -18,7 +18,7 @@
 //! counts only while it leads to the server that the data connection leads to.
 //!
 //! # What is refused
-//! Every answer is looked at ([`answers`]): one of another form than its question asks for, or about another entry, ends
+//! Every answer is looked at (`answers.rs`): one of another form than its question asks for, or about another entry, ends
 //! the connection, since somewhere answers have lost their places. The step fails with [`Failure::Garbled`].
 //!
 //! # In a cluster
