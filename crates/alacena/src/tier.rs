@@ -100,7 +100,10 @@ impl Invalidator for ByOutbox {
 
 impl Alacena {
     /// Has rows that applications write taken up.
-    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "a table belongs to a tier"))]
+    #[cfg_attr(
+        not(all(feature = "redis", feature = "sqlite")),
+        expect(dead_code, reason = "a table of a database belongs to a tier")
+    )]
     fn take_up(&self, outbox: Arc<dyn alacena_core::journal::Outbox>, every: std::time::Duration) {
         let invalidator = Arc::new(ByOutbox(Arc::downgrade(&self.inner)));
         let poller = Poller::new(outbox, invalidator, every, Arc::clone(self.runtime()));

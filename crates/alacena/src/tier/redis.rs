@@ -13,10 +13,11 @@ use alacena_core::{
 };
 
 use super::agreement::Agreement;
+#[cfg(feature = "sqlite")]
+use crate::sources::Source;
 use crate::{
     config::{Config, JournalConfig, RedisConfig},
     handle::Alacena,
-    sources::Source,
 };
 
 /// The longest pause between two attempts to connect: a server that is back is noticed within two seconds.
