@@ -69,6 +69,16 @@ impl Shared {
         }
     }
 
+    /// Ends the copies of these markers, as if each had been found to hold something else.
+    pub(crate) fn forget_all(&self, kills: &AtomicU64, of: impl Fn(MarkerId) -> bool) {
+        for part in &self.directory().parts {
+            // Not under the lock: it is taken within that of the table.
+            let cells: Vec<_> =
+                part.lock().iter().filter(|(marker, _)| of(**marker)).map(|(_, cell)| Arc::clone(cell)).collect();
+            cells.iter().for_each(|cell| self.table.invalidate_cell(kills, cell));
+        }
+    }
+
     /// The markers of at most `most` copies that stand, those first that were looked at since this was last asked. Nobody
     /// asks a tier about them, and so a tier that evicts what is not used would evict them first.
     pub(crate) fn in_use(&self, most: usize, of: impl Fn(MarkerId) -> bool) -> Vec<MarkerId> {
