@@ -81,10 +81,15 @@ impl Cell {
         matches!(self.mark(), Mark::Invalidated | Mark::PushedOut)
     }
 
+    /// Whether it is alive.
+    pub(super) fn is_alive(&self) -> bool {
+        self.mark() == Mark::Alive
+    }
+
     /// Whether it is alive; whoever asks uses it.
     pub(super) fn is_current(&self) -> bool {
         self.touch();
-        self.mark() == Mark::Alive
+        self.is_alive()
     }
 
     /// Keeps the cell from being the next to leave. Written only where that changes something: the line is shared by

@@ -81,21 +81,30 @@ impl Shared {
 
     /// The markers of at most `most` copies that stand, those first that were looked at since this was last asked. Nobody
     /// asks a tier about them, and so a tier that evicts what is not used would evict them first.
+    ///
+    /// Buckets come last: an entry outlives its bucket's marker, and whoever looks for the entry uses the marker, too. One
+    /// that nobody has looked at is left to be evicted: that counts as an end, after which every copy in memory looks at
+    /// its cells again.
     pub(crate) fn in_use(&self, most: usize, of: impl Fn(MarkerId) -> bool) -> Vec<MarkerId> {
-        let (mut wide, mut used, mut unused) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut wide, mut used, mut unused, mut buckets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for part in &self.directory().parts {
-            for (marker, cell) in part.lock().iter().filter(|(marker, _)| of(**marker)) {
-                match cell.mark() {
+            for (marker, cell) in part.lock().iter().filter(|(marker, cell)| of(**marker) && cell.is_alive()) {
+                let list = match cell.dep.kind() {
+                    DepKind::Bucket => match cell.take_used_marker() {
+                        true => &mut buckets,
+                        false => continue,
+                    },
                     // What everything depends on is looked at least: it stands.
-                    Mark::Alive if cell.dep.kind().is_structural() => wide.push(*marker),
-                    Mark::Alive if cell.take_used_marker() => used.push(*marker),
-                    Mark::Alive if unused.len() < most => unused.push(*marker),
-                    Mark::Alive => {}
-                    Mark::InDoubt | Mark::Invalidated | Mark::PushedOut => {}
+                    kind if kind.is_structural() => &mut wide,
+                    _ if cell.take_used_marker() => &mut used,
+                    _ => &mut unused,
+                };
+                if list.len() < most {
+                    list.push(*marker);
                 }
             }
         }
-        wide.into_iter().chain(used).chain(unused).take(most).collect()
+        [wide, used, unused, buckets].into_iter().flatten().take(most).collect()
     }
 
     /// Takes in what a tier answered: this cell's marker held `nonce`, or there was none. To be called with whatever the
@@ -208,7 +217,7 @@ impl Asked {
 
     /// Whether its cell is alive: what it is the copy of stands, as far as this node has heard.
     pub(crate) fn is_alive(&self) -> bool {
-        self.cell.mark() == Mark::Alive
+        self.cell.is_alive()
     }
 
     /// What its cell is the copy of, if that has been read.
@@ -309,6 +318,24 @@ mod tests {
         answer(&markers, &asked, nonce(1));
         push(&markers, &asked);
         assert!(token.is_broken());
+    }
+
+    /// On a full server whatever is not used goes: 4,096 buckets must not leave the tags without a turn.
+    #[test]
+    fn of_many_markers_those_are_used_first_that_entries_hang_on() {
+        let markers = shared();
+        let prove = |deps: &[Dep]| {
+            let token = markers.capture_shared(deps, []).unwrap();
+            assert!(answer(&markers, &token.in_doubt(), nonce(1)));
+            token.all_shared().iter().map(|asked| asked.marker).collect::<Vec<_>>()
+        };
+        let buckets: Vec<_> = (0..40).map(Dep::bucket).collect();
+        let [buckets, tag] = [prove(&buckets), prove(&[Dep::tag("n", "t").unwrap()])];
+        let class = prove(&[Dep::class("n", "c")]);
+        let in_use = |most| markers.shared().unwrap().0.in_use(most, |_| true);
+        assert_eq!(in_use(2), [class[0], tag[0]]);
+        prove(&[Dep::bucket(7)]);
+        assert_eq!(in_use(100), [class[0], tag[0], buckets[7]], "a bucket that nobody looks at is left alone");
     }
 
     #[test]
