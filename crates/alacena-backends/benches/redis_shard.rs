@@ -82,20 +82,26 @@ async fn main() {
         note("the client library's GET", rate, micros);
 
         let of = Arc::clone(&shard);
-        let (rate, micros) = measure(move || {
-            let shard = Arc::clone(&of);
-            async move { assert!(shard.look(ENTRY, &[]).await.expect("it can be read").entry.is_some()) }
-        })
-        .await;
+        let (rate, micros) =
+            measure(move || {
+                let shard = Arc::clone(&of);
+                async move {
+                    assert!(shard.look(&ENTRY.into(), &[]).await.expect("it can be read").entry.is_some())
+                }
+            })
+            .await;
         note("look without markers", rate, micros);
 
         let [four, again]: [Arc<[MarkerId]>; 2] = [markers[..4].into(), markers[..4].into()];
         let of = Arc::clone(&shard);
-        let (rate, micros) = measure(move || {
-            let (shard, four) = (Arc::clone(&of), Arc::clone(&four));
-            async move { assert!(shard.look(ENTRY, &four).await.expect("it can be read").entry.is_some()) }
-        })
-        .await;
+        let (rate, micros) =
+            measure(move || {
+                let (shard, four) = (Arc::clone(&of), Arc::clone(&four));
+                async move {
+                    assert!(shard.look(&ENTRY.into(), &four).await.expect("it can be read").entry.is_some())
+                }
+            })
+            .await;
         note("look with 4 markers", rate, micros);
 
         let of = Arc::clone(&shard);
@@ -190,14 +196,14 @@ where
 
 async fn fill(shard: &RedisShard, entry: EntryId) {
     let load = load(shard, entry);
-    assert!(matches!(shard.begin(load).await.expect("it can be asked"), Begun::Lead));
+    assert!(matches!(shard.begin(load.clone()).await.expect("it can be asked"), Begun::Lead));
     let envelope = Bytes::from(vec![b'x'; VALUE_BYTES + 100]);
-    shard.store(Store { entry, attempt: load.attempt, envelope, keep: MINUTE }).await.expect("there is room");
+    shard.store(Store { entry: load.entry, attempt: load.attempt, envelope, keep: MINUTE }).await.expect("there is room");
 }
 
 fn load(shard: &RedisShard, entry: EntryId) -> Begin {
     let attempt = Nonce { era: shard.era().unwrap_or(alacena_core::tier::Era(0)), random: number() };
-    Begin { entry, attempt, seen: None, lease: MINUTE }
+    Begin { entry: entry.into(), attempt, seen: None, lease: MINUTE }
 }
 
 fn number() -> u64 {

@@ -102,19 +102,33 @@ impl Key {
         &self.0[HEAD_BYTES..]
     }
 
-    /// The segments as people write them: `jobs:list:all:0:50`.
+    /// The namespace that it is of.
+    pub(crate) fn namespace(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(self.each_part().next().expect("a key has a namespace"))
+    }
+
+    /// The class that it is of.
     #[must_use]
-    pub fn text(&self) -> String {
-        let mut rest = &self.0[HEAD_BYTES..];
-        let mut parts = std::iter::from_fn(|| {
+    pub fn class(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(self.each_part().nth(2).expect("a key has a class"))
+    }
+
+    /// Namespace, principal and class, then the segments.
+    fn each_part(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.parts();
+        std::iter::from_fn(move || {
             let (length, tail) = rest.split_first_chunk::<2>()?;
             let (part, tail) = tail.split_at(usize::from(u16::from_be_bytes(*length)));
             rest = tail;
             Some(part)
-        });
-        // Namespace, principal and class come before the segments.
+        })
+    }
+
+    /// The segments as people write them: `jobs:list:all:0:50`.
+    #[must_use]
+    pub fn text(&self) -> String {
         let mut text = String::new();
-        for (at, part) in parts.by_ref().skip(3).enumerate() {
+        for (at, part) in self.each_part().skip(3).enumerate() {
             if at > 0 {
                 text.push(':');
             }

@@ -251,7 +251,7 @@ impl World {
 
     fn check(&self) {
         assert!(self.disk.len() as u64 <= STORED_MAX + self.others, "the journal is bounded");
-        let written: Removals = self.disk.values().flat_map(|(record, _)| record).copied().collect();
+        let written: Removals = self.disk.values().flat_map(|(record, _)| record).cloned().collect();
         for asked in &self.asked {
             for removal in self.owed(asked) {
                 assert!(!asked.is_ours || !self.backlog.is_open(), "open while {removal:?} is owed");
@@ -437,9 +437,9 @@ fn what_was_left_is_drained_with_what_came_in_before_it_was_read() {
     backlog.send().unwrap();
     backlog.acknowledged();
     assert!(!backlog.is_open(), "nobody knows what was left");
-    let entry = BTreeSet::from([Removal::Entry(EntryId(3))]);
+    let entry = BTreeSet::from([Removal::Entry(EntryId(3).into())]);
     backlog.found([(7, removals([1]), 0), (8, entry, 0), (9, Removals::new(), 0)]);
-    assert_eq!(backlog.send().unwrap().entries, [EntryId(3)], "and nothing twice");
+    assert_eq!(backlog.send().unwrap().entries, [EntryId(3).into()], "and nothing twice");
     backlog.acknowledged();
     assert!(backlog.is_open());
     assert_eq!(backlog.removable(), [7, 8, 9]);

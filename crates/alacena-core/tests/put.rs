@@ -36,11 +36,11 @@ fn held(world: &World) -> Option<u64> {
 fn a_newer_version_takes_the_place_of_an_older_one_and_no_other() {
     on_one_thread(async {
         let world = holding(5).await;
-        let put = |number| world.engine.put_if_newer(&world.question(), version(number));
-        assert_eq!((put(6), held(&world)), (Put::Replaced, Some(6)));
-        assert_eq!((put(6), held(&world)), (Put::Refused(PutRefusal::NotNewer), Some(6)));
-        assert_eq!((put(5), held(&world)), (Put::Refused(PutRefusal::NotNewer), Some(6)));
-        let unversioned = world.engine.put_if_newer(&world.question(), ScriptedSource::value(9));
+        let put = async |number| world.engine.put_if_newer(&world.question(), version(number)).await;
+        assert_eq!((put(6).await, held(&world)), (Put::Replaced, Some(6)));
+        assert_eq!((put(6).await, held(&world)), (Put::Refused(PutRefusal::NotNewer), Some(6)));
+        assert_eq!((put(5).await, held(&world)), (Put::Refused(PutRefusal::NotNewer), Some(6)));
+        let unversioned = world.engine.put_if_newer(&world.question(), ScriptedSource::value(9)).await;
         assert_eq!(unversioned, Put::Refused(PutRefusal::Unversioned));
     });
 }
@@ -49,11 +49,11 @@ fn a_newer_version_takes_the_place_of_an_older_one_and_no_other() {
 fn after_an_invalidation_there_is_nothing_to_compare_with() {
     on_one_thread(async {
         let world = holding(5).await;
-        let put = |number| world.engine.put_if_newer(&world.question(), version(number));
-        assert_eq!(put(6), Put::Replaced);
+        let put = async |number| world.engine.put_if_newer(&world.question(), version(number)).await;
+        assert_eq!(put(6).await, Put::Replaced);
         world.engine.invalidate(&Dep::tag("shop", TAG).unwrap());
         // The version went with the entry: were 7 taken, a late 5 would be taken too.
-        assert_eq!((put(7), put(5)), (Put::Refused(PutRefusal::Absent), Put::Refused(PutRefusal::Absent)));
+        assert_eq!((put(7).await, put(5).await), (Put::Refused(PutRefusal::Absent), Put::Refused(PutRefusal::Absent)));
         assert_eq!(number(&world.fill(8).await), 8);
     });
 }
@@ -62,7 +62,7 @@ fn after_an_invalidation_there_is_nothing_to_compare_with() {
 fn what_was_put_is_invalidated_by_what_the_older_one_depended_on() {
     on_one_thread(async {
         let world = holding(5).await;
-        world.engine.put_if_newer(&world.question(), version(6));
+        world.engine.put_if_newer(&world.question(), version(6)).await;
         world.engine.invalidate(&Dep::tag("shop", TAG).unwrap());
         assert_eq!(held(&world), None);
     });
@@ -82,7 +82,7 @@ fn a_load_that_comes_home_with_an_older_version_is_answered_and_not_kept() {
         let engine = world.engine.clone();
         let (outcome, ()) = tokio::join!(engine.get_or_fetch(&asked, load), async {
             let call = world.source.next_call().await;
-            assert_eq!(world.engine.put_if_newer(&world.question(), version(7)), Put::Replaced);
+            assert_eq!(world.engine.put_if_newer(&world.question(), version(7)).await, Put::Replaced);
             call.answer(6);
         });
         let outcome = outcome.unwrap();
@@ -95,13 +95,13 @@ fn a_load_that_comes_home_with_an_older_version_is_answered_and_not_kept() {
 fn plain_set_is_for_unordered_classes() {
     on_one_thread(async {
         let world = holding(5).await;
-        let refused = world.engine.set(&world.question(), version(1)).unwrap_err();
+        let refused = world.engine.set(&world.question(), version(1)).await.unwrap_err();
         assert_eq!(refused.code(), &catalogue::VALUE_REFUSED);
         let world = World::new(Policy { unordered: true, item_bytes_max: 8, ..exact(60) });
-        world.engine.set(&world.question(), version(2)).unwrap();
-        world.engine.set(&world.question(), version(1)).unwrap();
+        world.engine.set(&world.question(), version(2)).await.unwrap();
+        world.engine.set(&world.question(), version(1)).await.unwrap();
         assert_eq!(held(&world), Some(1), "the last one that arrives wins");
-        assert!(world.engine.set(&world.question(), Value::new((), 9, 0)).is_err(), "it is too large");
+        assert!(world.engine.set(&world.question(), Value::new((), 9, 0)).await.is_err(), "it is too large");
         world.engine.invalidate(&Dep::tag("shop", TAG).unwrap());
         assert_eq!(held(&world), None);
     });

@@ -86,7 +86,7 @@ fn record(shard: &ShardName, number: u64) -> Record {
 
 /// Every kind of removal, and so many of them as an invalidation of a page of keys has.
 fn everything_in_one(shard: &ShardName) -> Record {
-    let entries = (0..5_000).map(|number| Removal::Entry(EntryId(u128::MAX - number)));
+    let entries = (0..5_000).map(|number| Removal::Entry(EntryId(u128::MAX - number).into()));
     let buckets = (0..BUCKETS).map(|bucket| Removal::Marker(MarkerId::Bucket(bucket)));
     let targets = [Target::Pattern("jobs:*:\"'\\\u{1F980}".to_owned()), Target::Everything];
     let removals = entries.chain(buckets).chain([Removal::Whole]).collect();

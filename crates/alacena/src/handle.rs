@@ -14,7 +14,7 @@ use alacena_core::{
     outcome::Outcome,
     runtime::{Moment, SharedRuntime},
     source::Credential,
-    tier::{After, EntryId},
+    tier::{After, EntryName},
     value::Body,
 };
 use arc_swap::{ArcSwap, Guard};
@@ -318,7 +318,7 @@ impl Alacena {
     ) -> Invalidated {
         let engine = &self.inner.engine;
         let changes: Vec<Change<'_>> = steps.iter().map(Step::change).collect();
-        let entries: Vec<EntryId> = steps.iter().filter_map(|step| step.entry(engine)).collect();
+        let entries: Vec<EntryName> = steps.iter().filter_map(|step| step.entry(engine)).collect();
         let spread = Spread { changes: &changes, entries: &entries, who, targets, wish };
         let Reached { level, dropped } = engine.spread(spread).await;
         // Who is owed an invalidation has nothing that a read on another node could be held to.

@@ -85,11 +85,6 @@ fn is_built(config: &Config) -> Result<(), Error> {
     let asked = [
         ("redis.metered", redis.is_some_and(|redis| redis.commands_per_day.is_some()), "remove it"),
         ("redis.push", redis.is_some_and(|redis| !is_push_built(redis.push)), "use `auto`, or remove it"),
-        (
-            "key_names",
-            config.classes.values().any(|policy| policy.readable_key_names),
-            "use `hashed`, or remove it",
-        ),
         ("embedded.entries_max", config.embedded.entries_bytes_max > 0, "remove it"),
     ];
     match asked.into_iter().find(|(_, is_asked, _)| *is_asked) {

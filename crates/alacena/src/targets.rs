@@ -9,7 +9,7 @@ use alacena_core::{
     error::{Error, catalogue},
     key::{Key, split_text},
     ledger::Target,
-    tier::EntryId,
+    tier::EntryName,
 };
 
 use crate::{
@@ -36,7 +36,7 @@ impl Step {
     }
 
     /// The entry that other nodes read, where it is one of a key.
-    pub(crate) fn entry(&self, engine: &Engine) -> Option<EntryId> {
+    pub(crate) fn entry(&self, engine: &Engine) -> Option<EntryName> {
         match self {
             Step::Dep(_) => None,
             Step::Key(key) => engine.shared_entry(key),

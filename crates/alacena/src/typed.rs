@@ -123,35 +123,47 @@ impl<V: Serialize + Send + Sync + 'static> Class<V> {
     /// # let alacena = Alacena::builder().build();
     /// let jobs: Class<Job> = alacena.class("jobs", Policy::default())?.versioned_by(|job| job.revision);
     /// jobs.get_or_fetch(["7"], &[], || async { Ok(Some(Job { revision: 2 })) }).await?;
-    /// assert_eq!(jobs.put_if_newer(["7"], Job { revision: 3 })?, Put::Replaced);
-    /// assert_ne!(jobs.put_if_newer(["7"], Job { revision: 2 })?, Put::Replaced);
+    /// assert_eq!(jobs.put_if_newer(["7"], Job { revision: 3 }).await?, Put::Replaced);
+    /// assert_ne!(jobs.put_if_newer(["7"], Job { revision: 2 }).await?, Put::Replaced);
     /// # Ok::<(), alacena::error::Error>(())
     /// # }).unwrap();
     /// ```
     ///
+    /// In a [shared class](Alacena::shared_class) it takes the place of what all nodes hold: from then on this node answers
+    /// nothing older, and the others do not after 0.9 seconds. It costs two round trips, and each node asks once about the
+    /// copies that it has in memory of one in 4,096 keys. In any other class it is about this node's memory alone.
+    ///
     /// # Errors
     /// `Invalid` for a key beyond its limits.
-    pub fn put_if_newer(
+    ///
+    /// # Cancellation
+    /// It may be put all the same; then this node, too, may answer what is older for 0.9 seconds.
+    pub async fn put_if_newer(
         &self,
         key: impl IntoIterator<Item = impl AsRef<str>>,
         value: V,
     ) -> Result<Put, Error> {
         let question = self.question(key, &[])?;
-        Ok(self.engine().put_if_newer(&question, weighed(value, self.version)?))
+        Ok(self.engine().put_if_newer(&question, weighed(value, self.version)?).await)
     }
 
-    /// Keeps a value without a load; the last one that arrives wins. Only in a class whose policy is `unordered`.
+    /// Keeps a value without a load; the last one that arrives wins, at the second tier where nodes share the class. Only
+    /// in a class whose policy is `unordered`.
     ///
     /// # Errors
-    /// `Invalid` in any other class, for a key or tag beyond its limits, and for a value that is too large.
-    pub fn set(
+    /// `Invalid` in any other class, for a key or tag beyond its limits, and for a value that is too large. `Unavailable`
+    /// where nodes share the class and the second tier has not taken it; it may be there all the same.
+    ///
+    /// # Cancellation
+    /// As of [`put_if_newer`](Class::put_if_newer).
+    pub async fn set(
         &self,
         key: impl IntoIterator<Item = impl AsRef<str>>,
         tags: &[&str],
         value: V,
     ) -> Result<(), Error> {
         let question = self.question(key, tags)?;
-        self.engine().set(&question, weighed(value, self.version)?)
+        self.engine().set(&question, weighed(value, self.version)?).await
     }
 
     /// The value of `key`, out of the memory or by `load`, once for everyone who asks meanwhile. `load` answers `None`

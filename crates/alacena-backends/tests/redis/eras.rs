@@ -34,13 +34,13 @@ async fn what_a_failover_brings_back_is_of_another_era() {
         let before = node.mints(marker).await.expect("there is room");
         assert_eq!(node.fills(entry, "old").await.expect("there is room"), Stored::Kept);
         let load = node.load(crate::node::entry(2));
-        assert!(matches!(node.begin(load).await, Ok(Begun::Lead)));
+        assert!(matches!(node.begin(load.clone()).await, Ok(Begun::Lead)));
         replica.wait_for_copy(&primary);
 
         // The removals never reach the replica.
         replica.isolate();
         node.invalidate(&[marker]).await.expect("removing works");
-        node.invalidate_entries(&[entry, load.entry]).await.expect("removing works");
+        node.invalidate_entries(&[entry.into(), load.entry.clone()]).await.expect("removing works");
         primary.kill();
         replica.promote();
         proxy.lead_to(replica.address());
@@ -51,14 +51,14 @@ async fn what_a_failover_brings_back_is_of_another_era() {
         assert_ne!(node.mints(marker).await.expect("there is room"), before);
         // So is the lease that was taken away, and its holder stores nothing.
         let late = Store {
-            entry: load.entry,
+            entry: load.entry.clone(),
             attempt: load.attempt,
-            envelope: record(load.entry, "late"),
+            envelope: record(load.entry.id(), "late"),
             keep: MINUTE,
         };
         assert_eq!(node.store(late).await.expect("it can be asked"), Stored::LeaseLost);
-        assert!(!node.renew(load.entry, load.attempt, MINUTE).await.expect("it can be asked"));
-        let again = in_time(|| node.begin(node.load(load.entry))).await;
+        assert!(!node.renew(load.entry.id(), load.attempt, MINUTE).await.expect("it can be asked"));
+        let again = in_time(|| node.begin(node.load(load.entry.id()))).await;
         assert!(matches!(again, Begun::Lead), "{}: nobody waits for it", flavour.name());
     }
 }

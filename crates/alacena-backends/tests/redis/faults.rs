@@ -78,8 +78,11 @@ async fn asks_for_its_own(node: Arc<Node>, number: u16, held: Arc<HashMap<u16, N
     let (mut answered, mut failed) = (0, 0);
     while answered < 200 {
         let outcome = match answered % 4 {
-            0 => node.look(entry, &[]).await.map(|looked| is_mine(entry, number, looked.entry.as_deref())),
-            1 => node.look(entry, &[marker]).await.map(|looked| {
+            0 => node
+                .look(&entry.into(), &[])
+                .await
+                .map(|looked| is_mine(entry, number, looked.entry.as_deref())),
+            1 => node.look(&entry.into(), &[marker]).await.map(|looked| {
                 assert_eq!(looked.markers, [Some(nonce)], "read beside an entry");
                 is_mine(entry, number, looked.entry.as_deref());
             }),
@@ -125,19 +128,19 @@ async fn whoever_goes_away_at_any_moment_leaves_nothing_behind() {
         node.fills(entry(number), &format!("value {number}")).await.expect("there is room");
     }
     let leader = node.load(entry(100));
-    assert!(matches!(node.begin(leader).await, Ok(Begun::Lead)));
+    assert!(matches!(node.begin(leader.clone()).await, Ok(Begun::Lead)));
     for round in 0..2_000_u64 {
         let number = (Machine.random() % 16) as u16;
         let polls = Machine.random() % 4;
         match round % 5 {
-            0 => give_up(node.look(entry(number), &[]), polls).await,
-            1 => give_up(node.look(entry(number), &[marker(number)]), polls).await,
+            0 => give_up(node.look(&entry(number).into(), &[]), polls).await,
+            1 => give_up(node.look(&entry(number).into(), &[marker(number)]), polls).await,
             2 => give_up(node.check(&[marker(number)]), polls).await,
             3 => give_up(node.begin(node.load(entry(100))), polls).await,
             _ => give_up(node.touch(&[marker(number)]), polls).await,
         }
         let number = (number + 1) % 16;
-        let looked = node.look(entry(number), &[marker(number)]).await.expect("it can be read");
+        let looked = node.look(&entry(number).into(), &[marker(number)]).await.expect("it can be read");
         assert_eq!(looked.markers, [Some(held[&number])]);
         is_mine(entry(number), number, looked.entry.as_deref());
         assert!(looked.entry.is_some());
@@ -183,7 +186,7 @@ async fn scripts_are_loaded_again_when_they_are_forgotten() {
         }
         // And who begins to wait is tracked, also where the script was not known at first.
         let load = node.load(entry(9));
-        assert!(matches!(node.begin(load).await, Ok(Begun::Lead)));
+        assert!(matches!(node.begin(load.clone()).await, Ok(Begun::Lead)));
         server.command(&["SCRIPT", "FLUSH"]);
         let Ok(Begun::Wait(_, woken)) = node.begin(node.load(entry(9))).await else {
             panic!("somebody loads it")
@@ -314,7 +317,7 @@ async fn a_server_that_stands_still_costs_no_more_than_the_time_limit() {
     node.mints(marker(1)).await.expect("there is room");
     server.pause();
     let before = Machine.now();
-    let timed_out = node.look(entry(1), &[]).await;
+    let timed_out = node.look(&entry(1).into(), &[]).await;
     let took = Machine.now() - before;
     assert!(matches!(timed_out, Err(Failure::TimedOut(_))), "{timed_out:?}");
     assert!(took >= Duration::from_millis(50) && took < Duration::from_millis(500), "{took:?}");

@@ -126,17 +126,17 @@ impl Node {
     }
 
     pub(crate) fn load(&self, entry: EntryId) -> Begin {
-        Begin { entry, attempt: self.nonce(), seen: None, lease: MINUTE }
+        Begin { entry: entry.into(), attempt: self.nonce(), seen: None, lease: MINUTE }
     }
 
     /// Loads and stores an entry, which nobody else does.
     pub(crate) async fn fills(&self, entry: EntryId, value: &str) -> Result<Stored, Failure> {
         let load = self.load(entry);
-        match self.begin(load).await? {
+        match self.begin(load.clone()).await? {
             Begun::Lead => {}
             _ => panic!("nobody else loads {entry:?}"),
         }
-        self.store(Store { entry, attempt: load.attempt, envelope: record(entry, value), keep: MINUTE }).await
+        self.store(Store { entry: load.entry, attempt: load.attempt, envelope: record(entry, value), keep: MINUTE }).await
     }
 }
 

@@ -48,7 +48,7 @@ async fn without_the_right_to_info_there_is_no_era() {
         let nonce = a.mints(marker(1)).await.expect("there is room");
         assert_eq!(b.check(&[marker(1)]).await.expect("it can be read").markers, [Some(nonce)]);
         assert_eq!(a.fills(entry(1), "value").await.expect("there is room"), Stored::Kept);
-        assert!(b.look(entry(1), &[marker(1)]).await.expect("it can be read").entry.is_some());
+        assert!(b.look(&entry(1).into(), &[marker(1)]).await.expect("it can be read").entry.is_some());
         b.ping().await.expect("a ping is answered");
         b.invalidate(&[marker(1)]).await.expect("removing works");
         assert_eq!(a.check(&[marker(1)]).await.expect("it can be read").markers, [None]);
@@ -66,13 +66,13 @@ async fn without_the_right_to_be_told_nobody_is() {
         assert!(node.ping().await.is_err());
 
         let load = node.load(entry(1));
-        assert!(matches!(in_time(|| node.begin(load)).await, Begun::Lead));
+        assert!(matches!(in_time(|| node.begin(load.clone())).await, Begun::Lead));
         let Ok(Begun::Wait(_, woken)) = node.begin(node.load(entry(1))).await else {
             panic!("somebody else loads it")
         };
         within_patience(woken).await;
         let stored = alacena_core::tier::Store {
-            entry: entry(1),
+            entry: entry(1).into(),
             attempt: load.attempt,
             envelope: record(entry(1), "value"),
             keep: crate::node::MINUTE,
@@ -131,13 +131,13 @@ async fn does_everything(node: &Node) {
     node.mints(marker(1)).await.expect("minting is allowed");
     node.touch(&[marker(1)]).await.expect("using is allowed");
     assert_eq!(node.fills(entry, "value").await.expect("storing is allowed"), Stored::Kept);
-    node.look(entry, &[marker(1)]).await.expect("looking is allowed");
+    node.look(&entry.into(), &[marker(1)]).await.expect("looking is allowed");
     node.check(&[marker(1)]).await.expect("checking is allowed");
     node.ping().await.expect("a ping is allowed");
     node.invalidate(&[marker(1)]).await.expect("removing is allowed");
-    node.invalidate_entries(&[entry]).await.expect("removing is allowed");
+    node.invalidate_entries(&[entry.into()]).await.expect("removing is allowed");
     let load = node.load(entry);
-    assert!(matches!(node.begin(load).await, Ok(Begun::Lead)));
+    assert!(matches!(node.begin(load.clone()).await, Ok(Begun::Lead)));
     let Ok(Begun::Wait(_, woken)) = node.begin(node.load(entry)).await else { panic!("somebody loads it") };
     assert!(node.renew(entry, load.attempt, crate::node::MINUTE).await.expect("holding is allowed"));
     node.release(entry, load.attempt, None).await.expect("giving back is allowed");

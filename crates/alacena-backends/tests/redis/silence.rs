@@ -99,7 +99,7 @@ async fn a_link_that_is_told_nothing_is_none_and_whoever_waits_asks_again() {
     assert_eq!(node.has_heard().await, []);
 
     let load = node.load(entry(1));
-    assert!(matches!(in_time(|| node.begin(load)).await, Begun::Lead));
+    assert!(matches!(in_time(|| node.begin(load.clone())).await, Begun::Lead));
     let Ok(Begun::Wait(_, again)) = node.begin(node.load(entry(1))).await else {
         panic!("somebody loads it")
     };

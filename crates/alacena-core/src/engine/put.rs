@@ -13,6 +13,8 @@
 //!                          invalidate; nobody has loaded since
 //!   put_if_newer(6)        refused: nothing is held that 6 could be compared with, and a late 5 could not either
 //! ```
+//!
+//! Where nodes share what a class holds, "held" means by all of them: [`second/put.rs`](super::second).
 
 use std::time::Duration;
 
@@ -39,7 +41,8 @@ pub enum Put {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PutRefusal {
-    /// Nothing is held that it could be compared with: never loaded, gone, or invalidated.
+    /// Nothing is held that it could be compared with: never loaded, gone, invalidated, or, where nodes share it, perhaps
+    /// invalidated by one that could not say so yet.
     Absent,
     /// What is held, or what is put, has no version.
     Unversioned,
@@ -47,8 +50,9 @@ pub enum PutRefusal {
     NotNewer,
     /// It is larger than its class allows.
     TooLarge,
-    /// Other nodes hold it, too: invalidate it instead.
-    Shared,
+    /// Nobody has said whether it was taken: the second tier, where nodes share it, is away or was too slow, or others
+    /// replace what is held again and again. It may be there: if that matters, invalidate.
+    Unsettled,
 }
 
 impl PutRefusal {
@@ -60,7 +64,7 @@ impl PutRefusal {
             PutRefusal::Unversioned => "unversioned",
             PutRefusal::NotNewer => "not-newer",
             PutRefusal::TooLarge => "too-large",
-            PutRefusal::Shared => "shared",
+            PutRefusal::Unsettled => "unsettled",
         }
     }
 }
@@ -71,12 +75,28 @@ impl Engine {
     /// It inherits what the older one depends on, so an invalidation of either is an invalidation of it. A load that
     /// was under way and comes home with an older version is not kept.
     ///
-    /// In a class that nodes share it is refused: what the others hold would go on being answered.
-    pub fn put_if_newer(&self, question: &Question, value: Value) -> Put {
-        if self.0.second.get().is_some() && question.rules.shared.is_some() {
-            return Put::Refused(PutRefusal::Shared);
+    /// In a class that nodes share it takes the place of what all of them hold: once this returns, this node answers
+    /// nothing older any more, and the others do not after [`HORIZON`](crate::tier::HORIZON). That costs two round trips,
+    /// and the copies of its [bucket](crate::tier), one of 4,096 in the memory of every node, are asked about once.
+    ///
+    /// # Cancellation
+    /// It may be put all the same; then this node, too, may answer what is older until the horizon.
+    pub async fn put_if_newer(&self, question: &Question, value: Value) -> Put {
+        if value.weight() > question.rules.policy.item_bytes_max {
+            return Put::Refused(PutRefusal::TooLarge);
         }
-        let put = self.0.flights.exclusively(&question.key, || {
+        let replaced = match self.0.second.get().and_then(|second| second.shared(question)) {
+            Some((second, entry)) => self.replace_shared(second, question, entry, &value).await,
+            None => self.replace_held(question, value),
+        };
+        match replaced {
+            Ok(()) => Put::Replaced,
+            Err(refusal) => Put::Refused(refusal),
+        }
+    }
+
+    fn replace_held(&self, question: &Question, value: Value) -> Result<(), PutRefusal> {
+        let (replaced, _held) = self.0.flights.exclusively(&question.key, || {
             let held = self.0.memory.get(question.key.as_bytes());
             let result = match self.token_of_older(held.as_ref(), &value) {
                 Ok(token) => self.keep(question, token, value).map_err(|_| PutRefusal::TooLarge),
@@ -85,39 +105,39 @@ impl Engine {
             // Handed out of the critical section, with whatever else gives way.
             (result, held)
         });
-        match put {
-            (Ok(_victims), _) => Put::Replaced,
-            (Err(refusal), _) => Put::Refused(refusal),
-        }
+        replaced.map(drop)
     }
 
-    /// Keeps a value without a load: the last one that arrives wins.
+    /// Keeps a value without a load: the last one that arrives wins, over all nodes where they share it.
     ///
     /// # Errors
-    /// `Invalid` unless the class is [`unordered`](crate::class::Policy::unordered), when the value is larger than the
-    /// class allows, and wherever there is a second tier.
-    pub fn set(&self, question: &Question, value: Value) -> Result<(), Error> {
-        if !question.rules.policy.unordered {
+    /// `Invalid` unless the class is [`unordered`](crate::class::Policy::unordered), and when the value is larger than the
+    /// class allows. `Unavailable` where nodes share it, and the second tier has not taken it: it may be there all the
+    /// same.
+    ///
+    /// # Cancellation
+    /// As of [`put_if_newer`](Engine::put_if_newer).
+    pub async fn set(&self, question: &Question, value: Value) -> Result<(), Error> {
+        let policy = &question.rules.policy;
+        if !policy.unordered {
             let detail =
                 "values are set only in classes that are unordered; elsewhere use put_if_newer, or load";
             return Err(
                 Error::new(&catalogue::VALUE_REFUSED, detail).with("class", question.rules.space.class())
             );
         }
-        if self.0.second.get().is_some() {
-            let detail =
-                "values are not set where nodes share a second tier; load them, and invalidate what changes";
-            return Err(
-                Error::new(&catalogue::VALUE_REFUSED, detail).with("class", question.rules.space.class())
-            );
+        if value.weight() > policy.item_bytes_max {
+            return Err(too_large(question));
         }
-        let token = question.capture(&self.0.markers);
+        let token = match self.0.second.get() {
+            None => question.capture(&self.0.markers),
+            Some(second) => match second.shared(question) {
+                Some((second, entry)) => return self.set_shared(second, question, entry, &value).await,
+                None => self.ground_for(second, question).await,
+            },
+        };
         let kept = self.0.flights.exclusively(&question.key, || self.keep(question, token, value));
-        kept.map(drop).map_err(|_| {
-            let most = question.rules.policy.item_bytes_max;
-            Error::new(&catalogue::VALUE_REFUSED, format!("a value of this class has at most {most} bytes"))
-                .with("class", question.rules.space.class())
-        })
+        kept.map(drop).map_err(|_| too_large(question))
     }
 
     fn token_of_older(&self, held: Option<&Entry>, value: &Value) -> Result<Token, PutRefusal> {
@@ -133,12 +153,16 @@ impl Engine {
 
     fn keep(&self, question: &Question, token: Token, value: Value) -> Result<Victims, NotStored> {
         let policy = &question.rules.policy;
-        if value.weight() > policy.item_bytes_max {
-            return Err(NotStored::TooLarge);
-        }
         let (now, random) = (self.0.runtime.now(), self.0.runtime.random());
         let lifetime = Lifetime::new(policy, policy.ttl, now, random);
         let draft = Draft { value: Some(value), token, lifetime, load_took: Duration::ZERO, changed: None };
         self.0.memory.put(self.entry_of(question, draft)).ok_or(NotStored::TooLarge)
     }
+}
+
+/// Says that a value is larger than its class allows.
+pub(super) fn too_large(question: &Question) -> Error {
+    let most = question.rules.policy.item_bytes_max;
+    Error::new(&catalogue::VALUE_REFUSED, format!("a value of this class has at most {most} bytes"))
+        .with("class", question.rules.space.class())
 }

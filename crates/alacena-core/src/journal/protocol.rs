@@ -217,7 +217,7 @@ impl Backlog {
         self.volatile.failed();
         for (ticket, owed) in &mut self.owed {
             for removal in &owed.removals[owed.acknowledged..owed.sent] {
-                self.waiting.entry(*removal).or_insert(*ticket);
+                self.waiting.entry(removal.clone()).or_insert(*ticket);
             }
             owed.sent = owed.acknowledged;
         }
@@ -272,7 +272,7 @@ impl Backlog {
         let ticket = self.next;
         self.next.0 += 1;
         let removals: Vec<Removal> = simplest(removals).into_iter().collect();
-        self.waiting.extend(removals.iter().map(|removal| (*removal, ticket)));
+        self.waiting.extend(removals.iter().map(|removal| (removal.clone(), ticket)));
         self.removals += removals.len();
         self.owed.insert(ticket, Owed { removals, at, id, acknowledged: 0, sent: 0 });
         ticket
@@ -334,7 +334,7 @@ impl Backlog {
         while taken.len() < self.limits.batch
             && let Some(removal) = self.volatile.waiting.pop_first()
         {
-            self.volatile.sent.insert(removal);
+            self.volatile.sent.insert(removal.clone());
             taken.insert(removal);
         }
         for (ticket, owed) in self.owed.iter_mut().filter(|(_, owed)| owed.id.is_some()) {
@@ -342,7 +342,7 @@ impl Backlog {
                 if taken.len() >= self.limits.batch && !taken.contains(removal) {
                     return taken;
                 }
-                taken.insert(*removal);
+                taken.insert(removal.clone());
                 owed.sent += 1;
                 if self.waiting.get(removal) == Some(ticket) {
                     self.waiting.remove(removal);

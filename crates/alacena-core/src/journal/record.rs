@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
     ledger::Target,
-    tier::{EntryId, MarkerId},
+    tier::{EntryName, MarkerId},
 };
 
 /// Targets that a record keeps for people to read; those beyond are applied all the same.
@@ -49,19 +49,20 @@ impl fmt::Display for ShardName {
 pub type RecordId = u64;
 
 /// One thing that a shard is to remove.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Removal {
     /// Everything: the markers that all entries of the namespace depend on. It stands for every other removal.
     Whole,
     /// A marker.
     Marker(MarkerId),
     /// An entry with its lease, and the marker of its bucket.
-    Entry(EntryId),
+    Entry(EntryName),
 }
 
 impl Removal {
-    /// As it is written: the name on the shard, which says nothing of what it stands for.
-    fn text(self) -> String {
+    /// As it is written: the name on the shard. That of an entry says what its key is called, so that whoever reads it
+    /// removes it under either name.
+    fn text(&self) -> String {
         match self {
             Removal::Whole => "whole".to_owned(),
             Removal::Marker(marker) => marker.name(),
@@ -74,7 +75,7 @@ impl Removal {
             return Some(Self::Whole);
         }
         let marker = MarkerId::from_name(text.as_bytes()).map(Self::Marker);
-        marker.or_else(|| EntryId::from_name(text.as_bytes()).map(Self::Entry))
+        marker.or_else(|| EntryName::from_name(text.as_bytes()).map(Self::Entry))
     }
 }
 
@@ -136,7 +137,10 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tier::BUCKETS;
+    use crate::{
+        key::KeySpace,
+        tier::{BUCKETS, EntryId},
+    };
     use proptest::prelude::*;
 
     fn removal() -> impl Strategy<Value = Removal> {
@@ -144,7 +148,11 @@ mod tests {
             Just(Removal::Whole),
             any::<u128>().prop_map(|hash| Removal::Marker(MarkerId::Dep(hash))),
             (0..BUCKETS).prop_map(|bucket| Removal::Marker(MarkerId::Bucket(bucket))),
-            any::<u128>().prop_map(|hash| Removal::Entry(EntryId(hash))),
+            (any::<u128>(), any::<bool>()).prop_map(|(hash, is_called)| {
+                let key = KeySpace::new("shop", "jobs", &["jobs"]).unwrap().key(None, ["42"]).unwrap();
+                let entry = EntryId(hash);
+                Removal::Entry(if is_called { entry.called(&key) } else { entry.into() })
+            }),
         ]
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Removal;
-use crate::tier::{EntryId, MarkerId};
+use crate::tier::{EntryName, MarkerId};
 
 /// How much may be owed to one shard before records are no longer told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,7 +13,8 @@ pub struct Limits {
     /// Records of [`Removal::Whole`] beyond it, 1,000: for those who ask while the first is being written, and where the
     /// journal can append and not remove.
     pub spare: usize,
-    /// Removals of all records together, and of those in memory, 100,000. About 100 bytes of memory each.
+    /// Removals of all records together, and of those in memory, 100,000. About 100 bytes of memory each, twice that for
+    /// one of an entry, which says what its key is called.
     pub removals: usize,
     /// Removals of one batch, 512.
     pub batch: usize,
@@ -68,7 +69,7 @@ pub struct Batch {
     /// The markers.
     pub markers: Vec<MarkerId>,
     /// The entries.
-    pub entries: Vec<EntryId>,
+    pub entries: Vec<EntryName>,
 }
 
 impl Batch {

@@ -47,9 +47,10 @@ pub use copied::Copied;
 pub use failure::Failure;
 pub use heartbeat::{HEARTBEAT_EVERY, HORIZON, Heartbeat};
 pub use lack::{Coherence, Lack};
-pub use name::{BUCKETS, EntryId, Era, Fill, HashKey, MarkerId, Nonce};
+pub use name::{BUCKETS, EntryId, EntryName, Era, Fill, HashKey, MarkerId, Nonce, READABLE_BYTES_MAX};
 pub use outage::{GRACE, OUTAGE_MIN, Outage};
 pub use shard::{
-    Answer, Begin, Begun, Capabilities, Checked, Looked, Minted, Push, Shard, Store, Stored, Watcher, Woken,
+    Answer, Begin, Begun, Capabilities, Checked, Looked, Minted, Overwrite, Push, Shard, Store, Stored, Watcher,
+    Woken,
 };
 pub use standing::Standing;

@@ -1,6 +1,10 @@
-//! What things are called on a shard: nothing in a name tells what a user has written.
+//! What things are called on a shard: nothing in a name tells what a user has written, unless the class of an entry says
+//! that it may.
 
-use std::fmt;
+use std::{
+    fmt::{self, Write as _},
+    sync::Arc,
+};
 
 use crate::{
     dep::{Dep, DepKind},
@@ -70,6 +74,11 @@ pub enum MarkerId {
     /// The marker of a bucket of entries, less than [`BUCKETS`].
     Bucket(u16),
 }
+
+/// Most bytes of what the name of an entry says of its key. What is longer is cut, and ends in `~`.
+pub const READABLE_BYTES_MAX: usize = 128;
+/// Ends what was cut.
+const CUT: u8 = b'~';
 
 /// What the name of every marker begins with: by it a server is asked to tell of changes.
 const MARKERS: &str = "alc:m:";
@@ -142,11 +151,21 @@ impl EntryId {
         format!("{LEASES}{{{:03x}}}{}", self.bucket(), Letters(self.0))
     }
 
-    /// The entry of this name, or the one whose lease has it; `None` where neither is of any.
+    /// The entry of this name, readable or not, or the one whose lease has it; `None` where neither is of any.
     #[must_use]
     pub fn from_name(name: &[u8]) -> Option<Self> {
-        let name = std::str::from_utf8(name).ok()?;
-        let rest = name.strip_prefix(ENTRIES).or_else(|| name.strip_prefix(LEASES))?;
+        let lease = std::str::from_utf8(name).ok()?.strip_prefix(LEASES).and_then(Self::read);
+        lease.or_else(|| EntryName::from_name(name).map(|entry| entry.id))
+    }
+
+    /// The same, with what its key is called.
+    #[must_use]
+    pub fn called(self, key: &Key) -> EntryName {
+        EntryName { id: self, key: Some(readable(key).into()) }
+    }
+
+    /// The entry of which this is all of the name that comes after its prefix.
+    fn read(rest: &str) -> Option<Self> {
         let (bucket, letters) = rest.strip_prefix('{')?.split_once('}')?;
         let entry = Self(Letters::read(letters)?.0);
         (bucket == format!("{:03x}", entry.bucket())).then_some(entry)
@@ -157,6 +176,108 @@ impl fmt::Debug for EntryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name())
     }
+}
+
+/// What an entry lies under: what names it, and after that, where its class has readable names, what its key is called.
+///
+/// ```
+/// use alacena_core::{key::KeySpace, tier::HashKey};
+///
+/// let hash = HashKey::derive(b"a secret");
+/// let key = KeySpace::new("shop", "jobs", &["jobs", "list"])?.key(None, ["all", "0", "50"])?;
+/// let entry = hash.entry(&key);
+/// assert_eq!(entry.called(&key).name(), format!("{}:shop:jobs:list:all:0:50", entry.name()));
+/// # Ok::<(), alacena_core::error::Error>(())
+/// ```
+///
+/// The hash alone tells entries apart, and what follows is made of the key alone. So a node whose class has other names
+/// than another node's shares nothing with it and undoes nothing: leases have no readable names, and who removes an entry
+/// by its key [names both](EntryName::names).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryName {
+    id: EntryId,
+    /// Escaped and cut. None: its name says nothing of it.
+    key: Option<Arc<str>>,
+}
+
+impl EntryName {
+    /// What names it.
+    #[must_use]
+    pub fn id(&self) -> EntryId {
+        self.id
+    }
+
+    /// Its name on the shard.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let hashed = self.id.name();
+        match &self.key {
+            Some(key) => format!("{hashed}:{key}"),
+            None => hashed,
+        }
+    }
+
+    /// Every name that the entry may lie under, whatever a node says of its class.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        let readable = self.key.is_some().then(|| self.name());
+        [self.id.name()].into_iter().chain(readable)
+    }
+
+    /// The other name that the entry may lie under, where it is known.
+    #[must_use]
+    pub fn without_key(&self) -> Self {
+        self.id.into()
+    }
+
+    /// The entry of this name; `None` where none has it.
+    #[must_use]
+    pub fn from_name(name: &[u8]) -> Option<Self> {
+        let rest = std::str::from_utf8(name).ok()?.strip_prefix(ENTRIES)?;
+        let Some((id, key)) = rest.split_once(':') else { return Some(EntryId::read(rest)?.into()) };
+        let is_readable =
+            key.len() <= READABLE_BYTES_MAX && key.bytes().all(|byte| is_plain(byte) || byte == CUT);
+        is_readable.then_some(Self { id: EntryId::read(id)?, key: Some(key.into()) })
+    }
+}
+
+impl From<EntryId> for EntryName {
+    fn from(id: EntryId) -> Self {
+        Self { id, key: None }
+    }
+}
+
+impl fmt::Debug for EntryName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())
+    }
+}
+
+/// What a key is called in a name: its namespace and its text, in at most [`READABLE_BYTES_MAX`] bytes, none of which a
+/// server, a shell or a pattern could take for something of its own.
+fn readable(key: &Key) -> String {
+    let mut text = String::new();
+    for byte in key.namespace().bytes().chain([b':']).chain(key.text().bytes()) {
+        if text.len() > READABLE_BYTES_MAX {
+            break;
+        }
+        match is_plain(byte) {
+            true => text.push(byte.into()),
+            false => write!(text, "%{byte:02X}").expect("a string takes everything"),
+        }
+    }
+    if text.len() > READABLE_BYTES_MAX {
+        let cut = READABLE_BYTES_MAX - 1;
+        // No escape is cut in two: one begins at most two bytes before.
+        let whole = text[cut - 2..cut].find('%').map_or(cut, |at| cut - 2 + at);
+        text.truncate(whole);
+        text.push(CUT.into());
+    }
+    text
+}
+
+/// What stands for itself; `%` begins an escape, in the text of a key as well.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._:/@,=+%".contains(&byte)
 }
 
 /// What names are hashed with, so that nobody who sees a name can test a guess against it. The same on every node.
@@ -269,6 +390,42 @@ mod tests {
         assert!(entry.bucket_marker().name().ends_with(&format!("{{{:03x}}}", entry.bucket())));
     }
 
+    fn called(namespace: &str, segment: &str) -> String {
+        let key = KeySpace::new(namespace, "jobs", &["jobs"]).unwrap().key(None, [segment]).unwrap();
+        let name = EntryId(7).called(&key).name();
+        name.strip_prefix(&format!("{}:", EntryId(7).name())).unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_readable_name_says_what_the_key_is_and_nothing_that_a_server_or_a_shell_could_misread() {
+        assert_eq!(called("shop", "42"), "shop:jobs:42");
+        assert_eq!(called("shop", "a:b%c"), "shop:jobs:a%3Ab%25c", "as in the text of a key");
+        assert_eq!(called("shop", "{a} *\n\"ä~"), "shop:jobs:%7Ba%7D%20%2A%0A%22%C3%A4%7E");
+    }
+
+    #[test]
+    fn a_readable_name_is_cut_and_no_escape_is_cut_in_two() {
+        let room = READABLE_BYTES_MAX - "shop:jobs:".len();
+        assert_eq!(called("shop", &"a".repeat(room)).len(), READABLE_BYTES_MAX);
+        for before in room - 5..room {
+            let long = called("shop", &format!("{}{}", "a".repeat(before), " ".repeat(400)));
+            let (text, cut) = long.split_at(long.len() - 1);
+            assert!(long.len() <= READABLE_BYTES_MAX && cut == "~", "{long}");
+            assert_eq!(text.matches("%20").count(), text.matches('%').count(), "{long}");
+        }
+    }
+
+    #[test]
+    fn an_entry_has_every_name_that_any_node_may_give_it() {
+        let key = KeySpace::new("shop", "jobs", &["jobs"]).unwrap().key(None, ["42"]).unwrap();
+        let (plain, readable) = (EntryName::from(EntryId(7)), EntryId(7).called(&key));
+        assert_eq!(readable.names().collect::<Vec<_>>(), [plain.name(), readable.name()]);
+        assert_eq!(plain.names().collect::<Vec<_>>(), [plain.name()]);
+        assert_eq!(readable.without_key(), plain);
+        let other = EntryId(8).called(&key);
+        assert_ne!(other.name(), readable.name(), "the hash tells them apart");
+    }
+
     #[test]
     fn a_declaration_has_one_name_in_every_generation() {
         let space = KeySpace::new("shop", "jobs", &["jobs"]).unwrap();
@@ -295,6 +452,19 @@ mod tests {
             prop_assert_eq!(EntryId::from_name(entry.bucket_marker().name().as_bytes()), None);
             if let Some(entry) = EntryId::from_name(other.as_bytes()) {
                 prop_assert!([entry.name(), entry.lease_name()].contains(&other));
+            }
+        }
+
+        #[test]
+        fn a_readable_name_names_its_entry_too(id: u128, segment in ".{0,200}", more in "[a-z{} ]{0,140}") {
+            let key = KeySpace::new("shop", "jobs", &["jobs"]).unwrap().key(None, [segment]).unwrap();
+            let entry = EntryId(id).called(&key);
+            let name = entry.name();
+            prop_assert!(name.len() <= EntryId(id).name().len() + 1 + READABLE_BYTES_MAX);
+            prop_assert_eq!(EntryName::from_name(name.as_bytes()), Some(entry.clone()));
+            prop_assert_eq!(EntryId::from_name(name.as_bytes()), Some(entry.id()));
+            if let Some(other) = EntryName::from_name(format!("{name}{more}").as_bytes()) {
+                prop_assert_eq!(other.name(), format!("{name}{more}"));
             }
         }
 

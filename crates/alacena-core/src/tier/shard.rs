@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{EntryId, Era, Failure, Fill, Lack, MarkerId, Nonce};
+use super::{EntryId, EntryName, Era, Failure, Fill, Lack, MarkerId, Nonce};
 use crate::runtime::BoxFuture;
 
 /// What a shard answered, or why not.
@@ -41,7 +41,7 @@ pub trait Shard: Send + Sync + 'static {
 
     /// Reads markers, then the marker of the entry's bucket together with the entry. Says what was current at some moment
     /// between question and answer; that the server is still the primary of its era is not checked.
-    fn look(&self, entry: EntryId, markers: &[MarkerId]) -> Answer<'_, Looked>;
+    fn look(&self, entry: &EntryName, markers: &[MarkerId]) -> Answer<'_, Looked>;
 
     /// Reads markers in one step, with the era of the server and the number of replicas that are not behind.
     fn check(&self, markers: &[MarkerId]) -> Answer<'_, Checked>;
@@ -63,14 +63,20 @@ pub trait Shard: Send + Sync + 'static {
     /// back.
     fn store(&self, store: Store) -> Answer<'_, Stored>;
 
+    /// Puts an entry in the place of one without having held the lease, if that is still the fill that was looked at and the
+    /// server is still of its era; whether it was, and so is there. In the same step it removes the lease, so that what is
+    /// being loaded is not stored over it; the marker of the bucket, so that no copy of what was there is answered any more;
+    /// and what lies under the entry's other name.
+    fn overwrite(&self, overwrite: Overwrite) -> Answer<'_, bool>;
+
     /// Gives the lease back without an entry; for `alone` nobody waits for anybody who loads this entry.
     fn release(&self, entry: EntryId, attempt: Nonce, alone: Option<Duration>) -> Answer<'_, ()>;
 
     /// Removes markers. Once it is answered everything that depends on them is invalid on this shard's primary.
     fn invalidate(&self, markers: &[MarkerId]) -> Answer<'_, ()>;
 
-    /// Removes entries with their leases, and the markers of their buckets.
-    fn invalidate_entries(&self, entries: &[EntryId]) -> Answer<'_, ()>;
+    /// Removes entries, under [every name](EntryName::names), with their leases, and the markers of their buckets.
+    fn invalidate_entries(&self, entries: &[EntryName]) -> Answer<'_, ()>;
 
     /// Waits until what this node has removed is on at least so many replicas, or the time is over. On how many it is.
     fn replicate(&self, replicas: u32, within: Duration) -> Answer<'_, u32>;
@@ -148,7 +154,7 @@ pub type Minted = Vec<Nonce>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Begin {
     /// The entry.
-    pub entry: EntryId,
+    pub entry: EntryName,
     /// The attempt, never used before; its era is that of the server.
     pub attempt: Nonce,
     /// The fill that has already been looked at, and is no answer.
@@ -178,9 +184,26 @@ pub type Woken = BoxFuture<'static, ()>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
     /// The entry.
-    pub entry: EntryId,
+    pub entry: EntryName,
     /// The attempt that holds the lease.
     pub attempt: Nonce,
+    /// The envelope.
+    pub envelope: Bytes,
+    /// For how long it is kept.
+    pub keep: Duration,
+}
+
+/// What [`Shard::overwrite`] is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overwrite {
+    /// The entry.
+    pub entry: EntryName,
+    /// The other name that it may lie under.
+    pub elsewhere: EntryName,
+    /// The era that the server is of.
+    pub era: Era,
+    /// The fill that is to be there; `None`: whatever is, or nothing.
+    pub over: Option<Fill>,
     /// The envelope.
     pub envelope: Bytes,
     /// For how long it is kept.

@@ -256,7 +256,7 @@ impl Protocol {
         let markers: Vec<_> = deps.iter().map(|dep| self.marker(*dep)).collect();
         let nonces: Vec<Option<Nonce>> = match part {
             Part::Entry(_) => {
-                (trip.bucket, trip.entry) = self.serve(state, shard, |server| server.entry(ENTRY, 0));
+                (trip.bucket, trip.entry) = self.serve(state, shard, |server| server.entry(&ENTRY.into(), 0));
                 if self.is(Mutation::BucketAfterEntry) {
                     trip.parts.push(Part::Markers(shard));
                 }
@@ -492,8 +492,12 @@ impl Protocol {
             Mutation::NodeIsTheAttempt => Nonce { era, random: 1_000 + node as u64 },
             _ => self.draw(state, era),
         };
-        let begin =
-            Begin { entry: ENTRY, attempt, seen: state.readers[at].seen, lease: Duration::from_millis(1) };
+        let begin = Begin {
+            entry: ENTRY.into(),
+            attempt,
+            seen: state.readers[at].seen,
+            lease: Duration::from_millis(1),
+        };
         match self.serve(state, HOME, |server| server.begin(&begin, 0)) {
             Ok(Started::Lead) => {
                 state.readers[at].lease = Some(attempt);
@@ -586,7 +590,8 @@ impl Protocol {
         if let Some(deps) = deps.filter(|_| state.nodes[self.reads(at).node].links[HOME].is_up) {
             let fill = Fill(self.draw(state, lease.era).random);
             let envelope = Envelope { fill, era: lease.era, value, tick, deps }.encode();
-            let store = Store { entry: ENTRY, attempt: lease, envelope, keep: Duration::from_millis(1) };
+            let store =
+                Store { entry: ENTRY.into(), attempt: lease, envelope, keep: Duration::from_millis(1) };
             let stored = self.serve(state, HOME, |server| server.store(&store, 0));
             if stored == Ok(Stored::LeaseLost) {
                 note(&self.seen.refused);
@@ -615,10 +620,14 @@ impl Protocol {
         envelope.era = era;
         store.envelope = envelope.encode();
         store.attempt.era = era;
-        let begin =
-            Begin { entry: ENTRY, attempt: store.attempt, seen: None, lease: Duration::from_millis(1) };
+        let begin = Begin {
+            entry: ENTRY.into(),
+            attempt: store.attempt,
+            seen: None,
+            lease: Duration::from_millis(1),
+        };
         self.serve(state, HOME, |server| {
-            server.evict(Name::Entry(ENTRY));
+            server.evict(Name::Entry(ENTRY.into()));
             server.evict(Name::Lease(ENTRY));
             server.begin(&begin, 0).unwrap();
             server.store(&store, 0).unwrap();

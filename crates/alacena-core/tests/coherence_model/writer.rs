@@ -101,10 +101,10 @@ impl Protocol {
         self.serve(state, HOME, |server| {
             let lease = server.kept().find(|(name, _)| *name == Name::Lease(ENTRY));
             let holder = lease.and_then(|(_, item)| Nonce::from_bytes(&item.bytes));
-            server.invalidate_entries(&[ENTRY]).unwrap();
+            server.invalidate_entries(&[ENTRY.into()]).unwrap();
             if let Some(attempt) = holder.filter(|_| keeps_lease) {
                 let lease = Duration::from_millis(1);
-                let _ = server.begin(&Begin { entry: ENTRY, attempt, seen: None, lease }, 0);
+                let _ = server.begin(&Begin { entry: ENTRY.into(), attempt, seen: None, lease }, 0);
             }
         });
     }
@@ -112,7 +112,7 @@ impl Protocol {
     /// What a shard is to remove.
     pub(crate) fn removals(&self, shard: usize) -> BTreeSet<Removal> {
         match self.config.change {
-            Changes::Key => BTreeSet::from([Removal::Entry(ENTRY)]),
+            Changes::Key => BTreeSet::from([Removal::Entry(ENTRY.into())]),
             Changes::Tags => (0..self.config.tags.len())
                 .filter(|dep| self.shard_of(*dep) == shard)
                 .map(|dep| Removal::Marker(self.marker(dep)))

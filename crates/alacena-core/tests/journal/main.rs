@@ -137,7 +137,7 @@ async fn what_comes_in_while_it_drains_is_drained_before_the_gate_opens() {
 async fn markers_and_entries_go_together_and_a_half_that_failed_is_sent_again() {
     let node = Node::open().await;
     node.shard.turn(Mood::EntriesFail);
-    let both = &marker(1) | &BTreeSet::from([Removal::Entry(EntryId(7))]);
+    let both = &marker(1) | &BTreeSet::from([Removal::Entry(EntryId(7).into())]);
     node.drain.defer(both.clone(), "api", &[]).await;
     settle().await;
     assert!(!node.drain.is_open());

@@ -14,8 +14,8 @@ use alacena_core::{
     journal::{Journal, Record, RecordId, Removal, ShardName, VolatileJournal},
     runtime::BoxFuture,
     tier::{
-        Answer, Begin, Begun, Capabilities, Checked, EntryId, Era, Failure, Looked, MarkerId, Minted, Nonce,
-        Shard, Store, Stored, Watcher,
+        Answer, Begin, Begun, Capabilities, Checked, EntryId, EntryName, Era, Failure, Looked, MarkerId,
+        Minted, Nonce, Overwrite, Shard, Store, Stored, Watcher,
     },
 };
 use parking_lot::Mutex;
@@ -187,8 +187,8 @@ impl Shard for ScriptedShard {
         Box::pin(self.remove(markers, Mood::Down))
     }
 
-    fn invalidate_entries(&self, entries: &[EntryId]) -> Answer<'_, ()> {
-        let entries = entries.iter().copied().map(Removal::Entry).collect();
+    fn invalidate_entries(&self, entries: &[EntryName]) -> Answer<'_, ()> {
+        let entries = entries.iter().cloned().map(Removal::Entry).collect();
         Box::pin(self.remove(entries, Mood::EntriesFail))
     }
 
@@ -204,7 +204,7 @@ impl Shard for ScriptedShard {
         unreachable!("{ONLY_REMOVES}")
     }
 
-    fn look(&self, _: EntryId, _: &[MarkerId]) -> Answer<'_, Looked> {
+    fn look(&self, _: &EntryName, _: &[MarkerId]) -> Answer<'_, Looked> {
         unreachable!("{ONLY_REMOVES}")
     }
 
@@ -225,6 +225,10 @@ impl Shard for ScriptedShard {
     }
 
     fn store(&self, _: Store) -> Answer<'_, Stored> {
+        unreachable!("{ONLY_REMOVES}")
+    }
+
+    fn overwrite(&self, _: Overwrite) -> Answer<'_, bool> {
         unreachable!("{ONLY_REMOVES}")
     }
 

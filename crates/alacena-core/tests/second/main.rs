@@ -8,4 +8,6 @@ mod nodes;
 mod after;
 mod away;
 mod coherent;
+mod names;
+mod put;
 mod shared;

@@ -56,7 +56,7 @@ pub(crate) struct Node {
     pub(crate) engine: Engine,
     pub(crate) link: FakeShard,
     source: ScriptedSource,
-    rules: Arc<Rules>,
+    pub(crate) rules: Arc<Rules>,
 }
 
 impl World {

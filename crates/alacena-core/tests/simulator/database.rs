@@ -80,12 +80,15 @@ pub(crate) struct Source {
     pub(crate) database: Database,
     pub(crate) runtime: SimRuntime,
     pub(crate) slowness: Slowness,
+    /// Whether it says which version a value is of. Not always: what is held newer than a load would hide what else goes
+    /// wrong.
+    pub(crate) says_versions: bool,
 }
 
 impl Source {
     /// Loads some keys in one go.
     pub(crate) async fn load(self, entries: Vec<Entry>) -> Result<Vec<Loaded>, Error> {
-        let Self { database, runtime, slowness } = self;
+        let Self { database, runtime, slowness, says_versions } = self;
         let _loading = Loading::begin(&database, &entries);
         let hangs = runtime.random() % slowness.hangs_one_in == 0 && !database.0.lock().is_calm;
         let most = if hangs { slowness.hang } else { slowness.usual };
@@ -93,7 +96,8 @@ impl Source {
         runtime.sleep(some()).await;
         let versions: Vec<_> = entries.iter().map(|(key, _)| database.see(*key)).collect();
         runtime.sleep(some()).await;
-        Ok(versions.into_iter().map(|version| Loaded::found(value_of(version))).collect())
+        let value = |version| if says_versions { versioned(version) } else { value_of(version) };
+        Ok(versions.into_iter().map(|version| Loaded::found(value(version))).collect())
     }
 }
 
@@ -126,6 +130,11 @@ impl Drop for Loading {
 
 fn value_of(version: Version) -> Value {
     Value::new(version, 8, version)
+}
+
+/// The same, of which a cache knows that it is of that version.
+pub(crate) fn versioned(version: Version) -> Value {
+    value_of(version).with_version(version)
 }
 
 /// The version that a value stands for.

@@ -11,7 +11,9 @@ use std::{
 use alacena_core::{
     class::{Policy, ReadMode},
     dep::Dep,
-    engine::{Change, Engine, EngineSettings, Level, Mode, Question, Rules, SharedForm, Spread, Tier, Wish},
+    engine::{
+        Change, Engine, EngineSettings, Level, Mode, Put, Question, Rules, SharedForm, Spread, Tier, Wish,
+    },
     error::Error,
     guard::BreakerSettings,
     journal::{Journal, Record, RecordId, ShardName, VolatileJournal},
@@ -26,7 +28,7 @@ use alacena_testkit::{
 };
 
 use crate::{
-    database::{Database, Entry, KeyNumber, Slowness, Source, VersionCodec, version_of},
+    database::{Database, Entry, KeyNumber, Slowness, Source, Version, VersionCodec, version_of, versioned},
     history::{History, Label, Read, Write},
 };
 
@@ -36,6 +38,8 @@ pub(crate) struct Site {
     pub(crate) tiers: Vec<FakeTier>,
     pub(crate) database: Database,
     pub(crate) slowness: Slowness,
+    /// Whether what has changed is put in the place of what was there, too.
+    pub(crate) puts: bool,
     pub(crate) policy: Policy,
     pub(crate) history: History,
 }
@@ -67,6 +71,8 @@ pub(crate) enum Reach {
     TagAndKey,
     /// Everything of its namespace.
     Namespace,
+    /// The key, by the value that it has now; where that is not taken, by invalidating it.
+    Put,
 }
 
 const NAMESPACE: &str = "shop";
@@ -106,7 +112,13 @@ impl Node {
         };
         let (bounded, strict) = (rules("jobs", ReadMode::Bounded), rules("grants", ReadMode::Strict));
         let Site { database, slowness, .. } = site;
-        let source = Source { database: database.clone(), runtime: runtime.clone(), slowness: *slowness };
+        let says_versions = site.puts;
+        let source = Source {
+            database: database.clone(),
+            runtime: runtime.clone(),
+            slowness: *slowness,
+            says_versions,
+        };
         let (runtime, site) = (runtime.clone(), site.clone());
         let well_since = Arc::new(AtomicU64::new(runtime.now().nanos()));
         Self { number, life, shards, engine, well_since, runtime, source, site, bounded, strict }
@@ -194,19 +206,22 @@ impl Node {
         let keys = ids.each_ref().map(|(_, id)| Change::Key(id));
         let changes = match reach {
             Reach::Tag => vec![Change::Dep(&tag)],
-            Reach::Key => keys.to_vec(),
+            Reach::Key | Reach::Put => keys.to_vec(),
             Reach::TagAndKey => [&[Change::Dep(&tag)], keys.as_slice()].concat(),
             Reach::Namespace => vec![Change::Dep(&namespace)],
         };
         let entries: Vec<_> = match reach {
-            Reach::Key | Reach::TagAndKey => {
+            Reach::Key | Reach::TagAndKey | Reach::Put => {
                 ids.iter().filter_map(|(_, id)| self.engine.shared_entry(id)).collect()
             }
             Reach::Tag | Reach::Namespace => Vec::new(),
         };
         let spread =
             Spread { changes: &changes, entries: &entries, who: "the simulation", targets: &[], wish };
-        let level = self.engine.spread(spread).await.level;
+        let level = match reach {
+            Reach::Put if self.put(key, version).await => Level::Applied,
+            _ => self.engine.spread(spread).await.level,
+        };
         let acknowledged = self.runtime.now();
         let applied = level.is_applied().then_some(acknowledged);
         let life = self.life;
@@ -226,6 +241,22 @@ impl Node {
         };
         self.site.history.write(write);
         level
+    }
+
+    /// Puts a version in the place of what is held, of either class. Whether both were taken.
+    async fn put(&self, key: KeyNumber, version: Version) -> bool {
+        let mut are_taken = true;
+        for is_strict in [true, false] {
+            let (rules, id) = self.ask_for(key, is_strict);
+            // Whoever has a value at hand knows nothing of tags.
+            let question = Question::new(rules, id, []).expect("it has no tags");
+            let put = self.engine.put_if_newer(&question, versioned(version)).await;
+            self.site
+                .history
+                .tell(format_args!("node {} puts key {key} version {version}: {put:?}", self.number));
+            are_taken &= put == Put::Replaced;
+        }
+        are_taken
     }
 
     /// From now on it is well, or not: it stands still, or something is wrong between it and a server.

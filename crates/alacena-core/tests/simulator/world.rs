@@ -114,7 +114,14 @@ impl World {
         let nodes = *chance.pick(&[2, 3]);
         Self {
             runtime: runtime.clone(),
-            site: Site { tiers, database: Database::default(), slowness, policy, history },
+            site: Site {
+                tiers,
+                database: Database::default(),
+                slowness,
+                puts: seed % 4 == 3,
+                policy,
+                history,
+            },
             weather,
             nodes: Mutex::new(vec![None; nodes]),
             disks: (0..nodes).map(|_| Arc::default()).collect(),
@@ -211,6 +218,7 @@ impl World {
             } else if chance.one_in(self.changes_one_in) {
                 let reach =
                     *chance.pick(&[Reach::Tag, Reach::Tag, Reach::Key, Reach::TagAndKey, Reach::Namespace]);
+                let reach = if self.site.puts && chance.one_in(2) { Reach::Put } else { reach };
                 let replicated = Wish::Replicated(1, Duration::from_millis(100));
                 let wish =
                     *chance.pick(&[Wish::Applied, Wish::Applied, Wish::Applied, replicated, Wish::Barrier]);

@@ -23,6 +23,8 @@ pub(super) struct Scripts {
     pub(super) begin: Script,
     /// Entry and lease, an envelope → whether it was stored.
     pub(super) store: Script,
+    /// Entry with lease, marker of its bucket and other name, an envelope → whether it was put there.
+    pub(super) overwrite: Script,
     /// Lease → whether it was held.
     pub(super) renew: Script,
     /// Lease → whether it was held.
@@ -38,6 +40,7 @@ impl Scripts {
             check: Script::new(include_str!("check.lua")),
             begin: in_era!("begin.lua"),
             store: in_era!("store.lua"),
+            overwrite: in_era!("overwrite.lua"),
             renew: in_era!("renew.lua"),
             release: in_era!("release.lua"),
             pulse: in_era!("pulse.lua"),
@@ -46,6 +49,7 @@ impl Scripts {
 
     /// Those that run on the data connection.
     pub(super) fn of_data(&self) -> impl Iterator<Item = &Script> {
-        [&self.mint, &self.check, &self.store, &self.renew, &self.release, &self.pulse].into_iter()
+        [&self.mint, &self.check, &self.store, &self.overwrite, &self.renew, &self.release, &self.pulse]
+            .into_iter()
     }
 }

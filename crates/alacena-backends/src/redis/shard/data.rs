@@ -4,7 +4,10 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use alacena_core::{
     runtime::{BoxFuture, SharedRuntime},
-    tier::{Answer, Checked, EntryId, Era, Failure, Looked, MarkerId, Minted, Nonce, Store, Stored},
+    tier::{
+        Answer, Checked, EntryId, EntryName, Era, Failure, Looked, MarkerId, Minted, Nonce, Overwrite, Store,
+        Stored,
+    },
 };
 use futures_util::future::select;
 
@@ -83,8 +86,9 @@ impl Attend for DataAttendant {
 impl RedisShard {
     /// Reads markers and then the entry with the marker of its bucket. Plain commands, since this is asked for each read
     /// that memory does not answer; in this order, since an entry is judged by markers that were read before it.
-    pub(super) fn look_up(&self, entry: EntryId, markers: &[MarkerId]) -> Answer<'_, Looked> {
-        let pair = Command::new("MGET").arg(entry.bucket_marker().name()).arg(entry.name());
+    pub(super) fn look_up(&self, entry: &EntryName, markers: &[MarkerId]) -> Answer<'_, Looked> {
+        let pair = Command::new("MGET").arg(entry.id().bucket_marker().name()).arg(entry.name());
+        let entry = entry.id();
         if markers.is_empty() {
             return Box::pin(async move {
                 let answer = self.ask(&pair, None).await?;
@@ -149,11 +153,33 @@ impl RedisShard {
     pub(super) async fn store_entry(&self, store: Store) -> Result<Stored, Failure> {
         let Store { entry, attempt, envelope, keep } = store;
         let command = |id: &str| {
-            let command = self.scripts.store.on([entry.name(), entry.lease_name()]);
+            let command = self.scripts.store.on([entry.name(), entry.id().lease_name()]);
             command.arg(id).arg(attempt.to_bytes()).number(millis(keep)).arg(&envelope)
         };
         let is_kept = self.with_lease(attempt, command).await?;
         Ok(if is_kept { Stored::Kept } else { Stored::LeaseLost })
+    }
+
+    pub(super) async fn overwrite_entry(&self, overwrite: Overwrite) -> Result<bool, Failure> {
+        let Overwrite { entry, elsewhere, era, over, envelope, keep } = overwrite;
+        let identity = self.identity()?;
+        if identity.era != era {
+            return Ok(false);
+        }
+        let (lease, bucket) = (entry.id().lease_name(), entry.id().bucket_marker().name());
+        let script = self.scripts.overwrite.on([entry.name(), lease, bucket, elsewhere.name()]);
+        let over = over.map(|fill| fill.0.to_be_bytes());
+        let script =
+            script.arg(&*identity.replication_id).arg(over.as_ref().map_or(&[][..], |fill| &fill[..]));
+        let command = script.number(millis(keep)).arg(&envelope);
+        match self.data.call(&command, self.settings.step_within).await {
+            Ok(answer) => self.read(answers::flag(&answer)),
+            Err(connection::Failure::Refused(refusal)) if refusal.code() == super::OTHER_ERA => {
+                self.start_over(Some(&identity));
+                Ok(false)
+            }
+            Err(failure) => Err(self.failed(failure, Some(&identity))),
+        }
     }
 
     pub(super) async fn renew_lease(

@@ -51,8 +51,8 @@ use alacena_core::{
     error::{Error, catalogue},
     runtime::{BoxFuture, SharedRuntime},
     tier::{
-        Answer, Begin, Begun, Capabilities, Checked, EntryId, Era, Failure, Lack, Looked, MarkerId, Minted,
-        Nonce, Shard, Store, Stored, Watcher,
+        Answer, Begin, Begun, Capabilities, Checked, EntryId, EntryName, Era, Failure, Lack, Looked,
+        MarkerId, Minted, Nonce, Overwrite, Shard, Store, Stored, Watcher,
     },
 };
 
@@ -178,7 +178,7 @@ impl Shard for RedisShard {
         self.shared.millis(self.runtime.now()).unwrap_or_else(|| self.runtime.unix_millis())
     }
 
-    fn look(&self, entry: EntryId, markers: &[MarkerId]) -> Answer<'_, Looked> {
+    fn look(&self, entry: &EntryName, markers: &[MarkerId]) -> Answer<'_, Looked> {
         self.look_up(entry, markers)
     }
 
@@ -202,6 +202,10 @@ impl Shard for RedisShard {
         Box::pin(self.store_entry(store))
     }
 
+    fn overwrite(&self, overwrite: Overwrite) -> Answer<'_, bool> {
+        Box::pin(self.overwrite_entry(overwrite))
+    }
+
     fn release(&self, entry: EntryId, attempt: Nonce, alone: Option<Duration>) -> Answer<'_, ()> {
         Box::pin(self.release_lease(entry, attempt, alone))
     }
@@ -210,9 +214,9 @@ impl Shard for RedisShard {
         self.remove(markers.iter().map(|marker| marker.name()).collect())
     }
 
-    fn invalidate_entries(&self, entries: &[EntryId]) -> Answer<'_, ()> {
-        let names = |entry: &EntryId| [entry.name(), entry.lease_name(), entry.bucket_marker().name()];
-        self.remove(entries.iter().flat_map(names).collect())
+    fn invalidate_entries(&self, entries: &[EntryName]) -> Answer<'_, ()> {
+        let beside = |entry: &EntryName| [entry.id().lease_name(), entry.id().bucket_marker().name()];
+        self.remove(entries.iter().flat_map(|entry| entry.names().chain(beside(entry))).collect())
     }
 
     fn replicate(&self, replicas: u32, within: Duration) -> Answer<'_, u32> {

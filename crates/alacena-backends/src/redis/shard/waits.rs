@@ -118,11 +118,11 @@ impl RedisShard {
             return Err(Failure::OtherEra);
         }
         let is_woken = self.shared.wakes();
-        let Some(waiter) = self.waiters.join(entry, self.settings.waiters_max) else {
+        let Some(waiter) = self.waiters.join(entry.id(), self.settings.waiters_max) else {
             return Err(self.failed(connection::Failure::Overloaded, None));
         };
         let seen = seen.map(|fill| fill.0.to_be_bytes());
-        let begin = self.scripts.begin.on([entry.name(), entry.lease_name()]);
+        let begin = self.scripts.begin.on([entry.name(), entry.id().lease_name()]);
         let begin = begin.arg(&*identity.replication_id).arg(attempt.to_bytes()).number(millis(lease));
         let begin = begin.arg(seen.as_ref().map_or(&[][..], |fill| &fill[..]));
         let both = [Command::new("CLIENT CACHING YES"), begin];
@@ -136,7 +136,7 @@ impl RedisShard {
         let answer = replies.pop().ok_or(Unexpected("one answer for each of two commands"));
         let start = answer.and_then(|answer| match replies.as_slice() {
             [tracked] if !tracked.is_ok() => Err(Unexpected("whether what follows is tracked")),
-            _ => answers::begun(entry, answer),
+            _ => answers::begun(entry.id(), answer),
         });
         Ok(match start.map_err(|unexpected| self.garbled(&self.waits, unexpected))? {
             Start::Hit(envelope) => Begun::Hit(envelope),

@@ -4,20 +4,20 @@ use crate::{
     dep::Dep,
     engine::{Change, Engine, Question},
     error::{Error, catalogue},
-    tier::{After, EntryId, MarkerId},
+    tier::{After, EntryName, MarkerId},
 };
 
 impl Engine {
     /// What an invalidation of these was about, as text: for whoever reads after it, on any node, to
     /// [send back](Engine::after). `None` where no other node could answer with anything from before.
     #[must_use]
-    pub fn token_after(&self, changes: &[Change<'_>], entries: &[EntryId]) -> Option<String> {
+    pub fn token_after(&self, changes: &[Change<'_>], entries: &[EntryName]) -> Option<String> {
         let second = self.0.second.get()?;
         let deps = changes.iter().filter_map(|change| match change {
             Change::Dep(dep) => Some(second.names.marker(dep)),
             Change::Key(_) => None,
         });
-        let buckets = entries.iter().map(|entry| entry.bucket_marker());
+        let buckets = entries.iter().map(|entry| entry.id().bucket_marker());
         let mut markers = deps.chain(buckets).peekable();
         markers.peek()?;
         Some(After::new(second.server_millis(), markers).to_text(&second.names))

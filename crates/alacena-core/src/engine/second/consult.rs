@@ -16,7 +16,7 @@ use crate::{
     outcome::Origin,
     runtime::Moment,
     tier::{
-        EntryId, Era, Failure, Fill, MarkerId, Nonce, Standing,
+        EntryId, EntryName, Era, Failure, Fill, MarkerId, Nonce, Standing,
         record::{Expected, Record, StoredDep},
     },
 };
@@ -60,13 +60,13 @@ impl Proved {
 const CLOCK_SLACK: Duration = Duration::from_millis(100);
 
 /// What was read in one round trip.
-struct Read {
+pub(super) struct Read {
     /// What the markers held that were asked for, in their order: of whatever era.
-    nonces: Vec<Option<Nonce>>,
+    pub(super) nonces: Vec<Option<Nonce>>,
     bucket: Option<Nonce>,
-    entry: Option<Bytes>,
+    pub(super) entry: Option<Bytes>,
     /// The era of every shard, in their order, where it is known.
-    eras: Vec<Option<Era>>,
+    pub(super) eras: Vec<Option<Era>>,
 }
 
 /// What the deps of a question hold, as far as it is known.
@@ -99,8 +99,8 @@ impl Engine {
         let asked = if asks_for_all { token.all_shared() } else { token.in_doubt() };
         let entry = second.entry(&question.rules, &question.key);
         // Read together with the entry, whether its copy is in doubt or not.
-        let bucket = entry.and_then(|_| token.bucket());
-        let read = match second.read(question, entry, &asked).await {
+        let bucket = entry.as_ref().and_then(|_| token.bucket());
+        let read = match second.read(question, entry.as_ref(), &asked).await {
             Ok(read) => read,
             Err(failure) => {
                 tracing::debug!(class = question.rules.space.class(), %failure, "the second tier was not read");
@@ -121,7 +121,7 @@ impl Engine {
         });
         // Some shard was away a moment ago, and a node that came back later may still have to tell it of an invalidation.
         let is_suspect = |held: &&Entry| second.is_suspect(now - held.lifetime().loaded_at);
-        let Some(entry) = entry else {
+        let Some(entry) = entry.map(|entry| entry.id()) else {
             // Values of this class stay on this node; what they depend on does not.
             return match proved {
                 Some(held) if is_suspect(&held) => self.unprovable(question, held.clone()),
@@ -290,18 +290,18 @@ pub(super) struct Stored {
 
 impl Second {
     /// Reads markers and the entry, at every shard that has some of it, at once.
-    async fn read(
+    pub(super) async fn read(
         &self,
         question: &Question,
-        entry: Option<EntryId>,
+        entry: Option<&EntryName>,
         asked: &[Asked],
     ) -> Result<Read, Failure> {
         if question.is_strict() { self.check(entry, asked).await } else { self.look(entry, asked).await }
     }
 
     /// Reads what was current a moment ago.
-    async fn look(&self, entry: Option<EntryId>, asked: &[Asked]) -> Result<Read, Failure> {
-        let home = entry.map_or(&self.posts[0], |entry| self.post_of_entry(entry));
+    async fn look(&self, entry: Option<&EntryName>, asked: &[Asked]) -> Result<Read, Failure> {
+        let home = entry.map_or(&self.posts[0], |entry| self.post_of_entry(entry.id()));
         // Read before the question is asked: one that is answered by a later era is judged by the earlier.
         let mut eras = self.eras();
         if eras[home.number].is_none() {
@@ -333,11 +333,11 @@ impl Second {
     }
 
     /// Reads what is current, at the primary of its era and with enough replicas behind it.
-    async fn check(&self, entry: Option<EntryId>, asked: &[Asked]) -> Result<Read, Failure> {
+    async fn check(&self, entry: Option<&EntryName>, asked: &[Asked]) -> Result<Read, Failure> {
         let mut nonces = vec![None; asked.len()];
         let parts = self.posts.iter().map(|post| async move {
             let (at, markers) = self.part(post, asked);
-            let here = entry.filter(|entry| self.post_of_entry(*entry).number == post.number);
+            let here = entry.filter(|entry| self.post_of_entry(entry.id()).number == post.number);
             if markers.is_empty() && here.is_none() {
                 return Ok((at, None, None));
             }
@@ -407,6 +407,14 @@ impl Deps {
             soft: question.soft_deps().zip(&known).map(held).collect(),
             hard: question.hard_tags.iter().zip(known.iter().skip(soft_count + 1)).map(held).collect(),
         }
+    }
+
+    /// Whether what a stored entry depends on certainly stands, as far as these are part of it.
+    pub(super) fn are_certain(&self, record: &Record, era: Era) -> bool {
+        let of = |held: &[Held], stored: &[StoredDep]| held.iter().all(|held| held.standing(stored) == Standing::Certain);
+        Standing::of_entry(record.era, era) == Standing::Certain
+            && of(&self.soft, &record.soft)
+            && of(&self.hard, &record.hard)
     }
 
     /// Whether what a stored entry depends on still stands, and whether that is certain.

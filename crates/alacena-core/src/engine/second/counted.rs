@@ -8,19 +8,20 @@ use crate::{
     runtime::{BoxFuture, Moment, SharedRuntime},
     sync::Mutex,
     tier::{
-        Answer, Begin, Begun, Capabilities, Checked, EntryId, Era, Failure, Lack, Looked, MarkerId, Minted,
-        Nonce, Push, Shard, Store, Stored, Watcher,
+        Answer, Begin, Begun, Capabilities, Checked, EntryId, EntryName, Era, Failure, Lack, Looked,
+        MarkerId, Minted, Nonce, Overwrite, Push, Shard, Store, Stored, Watcher,
     },
 };
 
 /// The steps of a shard, in the order of the counters.
-const STEPS: [&str; 11] = [
+const STEPS: [&str; 12] = [
     "look",
     "check",
     "mint",
     "begin",
     "renew",
     "store",
+    "overwrite",
     "release",
     "invalidate",
     "replicate",
@@ -157,7 +158,7 @@ impl Shard for Counted {
         self.shard.server_millis()
     }
 
-    fn look(&self, entry: EntryId, markers: &[MarkerId]) -> Answer<'_, Looked> {
+    fn look(&self, entry: &EntryName, markers: &[MarkerId]) -> Answer<'_, Looked> {
         self.count("look", self.shard.look(entry, markers))
     }
 
@@ -181,6 +182,10 @@ impl Shard for Counted {
         self.count("store", self.shard.store(store))
     }
 
+    fn overwrite(&self, overwrite: Overwrite) -> Answer<'_, bool> {
+        self.count("overwrite", self.shard.overwrite(overwrite))
+    }
+
     fn release(&self, entry: EntryId, attempt: Nonce, alone: Option<Duration>) -> Answer<'_, ()> {
         self.count("release", self.shard.release(entry, attempt, alone))
     }
@@ -189,7 +194,7 @@ impl Shard for Counted {
         self.count("invalidate", self.shard.invalidate(markers))
     }
 
-    fn invalidate_entries(&self, entries: &[EntryId]) -> Answer<'_, ()> {
+    fn invalidate_entries(&self, entries: &[EntryName]) -> Answer<'_, ()> {
         self.count("invalidate", self.shard.invalidate_entries(entries))
     }
 

@@ -36,7 +36,7 @@ use crate::{
     outcome::{NotStored, Origin},
     runtime::{Moment, unit_interval},
     tier::{
-        Begin, Begun, EntryId, Era, Failure, Fill, MarkerId, Nonce, Store, Stored, Woken,
+        Begin, Begun, EntryName, Era, Failure, Fill, MarkerId, Nonce, Store, Stored, Woken,
         record::{Record, Seal, Statistics, StoredDep},
     },
     value::Value,
@@ -77,7 +77,7 @@ pub(in crate::engine) enum Licence {
 /// The right to load one key, held by this attempt.
 pub(in crate::engine) struct Lease {
     post: Arc<Post>,
-    entry: EntryId,
+    entry: EntryName,
     attempt: Nonce,
     deps: Deps,
     before: Option<(Statistics, u64)>,
@@ -209,12 +209,12 @@ impl Engine {
         let Some(entry) = second.entry(&question.rules, &question.key) else {
             return Ok(Claim::Licence(Licence::Nothing(None)));
         };
-        let post = second.post_of_entry(entry);
+        let post = second.post_of_entry(entry.id());
         let deps = Deps::of(question, second, &token, &known, &nonces, &second.eras());
         for _ in 0..HITS_MAX {
             let era = post.shard.era().ok_or(Failure::OtherEra)?;
             let attempt = Nonce { era, random: self.0.runtime.random() };
-            let begin = Begin { entry, attempt, seen: ticket.seen, lease: second.lease };
+            let begin = Begin { entry: entry.clone(), attempt, seen: ticket.seen, lease: second.lease };
             return Ok(match post.writes.call(post.shard.begin(begin)).await {
                 Ok(Begun::Lead) => {
                     self.settle_doubts(second, &token).await;
@@ -234,7 +234,7 @@ impl Engine {
                     Claim::Busy((left + spread).min(LOOK_AGAIN), woken)
                 }
                 Ok(Begun::Hit(bytes)) => {
-                    let found = self.judge_stored(question, second, entry, &bytes, &deps, era, &token);
+                    let found = self.judge_stored(question, second, entry.id(), &bytes, &deps, era, &token);
                     ticket.seen = Record::fill_of(&bytes);
                     ticket.before = found.as_ref().map(|found| (found.statistics, found.loaded_at));
                     let is_wanted = question.mode != Mode::Refresh;
@@ -250,7 +250,7 @@ impl Engine {
                         // It may have been taken all the same, and everybody would wait for nobody.
                         let post = Arc::clone(post);
                         self.0.runtime.spawn(Box::pin(async move {
-                            let _ = post.shard.release(entry, attempt, None).await;
+                            let _ = post.shard.release(entry.id(), attempt, None).await;
                         }));
                     }
                     return Err(failure);
@@ -290,7 +290,7 @@ impl Engine {
 
     /// A nonce for every marker: what its copy is of where that is not in doubt, else what the shard says, minted where
     /// there is none; and whether the copies are of just that.
-    async fn mint(
+    pub(super) async fn mint(
         &self,
         second: &Second,
         question: &Question,
@@ -354,7 +354,8 @@ impl Engine {
                 self.0.runtime.sleep(second.lease / 3).await;
                 // One that is lost stays lost: what comes home is answered, and the store refuses it.
                 join_all(leases.iter().map(|lease| {
-                    lease.post.writes.call(lease.post.shard.renew(lease.entry, lease.attempt, second.lease))
+                    let renewed = lease.post.shard.renew(lease.entry.id(), lease.attempt, second.lease);
+                    lease.post.writes.call(renewed)
                 }))
                 .await;
             }
@@ -373,7 +374,6 @@ impl Engine {
         loaded: &Loaded,
         took: Duration,
     ) -> Option<(Bytes, Duration)> {
-        let second = self.0.second.get().expect("it has given the lease");
         let form = question.rules.shared.as_ref()?;
         if !loaded.cacheable || loaded.withheld.is_some() {
             return None;
@@ -408,7 +408,7 @@ impl Engine {
         };
         let record = Record {
             fill: Fill(self.0.runtime.random()),
-            entry: lease.entry,
+            entry: lease.entry.id(),
             fingerprint: form.fingerprint,
             era: lease.attempt.era,
             loaded_at,
@@ -422,6 +422,18 @@ impl Engine {
             version: loaded.value.as_ref().and_then(Value::version),
             value,
         };
+        self.envelope(question, post, &record)
+    }
+
+    /// The bytes of a record, and for how long they are kept; `None` where they are too many.
+    pub(super) fn envelope(
+        &self,
+        question: &Question,
+        post: &Post,
+        record: &Record,
+    ) -> Option<(Bytes, Duration)> {
+        let second = self.0.second.get().expect("there are shards");
+        let form = question.rules.shared.as_ref()?;
         let nonce = || {
             let mut nonce = [0; 24];
             nonce
@@ -431,7 +443,7 @@ impl Engine {
         };
         let seal = second.seal.as_ref().map(|keys| Seal { keys, nonce: nonce() });
         let bytes = record.encode(form.compressed, seal).filter(|bytes| bytes.len() <= ENTRY_BYTES_MAX)?;
-        Some((bytes, keep(question, fresh, post.shard.capabilities().evicts)))
+        Some((bytes, keep(question, record.fresh, post.shard.capabilities().evicts)))
     }
 
     /// Stores what was loaded, and gives the lease back; for `alone` nobody is to wait for anybody who loads this key.
@@ -444,7 +456,7 @@ impl Engine {
     ) {
         let Lease { post, entry, attempt, .. } = lease;
         if let Some((envelope, keep)) = record {
-            let store = Store { entry: *entry, attempt: *attempt, envelope, keep };
+            let store = Store { entry: entry.clone(), attempt: *attempt, envelope, keep };
             match post.writes.call(post.shard.store(store)).await {
                 Ok(Stored::Kept | Stored::LeaseLost) => return,
                 Err(failure) => {
@@ -454,7 +466,7 @@ impl Engine {
             }
         }
         // Where this fails the lease runs out.
-        let _ = post.writes.call(post.shard.release(*entry, *attempt, alone)).await;
+        let _ = post.writes.call(post.shard.release(entry.id(), *attempt, alone)).await;
     }
 
     /// Ends a flight with what somebody else had loaded.

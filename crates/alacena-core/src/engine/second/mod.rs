@@ -9,7 +9,7 @@
 //!
 //! `post.rs` is one shard as this node sees it: whether it answers, what it tells, until when its silence means anything.
 //! `after.rs` lets whoever has changed something insist on seeing it, on whatever node.
-//! `shown.rs` shows people what lies there under a key.
+//! `put.rs` is what comes without a load. `shown.rs` shows people what lies there under a key.
 //! While a shard that a read needs is away, the read goes on under markers of this process alone.
 
 mod after;
@@ -18,6 +18,7 @@ mod consult;
 mod counted;
 mod fill;
 mod post;
+mod put;
 mod shown;
 mod spread;
 
@@ -41,7 +42,7 @@ use crate::{
     marker::Token,
     memory::Entry,
     runtime::Moment,
-    tier::{Copied, EntryId, Era, HashKey, MarkerId, Shard},
+    tier::{Copied, EntryId, EntryName, Era, HashKey, MarkerId, Shard},
 };
 use counted::Counted;
 use post::Post;
@@ -155,18 +156,22 @@ impl Engine {
         !copied.may_be_answered()
     }
 
-    /// The entry in the second tier that this key is; `None` where there is none.
+    /// The entry in the second tier that this key is, with what the key is called, for whoever removes it; `None` where
+    /// there is none.
     #[must_use]
-    pub fn shared_entry(&self, key: &Key) -> Option<EntryId> {
-        Some(self.0.second.get()?.names.entry(key))
+    pub fn shared_entry(&self, key: &Key) -> Option<EntryName> {
+        Some(self.0.second.get()?.names.entry(key).called(key))
     }
 }
 
 impl Second {
-    /// The entry of this key; `None` where values of these rules stay on this node.
-    fn entry(&self, rules: &Rules, key: &Key) -> Option<EntryId> {
-        let is_shared = rules.shared.is_some() && rules.policy.l2;
-        is_shared.then(|| self.names.entry(key))
+    /// The entry of this key, as it lies where values of these rules do; `None` where they stay on this node.
+    fn entry(&self, rules: &Rules, key: &Key) -> Option<EntryName> {
+        if rules.shared.is_none() || !rules.policy.l2 {
+            return None;
+        }
+        let entry = self.names.entry(key);
+        Some(if rules.policy.readable_key_names { entry.called(key) } else { entry.into() })
     }
 
     fn capture(&self, engine: &Engine, question: &Question) -> Token {

@@ -10,7 +10,7 @@ use crate::{
     engine::{Engine, Rules},
     key::Key,
     tier::{
-        EntryId, Era, Failure, MarkerId, Nonce, Standing,
+        EntryName, Era, Failure, MarkerId, Nonce, Standing,
         record::{Expected, Record},
     },
 };
@@ -69,9 +69,10 @@ impl Engine {
         second: &Second,
         rules: &Rules,
         key: &Key,
-        entry: EntryId,
+        entry: EntryName,
     ) -> Result<Shown, Failure> {
-        let post = second.post_of_entry(entry);
+        second.rouse().await;
+        let post = second.post_of_entry(entry.id());
         let mut deps: Vec<Dep> = rules.space.deps().to_vec();
         if let Some(held) = self.0.memory.get(key.as_bytes()) {
             let more: Vec<Dep> = held.token().deps().map(|(dep, _)| dep.clone()).collect();
@@ -79,7 +80,7 @@ impl Engine {
         }
         let era = post.shard.era().ok_or(Failure::OtherEra)?;
         let (looked, held) = futures_util::future::join(
-            post.reads.call(post.shard.look(entry, &[])),
+            post.reads.call(post.shard.look(&entry, &[])),
             second.held(deps.iter().map(|dep| second.names.marker(dep)).collect()),
         )
         .await;
@@ -87,7 +88,7 @@ impl Engine {
         let Some(bytes) = looked?.entry else { return Ok(Shown { name, shard, found: None }) };
         let held = held?;
         let Some(form) = &rules.shared else { return Ok(Shown { name, shard, found: None }) };
-        let expected = Expected { entry, fingerprint: form.fingerprint };
+        let expected = Expected { entry: entry.id(), fingerprint: form.fingerprint };
         let found = match Record::decode(&bytes, &expected, second.seal.as_ref()) {
             Err(why) => Found::Unreadable(why.as_str()),
             Ok(record) => {

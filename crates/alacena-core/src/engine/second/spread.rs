@@ -11,7 +11,7 @@ use crate::{
     journal::{Deferred, Removal},
     key::Key,
     ledger::Target,
-    tier::{EntryId, Failure, HORIZON, MarkerId},
+    tier::{EntryName, Failure, HORIZON, MarkerId},
 };
 
 /// How far an invalidation has gone.
@@ -74,7 +74,7 @@ pub struct Spread<'a> {
     /// What.
     pub changes: &'a [Change<'a>],
     /// The entries that keys stand for where they are shared; in memory they are found by the keys themselves.
-    pub entries: &'a [EntryId],
+    pub entries: &'a [EntryName],
     /// Who asks, as in [`Invalidation`](crate::ledger::Invalidation).
     pub who: &'a str,
     /// What was asked for, for people to read in the journal.
@@ -142,7 +142,7 @@ impl Engine {
             }
         }
         for entry in spread.entries {
-            removals[second.post_of_entry(*entry).number].insert(Removal::Entry(*entry));
+            removals[second.post_of_entry(entry.id()).number].insert(Removal::Entry(entry.clone()));
         }
         removals
     }
@@ -201,10 +201,10 @@ async fn tell(post: &Post, removals: &BTreeSet<Removal>, wish: Wish) -> Result<L
         Removal::Entry(_) | Removal::Whole => None,
     };
     let markers: Vec<MarkerId> = removals.iter().filter_map(is_of).collect();
-    let entries: Vec<EntryId> = removals
+    let entries: Vec<EntryName> = removals
         .iter()
         .filter_map(|removal| match removal {
-            Removal::Entry(entry) => Some(*entry),
+            Removal::Entry(entry) => Some(entry.clone()),
             Removal::Marker(_) | Removal::Whole => None,
         })
         .collect();

@@ -2,21 +2,22 @@
 
 use std::time::Duration;
 
-use super::{ENTRIES, EntryId, Fill, Happening, MARKERS, MarkerId, NODES};
+use super::{ENTRIES, EntryId, EntryName, Fill, Happening, MARKERS, MarkerId, NODES, name};
 use crate::Chance;
 
 /// A step of one of the nodes, or something that happens. Numbers instead of nonces: the era is each server's own.
 #[derive(Clone, Debug)]
 pub(super) enum Asked {
-    Look { node: usize, entry: EntryId, markers: Vec<MarkerId> },
+    Look { node: usize, entry: EntryName, markers: Vec<MarkerId> },
     Check { node: usize, markers: Vec<MarkerId> },
     Mint { node: usize, markers: Vec<(MarkerId, u64)>, keep: Duration, of_era: bool },
-    Begin { node: usize, entry: EntryId, attempt: u64, seen: Option<Fill>, lease: Duration, of_era: bool },
+    Begin { node: usize, entry: EntryName, attempt: u64, seen: Option<Fill>, lease: Duration, of_era: bool },
     Renew { node: usize, entry: EntryId, attempt: u64, lease: Duration },
-    Store { node: usize, entry: EntryId, attempt: u64, fill: Fill, keep: Duration },
+    Store { node: usize, entry: EntryName, attempt: u64, fill: Fill, keep: Duration },
+    Overwrite { node: usize, entry: EntryName, over: Option<Fill>, fill: Fill, keep: Duration, of_era: bool },
     Release { node: usize, entry: EntryId, attempt: u64, alone: Option<Duration> },
     Invalidate { node: usize, markers: Vec<MarkerId> },
-    InvalidateEntries { node: usize, entries: Vec<EntryId> },
+    InvalidateEntries { node: usize, entries: Vec<EntryName> },
     Touch { node: usize, markers: Vec<MarkerId> },
     Happens(Happening),
     Passes(Duration),
@@ -46,7 +47,7 @@ impl Drawn {
     pub(super) fn next(&mut self) -> Asked {
         let node = self.chance.below(NODES);
         match self.chance.below(100) {
-            0..12 => Asked::Look { node, entry: self.entry(), markers: self.markers() },
+            0..12 => Asked::Look { node, entry: self.name(), markers: self.markers() },
             12..20 => Asked::Check { node, markers: self.markers() },
             20..36 => self.mint(node),
             36..54 => self.begin(node),
@@ -54,7 +55,8 @@ impl Drawn {
                 let (entry, attempt) = self.attempt();
                 Asked::Renew { node, entry, attempt, lease: self.span() }
             }
-            60..74 => self.store(node),
+            60..70 => self.store(node),
+            70..74 => self.overwrite(node),
             74..79 => {
                 let (entry, attempt) = self.attempt();
                 let alone = self.chance.one_in(2).then(|| self.span());
@@ -62,7 +64,7 @@ impl Drawn {
             }
             79..86 => Asked::Invalidate { node, markers: self.markers() },
             86..91 => {
-                let entries = (0..=self.chance.below(2)).map(|_| self.entry()).collect();
+                let entries = (0..=self.chance.below(2)).map(|_| self.name()).collect();
                 Asked::InvalidateEntries { node, entries }
             }
             91..93 => Asked::Touch { node, markers: self.markers() },
@@ -78,8 +80,8 @@ impl Drawn {
     }
 
     fn begin(&mut self, node: usize) -> Asked {
-        let (entry, attempt) = (self.entry(), self.chance.number());
-        self.attempts.push((entry, attempt));
+        let (entry, attempt) = (self.name(), self.chance.number());
+        self.attempts.push((entry.id(), attempt));
         let seen = self.fills.last().copied().filter(|_| self.chance.one_in(2));
         let of_era = !self.chance.one_in(12);
         Asked::Begin { node, entry, attempt, seen, lease: self.span(), of_era }
@@ -88,14 +90,21 @@ impl Drawn {
     fn store(&mut self, node: usize) -> Asked {
         let ((entry, attempt), fill) = (self.attempt(), Fill(self.chance.number()));
         self.fills.push(fill);
-        Asked::Store { node, entry, attempt, fill, keep: self.span() }
+        Asked::Store { node, entry: name(entry), attempt, fill, keep: self.span() }
+    }
+
+    fn overwrite(&mut self, node: usize) -> Asked {
+        let (entry, fill) = (self.name(), Fill(self.chance.number()));
+        let over = self.fills.last().copied().filter(|_| !self.chance.one_in(4));
+        self.fills.push(fill);
+        Asked::Overwrite { node, entry, over, fill, keep: self.span(), of_era: !self.chance.one_in(12) }
     }
 
     fn happening(&mut self) -> Happening {
         match self.chance.below(6) {
             0..3 => {
-                let entry = self.entry();
-                let names = [self.chance.pick(&MARKERS).name(), entry.name(), entry.lease_name()];
+                let entry = self.name();
+                let names = [self.chance.pick(&MARKERS).name(), entry.name(), entry.id().lease_name()];
                 Happening::Evicted(self.chance.pick(&names).clone())
             }
             3 => Happening::Flushed,
@@ -119,6 +128,10 @@ impl Drawn {
     fn markers(&mut self) -> Vec<MarkerId> {
         let (first, many) = (self.chance.below(MARKERS.len()), 1 + self.chance.below(3));
         MARKERS.iter().cycle().skip(first).take(many).copied().collect()
+    }
+
+    fn name(&mut self) -> EntryName {
+        name(self.entry())
     }
 
     fn entry(&mut self) -> EntryId {

@@ -9,7 +9,10 @@
 mod asked;
 mod side;
 
-use alacena_core::tier::{EntryId, Fill, MarkerId};
+use alacena_core::{
+    key::KeySpace,
+    tier::{EntryId, EntryName, Fill, MarkerId},
+};
 
 use super::suite::{Happening, Stage};
 use crate::Chance;
@@ -21,6 +24,16 @@ const MARKERS: [MarkerId; 4] =
     [MarkerId::Dep(0xd1ff), MarkerId::Dep(0xd2ff << 64), MarkerId::Bucket(0x111), MarkerId::Bucket(0x222)];
 const ENTRIES: [EntryId; 3] = [EntryId(0x111 << 116), EntryId(0x111 << 116 | 1), EntryId(0x222 << 116)];
 const NODES: usize = 2;
+
+/// What an entry is called: one of them is of a class with readable names.
+fn name(entry: EntryId) -> EntryName {
+    if entry == ENTRIES[1] { called(entry) } else { entry.into() }
+}
+
+fn called(entry: EntryId) -> EntryName {
+    let space = KeySpace::new("compared", "c", &["c"]).expect("it is short");
+    entry.called(&space.key(None, [format!("{:x}", entry.0)]).expect("it is short"))
+}
 
 /// Asks both for the same random steps, so many of them, and compares. Both are empty before.
 ///

@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use alacena_core::tier::{Begin, Begun, Era, Failure, MarkerId, Nonce, Push, Shard, Store, Watcher, Woken};
+use alacena_core::tier::{
+    Begin, Begun, Era, Failure, MarkerId, Nonce, Overwrite, Push, Shard, Store, Watcher, Woken,
+};
 use futures_util::FutureExt;
 use parking_lot::Mutex;
 
-use super::{Asked, ENTRIES, EntryId, Fill, MARKERS, NODES, Stage};
+use super::{Asked, ENTRIES, EntryId, Fill, MARKERS, NODES, Stage, called, name};
 use crate::tier::suite::envelope;
 
 pub(super) struct Side<'s> {
@@ -86,7 +88,7 @@ impl<'s> Side<'s> {
     async fn answer(&mut self, asked: &Asked) -> String {
         let shard = |node: &usize| self.nodes[*node].shard.clone();
         match asked {
-            Asked::Look { node, entry, markers } => said(shard(node).look(*entry, markers).await, |looked| {
+            Asked::Look { node, entry, markers } => said(shard(node).look(entry, markers).await, |looked| {
                 let fill = looked.entry.as_deref().map(fill_of);
                 format!("{:?}, {:?} and {fill:?}", self.all(&looked.markers), self.one(looked.bucket))
             }),
@@ -105,17 +107,25 @@ impl<'s> Side<'s> {
             }
             Asked::Begin { node, entry, attempt, seen, lease, of_era } => {
                 let attempt = Nonce { era: self.era(*of_era), random: *attempt };
-                let load = Begin { entry: *entry, attempt, seen: *seen, lease: *lease };
+                let load = Begin { entry: entry.clone(), attempt, seen: *seen, lease: *lease };
                 let begun = shard(node).begin(load).await;
-                self.begun(*node, *entry, begun)
+                self.begun(*node, entry.id(), begun)
             }
             Asked::Renew { node, entry, attempt, lease } => {
                 said(shard(node).renew(*entry, self.nonce(*attempt), *lease).await, |held| held.to_string())
             }
             Asked::Store { node, entry, attempt, fill, keep } => {
                 let (attempt, envelope) = (self.nonce(*attempt), envelope(*fill, "compared"));
-                let store = Store { entry: *entry, attempt, envelope, keep: *keep };
+                let store = Store { entry: entry.clone(), attempt, envelope, keep: *keep };
                 said(shard(node).store(store).await, |stored| format!("{stored:?}"))
+            }
+            Asked::Overwrite { node, entry, over, fill, keep, of_era } => {
+                let (plain, readable) = (entry.without_key(), called(entry.id()));
+                let elsewhere = if *entry == plain { readable } else { plain };
+                let (era, envelope) = (self.era(*of_era), envelope(*fill, "put"));
+                let entry = entry.clone();
+                let overwrite = Overwrite { entry, elsewhere, era, over: *over, envelope, keep: *keep };
+                said(shard(node).overwrite(overwrite).await, |was_there| was_there.to_string())
             }
             Asked::Release { node, entry, attempt, alone } => {
                 said(shard(node).release(*entry, self.nonce(*attempt), *alone).await, |()| "done".to_owned())
@@ -123,9 +133,7 @@ impl<'s> Side<'s> {
             Asked::Invalidate { node, markers } => {
                 said(shard(node).invalidate(markers).await, |()| "done".to_owned())
             }
-            Asked::InvalidateEntries { node, entries } => {
-                said(shard(node).invalidate_entries(entries).await, |()| "done".to_owned())
-            }
+            Asked::InvalidateEntries { node, entries } => said(shard(node).invalidate_entries(entries).await, |()| "done".to_owned()),
             Asked::Touch { node, markers } => said(shard(node).touch(markers).await, |()| "done".to_owned()),
             Asked::Happens(happening) => self.stage.happen(happening.clone()).await.to_string(),
             Asked::Passes(time) => {
@@ -184,7 +192,7 @@ impl<'s> Side<'s> {
         let checked = self.nodes[0].shard.check(&MARKERS).await.expect("it can be read");
         let mut fills = Vec::new();
         for entry in ENTRIES {
-            let looked = self.nodes[0].shard.look(entry, &[]).await.expect("it can be read");
+            let looked = self.nodes[0].shard.look(&name(entry), &[]).await.expect("it can be read");
             fills.push(looked.entry.as_deref().map(fill_of));
         }
         (names.into_iter().filter(is_compared).collect(), self.all(&checked.markers), fills)

@@ -6,8 +6,8 @@ use alacena_core::{
     error::{Error, catalogue},
     runtime::BoxFuture,
     tier::{
-        Answer, Begin, Begun, Capabilities, Checked, EntryId, Era, Failure, Looked, MarkerId, Minted, Nonce,
-        Shard, Store, Stored, Watcher,
+        Answer, Begin, Begun, Capabilities, Checked, EntryId, EntryName, Era, Failure, Looked, MarkerId,
+        Minted, Nonce, Overwrite, Shard, Store, Stored, Watcher,
     },
 };
 use futures_util::future::{Either, select};
@@ -159,11 +159,11 @@ impl Shard for FakeShard {
         self.0.tier.server_millis()
     }
 
-    fn look(&self, entry: EntryId, markers: &[MarkerId]) -> Answer<'_, Looked> {
-        let markers = markers.to_vec();
+    fn look(&self, entry: &EntryName, markers: &[MarkerId]) -> Answer<'_, Looked> {
+        let (entry, markers) = (entry.clone(), markers.to_vec());
         // Two steps, between which others may come.
         let held = self.step(Wire::Data, STEP, move |served, now| Ok(served.server.markers(&markers, now)));
-        let kept = self.step(Wire::Data, STEP, move |served, now| Ok(served.server.entry(entry, now)));
+        let kept = self.step(Wire::Data, STEP, move |served, now| Ok(served.server.entry(&entry, now)));
         Box::pin(async move {
             let markers = held.await?;
             let (bucket, entry) = kept.await?;
@@ -199,6 +199,10 @@ impl Shard for FakeShard {
         self.step(Wire::Data, STEP, move |served, now| served.server.store(&store, now))
     }
 
+    fn overwrite(&self, overwrite: Overwrite) -> Answer<'_, bool> {
+        self.step(Wire::Data, STEP, move |served, now| served.server.overwrite(&overwrite, now))
+    }
+
     fn release(&self, entry: EntryId, attempt: Nonce, alone: Option<Duration>) -> Answer<'_, ()> {
         self.step(Wire::Data, STEP, move |served, now| served.server.release(entry, attempt, alone, now))
     }
@@ -208,7 +212,7 @@ impl Shard for FakeShard {
         self.step(Wire::Data, REMOVAL, move |served, _| served.server.invalidate(&markers))
     }
 
-    fn invalidate_entries(&self, entries: &[EntryId]) -> Answer<'_, ()> {
+    fn invalidate_entries(&self, entries: &[EntryName]) -> Answer<'_, ()> {
         let entries = entries.to_vec();
         self.step(Wire::Data, REMOVAL, move |served, _| served.server.invalidate_entries(&entries))
     }
@@ -263,7 +267,7 @@ impl Served {
             Started::Alone => Begun::Alone,
             Started::Wait(left) => {
                 let (wake, woken) = oneshot::channel();
-                self.waiters.push(Waiter { entry: load.entry, line: line.clone(), wake });
+                self.waiters.push(Waiter { entry: load.entry.id(), line: line.clone(), wake });
                 // An error: it cannot be heard of any more.
                 Begun::Wait(left, Box::pin(async move { woken.await.unwrap_or_default() }))
             }

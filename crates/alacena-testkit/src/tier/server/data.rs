@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use alacena_core::tier::{EntryId, MarkerId};
+use alacena_core::tier::{EntryId, EntryName, MarkerId};
 use bytes::Bytes;
 
 /// What something is kept under.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Name {
     /// A marker: its nonce.
     Marker(MarkerId),
     /// An entry: its envelope.
-    Entry(EntryId),
+    Entry(EntryName),
     /// A lease: who holds it.
     Lease(EntryId),
 }
@@ -19,7 +19,7 @@ pub enum Name {
 impl Name {
     /// The name on a real server.
     #[must_use]
-    pub fn text(self) -> String {
+    pub fn text(&self) -> String {
         match self {
             Name::Marker(marker) => marker.name(),
             Name::Entry(entry) => entry.name(),
@@ -41,12 +41,12 @@ pub struct Item {
 pub(super) struct Data(BTreeMap<Name, Item>);
 
 impl Data {
-    pub(super) fn get(&self, name: Name) -> Option<&Item> {
-        self.0.get(&name)
+    pub(super) fn get(&self, name: &Name) -> Option<&Item> {
+        self.0.get(name)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Name, &Item)> {
-        self.0.iter().map(|(name, item)| (*name, item))
+        self.0.iter().map(|(name, item)| (name.clone(), item))
     }
 
     pub(super) fn put(&mut self, name: Name, item: Option<Item>) {

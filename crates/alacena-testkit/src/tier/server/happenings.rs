@@ -7,7 +7,7 @@ use super::{Change, Name, Replica, Server, Write, data::Data};
 impl Server {
     /// Evicts something, as a full server may. Whether it was there.
     pub fn evict(&mut self, name: Name) -> bool {
-        let there = self.data.get(name).is_some();
+        let there = self.data.get(&name).is_some();
         self.remove(name);
         there
     }

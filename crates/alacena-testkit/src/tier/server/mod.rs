@@ -101,26 +101,27 @@ impl Server {
     }
 
     /// What is kept under a name. What has expired goes at this moment, and is told of.
-    fn read(&mut self, name: Name, now: u64) -> Option<&Item> {
+    fn read(&mut self, name: &Name, now: u64) -> Option<&Item> {
         if self.data.get(name).is_some_and(|item| item.ends <= now) {
-            self.write(name, None);
+            self.write(name.clone(), None);
         }
         self.data.get(name)
     }
 
     fn remove(&mut self, name: Name) {
-        if self.data.get(name).is_some() {
+        if self.data.get(&name).is_some() {
             self.write(name, None);
         }
     }
 
     fn write(&mut self, name: Name, item: Option<Item>) {
-        self.changes.push(match name {
-            Name::Marker(marker) => Change::Marker(marker),
-            Name::Entry(entry) | Name::Lease(entry) => Change::Entry(entry),
+        self.changes.push(match &name {
+            Name::Marker(marker) => Change::Marker(*marker),
+            Name::Entry(entry) => Change::Entry(entry.id()),
+            Name::Lease(entry) => Change::Entry(*entry),
         });
         if let Some(replica) = &mut self.replica {
-            replica.behind.push_back(Write::Put(name, item.clone()));
+            replica.behind.push_back(Write::Put(name.clone(), item.clone()));
         }
         self.data.put(name, item);
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alacena_core::tier::{
-    Begin, Checked, EntryId, Era, Fill, Looked, MarkerId, Minted, Nonce, Store, Stored,
+    Begin, Checked, EntryId, EntryName, Era, Fill, Looked, MarkerId, Minted, Nonce, Overwrite, Store, Stored,
 };
 use bytes::Bytes;
 
@@ -38,13 +38,13 @@ impl Server {
     }
 
     /// What the marker of an entry's bucket holds, and the entry.
-    pub fn entry(&mut self, entry: EntryId, now: u64) -> (Option<Nonce>, Option<Bytes>) {
-        let bucket = self.marker(entry.bucket_marker(), now);
-        (bucket, self.read(Name::Entry(entry), now).map(|item| item.bytes.clone()))
+    pub fn entry(&mut self, entry: &EntryName, now: u64) -> (Option<Nonce>, Option<Bytes>) {
+        let bucket = self.marker(entry.id().bucket_marker(), now);
+        (bucket, self.read(&Name::Entry(entry.clone()), now).map(|item| item.bytes.clone()))
     }
 
     /// [`markers`](Server::markers), then [`entry`](Server::entry), with nothing in between.
-    pub fn look(&mut self, entry: EntryId, markers: &[MarkerId], now: u64) -> Looked {
+    pub fn look(&mut self, entry: &EntryName, markers: &[MarkerId], now: u64) -> Looked {
         let markers = self.markers(markers, now);
         let (bucket, entry) = self.entry(entry, now);
         Looked { markers, bucket, entry }
@@ -84,7 +84,7 @@ impl Server {
     fn mint_one(&mut self, marker: MarkerId, fresh: Nonce, keep: u64, now: u64) -> Nonce {
         let name = Name::Marker(marker);
         let held = self.marker(marker, now).filter(|nonce| nonce.era == self.era);
-        let short = self.data.get(name).is_none_or(|item| item.ends < now + keep);
+        let short = self.data.get(&name).is_none_or(|item| item.ends < now + keep);
         let nonce = held.unwrap_or(fresh);
         if held.is_none() || short {
             let bytes = Bytes::copy_from_slice(&nonce.to_bytes());
@@ -99,12 +99,12 @@ impl Server {
     /// [`Refusal`]
     pub fn begin(&mut self, load: &Begin, now: u64) -> Result<Started, Refusal> {
         self.is_primary_of(load.attempt.era)?;
-        if let Some(item) = self.read(Name::Entry(load.entry), now)
+        if let Some(item) = self.read(&Name::Entry(load.entry.clone()), now)
             && load.seen.is_none_or(|seen| fill(&item.bytes) != Some(seen))
         {
             return Ok(Started::Hit(item.bytes.clone()));
         }
-        if let Some(item) = self.read(Name::Lease(load.entry), now) {
+        if let Some(item) = self.read(&Name::Lease(load.entry.id()), now) {
             if item.bytes == nobody_waits(load.attempt.era) {
                 return Ok(Started::Alone);
             }
@@ -113,7 +113,7 @@ impl Server {
             }
         }
         self.has_memory()?;
-        self.write(Name::Lease(load.entry), Some(lease(load.attempt, load.lease, now)));
+        self.write(Name::Lease(load.entry.id()), Some(lease(load.attempt, load.lease, now)));
         Ok(Started::Lead)
     }
 
@@ -143,14 +143,37 @@ impl Server {
     /// [`Refusal`]
     pub fn store(&mut self, store: &Store, now: u64) -> Result<Stored, Refusal> {
         self.is_primary()?;
-        if !self.holds(store.entry, store.attempt, now) {
+        let id = store.entry.id();
+        if !self.holds(id, store.attempt, now) {
             return Ok(Stored::LeaseLost);
         }
         self.has_memory()?;
         let item = Item { bytes: store.envelope.clone(), ends: now + millis(store.keep) };
-        self.write(Name::Entry(store.entry), Some(item));
-        self.remove(Name::Lease(store.entry));
+        self.write(Name::Entry(store.entry.clone()), Some(item));
+        self.remove(Name::Lease(id));
         Ok(Stored::Kept)
+    }
+
+    /// Puts an entry in the place of this fill (or of whatever is there), with nobody holding the lease any more and no
+    /// copy standing; whether that fill was there. In another era none is.
+    ///
+    /// # Errors
+    /// [`Refusal`]
+    pub fn overwrite(&mut self, overwrite: &Overwrite, now: u64) -> Result<bool, Refusal> {
+        self.is_primary()?;
+        let Overwrite { entry, elsewhere, era, over, envelope, keep } = overwrite;
+        let held = self.read(&Name::Entry(entry.clone()), now).and_then(|item| fill(&item.bytes));
+        if *era != self.era || over.is_some_and(|over| held != Some(over)) {
+            return Ok(false);
+        }
+        self.has_memory()?;
+        let item = Item { bytes: envelope.clone(), ends: now + millis(*keep) };
+        self.write(Name::Entry(entry.clone()), Some(item));
+        let (lease, bucket) = (Name::Lease(entry.id()), Name::Marker(entry.id().bucket_marker()));
+        for beside in [lease, bucket, Name::Entry(elsewhere.clone())] {
+            self.remove(beside);
+        }
+        Ok(true)
     }
 
     /// Gives a lease back, if it is held. Without memory for the mark that everybody loads `alone` there is none.
@@ -186,14 +209,20 @@ impl Server {
         Ok(())
     }
 
-    /// Removes entries, their leases, and the markers of their buckets.
+    /// Removes entries under every name, their leases, and the markers of their buckets.
     ///
     /// # Errors
     /// [`Refusal::OtherEra`]
-    pub fn invalidate_entries(&mut self, entries: &[EntryId]) -> Result<(), Refusal> {
+    pub fn invalidate_entries(&mut self, entries: &[EntryName]) -> Result<(), Refusal> {
         self.is_primary()?;
         for entry in entries {
-            for name in [Name::Entry(*entry), Name::Lease(*entry), Name::Marker(entry.bucket_marker())] {
+            let id = entry.id();
+            for name in [
+                Name::Entry(entry.clone()),
+                Name::Entry(entry.without_key()),
+                Name::Lease(id),
+                Name::Marker(id.bucket_marker()),
+            ] {
                 self.remove(name);
             }
         }
@@ -201,12 +230,12 @@ impl Server {
     }
 
     fn marker(&mut self, marker: MarkerId, now: u64) -> Option<Nonce> {
-        Nonce::from_bytes(&self.read(Name::Marker(marker), now)?.bytes)
+        Nonce::from_bytes(&self.read(&Name::Marker(marker), now)?.bytes)
     }
 
     fn holds(&mut self, entry: EntryId, attempt: Nonce, now: u64) -> bool {
         let is_attempt = |item: &Item| item.bytes == attempt.to_bytes().as_slice();
-        self.era == attempt.era && self.read(Name::Lease(entry), now).is_some_and(is_attempt)
+        self.era == attempt.era && self.read(&Name::Lease(entry), now).is_some_and(is_attempt)
     }
 
     fn is_primary(&self) -> Result<(), Refusal> {

@@ -25,7 +25,7 @@ pub async fn check_eviction(stage: &dyn Stage) {
         return;
     }
     b.hears_of(marker).await;
-    assert_eq!(b.look(entry, &[marker]).await.expect("it can be read").markers, [None]);
+    assert_eq!(b.look(&entry.into(), &[marker]).await.expect("it can be read").markers, [None]);
 
     stage.happen(Happening::Evicted(entry.lease_name())).await;
     is_woken(stage, woken, "the lease was evicted").await;
@@ -56,8 +56,8 @@ pub async fn check_full(stage: &dyn Stage) {
     let checked = node.check(&[there.0, new.0]).await.expect("it can be read");
     assert_eq!(checked.markers, [Some(there.1), None]);
 
-    node.release(load.entry, load.attempt, None).await.expect("giving back works");
-    node.invalidate_entries(&[load.entry]).await.expect("removing works");
+    node.release(load.entry.id(), load.attempt, None).await.expect("giving back works");
+    node.invalidate_entries(std::slice::from_ref(&load.entry)).await.expect("removing works");
     node.invalidate(&[there.0]).await.expect("removing works");
     assert_eq!(node.check(&[there.0]).await.expect("it can be read").markers, [None]);
 
@@ -123,7 +123,7 @@ async fn check_that_nothing_counts(
 
     let late = node.store(store(load, &envelope(Fill(1), "late"))).await;
     assert!(matches!(late, Ok(Stored::LeaseLost) | Err(Failure::OtherEra)), "{late:?}");
-    assert_eq!(node.look(load.entry, &[]).await.expect("it can be read").entry, None);
-    let again = Begin { lease: Duration::from_secs(1), ..node.load(load.entry, None) };
+    assert_eq!(node.look(&load.entry, &[]).await.expect("it can be read").entry, None);
+    let again = Begin { lease: Duration::from_secs(1), ..node.load(load.entry.id(), None) };
     leads(node, &again).await;
 }

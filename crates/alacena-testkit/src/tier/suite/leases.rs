@@ -22,7 +22,7 @@ pub async fn check_entries(stage: &dyn Stage) {
     let load = a.load(entry, None);
     leads(&a, &load).await;
     assert_eq!(a.store(store(&load, &value)).await.expect("there is room"), Stored::Kept);
-    assert_eq!(b.look(entry, &[]).await.expect("it can be read").entry, Some(value.clone()));
+    assert_eq!(b.look(&entry.into(), &[]).await.expect("it can be read").entry, Some(value.clone()));
     hits(&b, &b.load(entry, None), &value).await;
     hits(&b, &b.load(entry, Some(Fill(9))), &value).await;
 
@@ -30,7 +30,7 @@ pub async fn check_entries(stage: &dyn Stage) {
     let (reload, newer) = (b.load(entry, Some(Fill(1))), envelope(Fill(2), "second"));
     leads(&b, &reload).await;
     assert_eq!(
-        b.look(entry, &[]).await.expect("it can be read").entry,
+        b.look(&entry.into(), &[]).await.expect("it can be read").entry,
         Some(value),
         "until another is there"
     );
@@ -39,10 +39,10 @@ pub async fn check_entries(stage: &dyn Stage) {
 
     let bucket = (entry.bucket_marker(), a.nonce());
     a.mint(a.current_era(), &[bucket], KEEP).await.expect("there is room");
-    assert_eq!(b.look(entry, &[]).await.expect("it can be read").bucket, Some(bucket.1));
+    assert_eq!(b.look(&entry.into(), &[]).await.expect("it can be read").bucket, Some(bucket.1));
     b.catches_up().await;
-    a.invalidate_entries(&[entry]).await.expect("removing works");
-    let looked = b.look(entry, &[]).await.expect("it can be read");
+    a.invalidate_entries(&[entry.into()]).await.expect("removing works");
+    let looked = b.look(&entry.into(), &[]).await.expect("it can be read");
     assert_eq!((looked.bucket, looked.entry), (None, None));
     b.hears_of(entry.bucket_marker()).await;
 
@@ -51,7 +51,7 @@ pub async fn check_entries(stage: &dyn Stage) {
     let until_soon = alacena_core::tier::Store { keep: Duration::from_millis(200), ..store(&brief, &newer) };
     assert_eq!(a.store(until_soon).await.expect("there is room"), Stored::Kept);
     stage.pass(Duration::from_millis(300)).await;
-    assert_eq!(a.look(entry, &[]).await.expect("it can be read").entry, None, "its time is over");
+    assert_eq!(a.look(&entry.into(), &[]).await.expect("it can be read").entry, None, "its time is over");
 }
 
 /// Who does not lead waits, and is woken by whatever becomes of the lease.
@@ -74,7 +74,7 @@ pub async fn check_waiting(stage: &dyn Stage) {
             }
             End::Released => a.release(entry, load.attempt, None).await.expect("giving back works"),
             End::Alone => a.release(entry, load.attempt, Some(KEEP)).await.expect("giving back works"),
-            End::Invalidated => c.invalidate_entries(&[entry]).await.expect("removing works"),
+            End::Invalidated => c.invalidate_entries(&[entry.into()]).await.expect("removing works"),
         }
         for woken in waiting.into_iter().chain([beside]) {
             is_woken(stage, woken, end).await;
@@ -116,7 +116,7 @@ pub async fn check_fencing(stage: &dyn Stage) {
     assert_eq!(a.store(store(&brief, &of_a)).await.expect("it can be asked"), Stored::LeaseLost);
     a.release(contested, brief.attempt, None).await.expect("giving back works");
     assert_eq!(b.store(store(&next, &of_b)).await.expect("it can be asked"), Stored::Kept, "and kept it");
-    assert_eq!(a.look(contested, &[]).await.expect("it can be read").entry, Some(of_b.clone()));
+    assert_eq!(a.look(&contested.into(), &[]).await.expect("it can be read").entry, Some(of_b.clone()));
     let twice = b.store(store(&next, &of_a)).await.expect("it can be asked");
     assert_eq!(twice, Stored::LeaseLost, "a lease is for one store");
 
@@ -124,12 +124,12 @@ pub async fn check_fencing(stage: &dyn Stage) {
     let entry = entry();
     let first = a.load(entry, None);
     leads(&a, &first).await;
-    b.invalidate_entries(&[entry]).await.expect("removing works");
+    b.invalidate_entries(&[entry.into()]).await.expect("removing works");
     assert_eq!(a.store(store(&first, &of_a)).await.expect("it can be asked"), Stored::LeaseLost);
     let second = a.load(entry, None);
     leads(&a, &second).await;
     assert_eq!(a.store(store(&first, &of_a)).await.expect("it can be asked"), Stored::LeaseLost);
-    assert_eq!(a.look(entry, &[]).await.expect("it can be read").entry, None);
+    assert_eq!(a.look(&entry.into(), &[]).await.expect("it can be read").entry, None);
 
     // Who says another era neither leads nor waits for who leads.
     let foreign = Nonce { era: Era(a.current_era().0 ^ 1), ..a.nonce() };
@@ -161,7 +161,7 @@ pub async fn check_alone(stage: &dyn Stage) {
 }
 
 pub(super) async fn leads(node: &Member<'_>, load: &Begin) {
-    let begun = node.begin(*load).await.expect("it can be asked");
+    let begun = node.begin(load.clone()).await.expect("it can be asked");
     assert!(
         matches!(begun, Begun::Lead),
         "nobody else loads it, and this node does not lead but {}",
@@ -170,14 +170,14 @@ pub(super) async fn leads(node: &Member<'_>, load: &Begin) {
 }
 
 async fn hits(node: &Member<'_>, load: &Begin, expected: &Bytes) {
-    match node.begin(*load).await.expect("it can be asked") {
+    match node.begin(load.clone()).await.expect("it can be asked") {
         Begun::Hit(envelope) => assert_eq!(envelope, *expected),
         begun => panic!("there is an entry, and this node does not get it but {}", name(&begun)),
     }
 }
 
 pub(super) async fn waits(node: &Member<'_>, load: &Begin) -> Woken {
-    match node.begin(*load).await.expect("it can be asked") {
+    match node.begin(load.clone()).await.expect("it can be asked") {
         Begun::Wait(left, woken) => {
             assert!(left <= Duration::from_secs(10), "longer than the lease: {left:?}");
             woken

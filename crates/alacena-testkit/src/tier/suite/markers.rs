@@ -29,7 +29,7 @@ pub async fn check_markers(stage: &dyn Stage) {
         (era, held.to_vec()),
         "in the order in which they were asked for"
     );
-    let looked = b.look(entry(), &asked).await.expect("it can be read");
+    let looked = b.look(&entry().into(), &asked).await.expect("it can be read");
     assert_eq!(looked.markers, held);
     assert_eq!((looked.bucket, looked.entry), (None, None), "nobody has stored it");
 
@@ -51,7 +51,7 @@ pub async fn check_markers(stage: &dyn Stage) {
 
 async fn check_that_nothing_is_nothing(node: &Member<'_>) {
     let era = node.current_era();
-    assert_eq!(node.look(entry(), &[]).await.expect("no markers").markers, []);
+    assert_eq!(node.look(&entry().into(), &[]).await.expect("no markers").markers, []);
     assert_eq!(node.check(&[]).await.expect("no markers").markers, []);
     assert_eq!(node.mint(era, &[], KEEP).await.expect("no markers"), []);
     node.touch(&[]).await.expect("no markers");
@@ -77,7 +77,7 @@ pub async fn check_news(stage: &dyn Stage) {
         a.mint(era, &[(marker, a.nonce())], KEEP).await.expect("there is room");
         a.touch(&[marker]).await.expect("it can be used");
         a.check(&[marker]).await.expect("it can be read");
-        a.look(entry(), &[marker]).await.expect("it can be read");
+        a.look(&entry().into(), &[marker]).await.expect("it can be read");
         is_told_nothing(&b, marker).await;
 
         a.invalidate(&[marker]).await.expect("removing works");

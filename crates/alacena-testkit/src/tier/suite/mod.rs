@@ -14,8 +14,9 @@
 //!
 //! **What is looked at**: that each step does what it says to markers, entries and leases, that steps are taken in the
 //! order in which they were asked for, and that nobody who gives up shifts the answers of others; that a change is told to
-//! every node, and heard of by the second answer to a ping; that whoever waits is woken; that another era, a full server, a
-//! flush and an eviction are what they are said to be; that no name is outside of `alc:`.
+//! every node, and heard of by the second answer to a ping; that whoever waits is woken; that what lies under a readable
+//! name goes with its entry, and that nobody has held on to what was put in the place of something; that another era, a full
+//! server, a flush and an eviction are what they are said to be; that no name is outside of `alc:`.
 //!
 //! **What is not**: what becomes of a step whose connection breaks. That is for tests of the implementation, which can
 //! break it.
@@ -23,11 +24,13 @@
 mod happenings;
 mod leases;
 mod markers;
+mod names;
 mod order;
 mod stage;
 
 pub use happenings::{check_eviction, check_flush, check_full, check_restart};
 pub use leases::{check_alone, check_entries, check_fencing, check_waiting};
+pub use names::{check_names, check_overwriting};
 pub use markers::{check_markers, check_news, check_prolonging};
 pub use order::{check_giving_up, check_heartbeat, check_limits, check_order};
 pub(super) use stage::envelope;
@@ -45,6 +48,8 @@ pub async fn check_all(stage: &dyn Stage) {
     check_waiting(stage).await;
     check_fencing(stage).await;
     check_alone(stage).await;
+    check_names(stage).await;
+    check_overwriting(stage).await;
     check_order(stage).await;
     check_giving_up(stage).await;
     check_heartbeat(stage).await;

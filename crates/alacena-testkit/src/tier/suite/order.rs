@@ -39,9 +39,12 @@ pub async fn check_order(stage: &dyn Stage) {
         let load = node.load(entry, u64::checked_sub(round, 1).map(Fill));
         leads(&node, &load).await;
         let value = envelope(Fill(round), "in order");
-        let (stored, looked, removed) =
-            join3(node.store(store(&load, &value)), node.look(entry, &markers), node.invalidate(&markers))
-                .await;
+        let (stored, looked, removed) = join3(
+            node.store(store(&load, &value)),
+            node.look(&entry.into(), &markers),
+            node.invalidate(&markers),
+        )
+        .await;
         assert_eq!(stored.expect("there is room"), Stored::Kept);
         let expected = Looked { markers: vec![Some(second[0].1)], bucket: None, entry: Some(value) };
         assert_eq!(looked.expect("it can be read"), expected);
@@ -118,7 +121,7 @@ pub async fn check_limits(stage: &dyn Stage) {
     leads(&node, &load).await;
     let large = envelope(Fill(1), &"x".repeat(1 << 20));
     assert_eq!(node.store(store(&load, &large)).await.expect("there is room"), Stored::Kept);
-    assert_eq!(node.look(load.entry, &[]).await.expect("it can be read").entry, Some(large));
+    assert_eq!(node.look(&load.entry, &[]).await.expect("it can be read").entry, Some(large));
 
     let (a, b) = (node.server_millis(), Member::join(stage).await.server_millis());
     assert!(a.abs_diff(b) < 1_000, "nodes agree on the server's time: {a} and {b}");

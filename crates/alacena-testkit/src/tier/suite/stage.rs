@@ -150,7 +150,7 @@ impl<'s> Member<'s> {
 
     /// What a load of this entry begins with, for ten seconds.
     pub(super) fn load(&self, entry: EntryId, seen: Option<Fill>) -> Begin {
-        Begin { entry, attempt: self.nonce(), seen, lease: Duration::from_secs(10) }
+        Begin { entry: entry.into(), attempt: self.nonce(), seen, lease: Duration::from_secs(10) }
     }
 }
 
@@ -177,7 +177,7 @@ pub(in crate::tier) fn envelope(fill: Fill, text: &str) -> Bytes {
 
 /// An entry for a minute.
 pub(super) fn store(load: &Begin, envelope: &Bytes) -> Store {
-    let (entry, attempt, envelope) = (load.entry, load.attempt, envelope.clone());
+    let (entry, attempt, envelope) = (load.entry.clone(), load.attempt, envelope.clone());
     Store { entry, attempt, envelope, keep: Duration::from_secs(60) }
 }
 
