@@ -1,7 +1,7 @@
 //! A small Redis that is full to the brim and evicts: no error, nothing stale, and nearly as many hits as plain GET and SET
 //! over the same keys have (INV-5).
 //!
-//! Ordinarily for 15 seconds; with `ALACENA_BRIM=600` for ten minutes.
+//! Ordinarily for a minute; with `ALACENA_BRIM=600` for ten.
 
 use std::{
     fs,
@@ -50,7 +50,7 @@ async fn a_server_that_is_full_has_nearly_as_many_hits_as_plain_get_and_set() {
     let class: Class<String> = node.alacena.shared_class("items", policy.clone()).unwrap();
     let strict = Policy { read_mode: ReadMode::Strict, ..policy };
     let changing: Class<u64> = node.alacena.shared_class("changing", strict).unwrap();
-    let lasts = std::env::var("ALACENA_BRIM").map_or(15, |seconds| seconds.parse().unwrap());
+    let lasts = std::env::var("ALACENA_BRIM").map_or(60, |seconds| seconds.parse().unwrap());
 
     let (mut ours, mut theirs, mut counted) = (0_u64, 0_u64, 0_u64);
     let (version, mut draw) = (Arc::new(AtomicU64::new(0)), 1_u64);
@@ -92,10 +92,7 @@ async fn a_server_that_is_full_has_nearly_as_many_hits_as_plain_get_and_set() {
         grown >> 10,
         server.info("evicted_keys"),
     );
-    // The bar, which the long run holds. It is not reached yet: benches/RESULTS.md.
-    if lasts > 15 {
-        assert!(rate(ours) >= 0.9 * rate(theirs), "{} to {}", rate(ours), rate(theirs));
-    }
+    assert!(rate(ours) >= 0.9 * rate(theirs), "{} to {}", rate(ours), rate(theirs));
     assert!(used < ROOM + (1 << 20), "{used}");
     assert!(grown < 32 << 20, "{grown}");
     assert_ne!(server.info("evicted_keys"), "0", "it was full");
