@@ -234,7 +234,7 @@ impl Engine {
         match way {
             Way::Answered(outcome) => Followed::Answered(outcome),
             Way::Wait { landed, collapsed, reason, spare } => {
-                match self.wait(question, landed, spare.as_ref()).await {
+                match self.wait(question, landed, spare.as_ref(), collapsed).await {
                     Ok(Some(settled)) if settled.private && collapsed => Followed::Alone(reason, spare),
                     Ok(Some(settled)) if collapsed && !self.knows_enough(question, &settled, came) => {
                         Followed::Alone(reason, spare)

@@ -8,6 +8,7 @@ mod exchange;
 mod explain;
 mod hit;
 mod invalidate;
+mod join;
 mod reach;
 mod load;
 mod many;

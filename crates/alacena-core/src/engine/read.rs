@@ -6,6 +6,7 @@ use futures_util::future::{Either, select};
 
 use super::{
     Engine, Learned, Loaded, Mode, Question, Rules,
+    join::Joined,
     load::{Before, Load},
     second::{Consulted, Proved, Ticket},
 };
@@ -177,7 +178,7 @@ impl Engine {
                         Consulted::Found(found) if question.mode == Mode::Refresh => found.ticket,
                         Consulted::Found(Proved { entry, origin, is_kept, .. }) => {
                             self.land_found(landing, entry, origin, is_kept);
-                            break Waited::of(self.wait(question, landed, None).await, false);
+                            break Waited::of(self.wait(question, landed, None, false).await, false);
                         }
                         Consulted::Suspect(entry) if question.mode == Mode::Normal && !question.insists => {
                             // Those who wait look for themselves.
@@ -196,13 +197,17 @@ impl Engine {
                         Some(_) => Urgency::Spared,
                     };
                     self.launch(question.clone(), landing, load, urgency, before);
-                    break Waited::of(self.wait(question, landed, spare.as_ref()).await, false);
+                    break Waited::of(self.wait(question, landed, spare.as_ref(), false).await, false);
                 }
                 Turn::Join(landed) => {
                     if !has_joined {
                         question.rules.counters.increment(Count::Collapsed);
                     }
-                    match self.wait(question, landed, spare.as_ref()).await {
+                    let waited = match self.join(question, landed, spare.as_ref()).await {
+                        Joined::Landed(waited) => waited,
+                        Joined::InMemory(held) => return Ok(self.answer_held(question, load, held)),
+                    };
+                    match waited {
                         // What is joined next has begun since.
                         Ok(Some(settled)) if !self.knows_enough(question, &settled, now) => has_joined = true,
                         // It may not be shared after all: this caller asks for itself.
@@ -217,8 +222,8 @@ impl Engine {
                         Err(unsettled) if unsettled.concerns_nobody => {
                             // Whoever led may have answered with what perhaps still holds: so does this one, instead of
                             // waiting for what is loaded behind both.
-                            if let Some(entry) = self.suspect(question) {
-                                return Ok(self.answer_suspect(question, load, entry, self.0.runtime.now()));
+                            if let Some(held) = self.answer_in_memory(question) {
+                                return Ok(self.answer_held(question, load, held));
                             }
                             (has_joined, was_given_up) = (true, true);
                         }
@@ -238,7 +243,14 @@ impl Engine {
     /// An answer out of the memory.
     pub(super) fn hit_out_of_memory(&self, rules: &Rules, entry: Entry, now: Moment) -> Outcome {
         let is_local = self.0.second.get().is_some() && !entry.token().is_shared();
-        if is_local { proved(rules, entry, now, Origin::Local) } else { hit(rules, entry, now) }
+        match (is_local, now < entry.lifetime().fresh_until) {
+            (true, true) => proved(rules, entry, now, Origin::Local),
+            (true, false) => {
+                rules.counters.stale(StaleReason::Unproved);
+                stale(entry, now, None, StaleReason::Unproved, false)
+            }
+            (false, _) => hit(rules, entry, now),
+        }
     }
 
     /// Looks in the memory and judges what is there.
@@ -310,35 +322,33 @@ impl Engine {
         }
     }
 
-    /// What is in memory that may be answered although nobody can say now whether it still holds.
-    fn suspect(&self, question: &Question) -> Option<Entry> {
-        let Found::Unproved(entry) = self.look(question, self.0.runtime.now()) else { return None };
-        match self.unprovable(question, entry) {
-            Consulted::Suspect(entry) if !question.insists && !question.is_strict() => Some(entry),
-            _ => None,
-        }
-    }
-
     /// Answers with what perhaps still holds, labelled, and loads it behind the caller's back.
-    fn answer_suspect(&self, question: &Question, load: Load, entry: Entry, now: Moment) -> Outcome {
+    pub(super) fn answer_suspect(&self, question: &Question, load: Load, entry: Entry, now: Moment) -> Outcome {
         question.rules.counters.stale(StaleReason::Unproved);
         self.revalidate(question, load, Some(&entry));
         stale(entry, now, None, StaleReason::Unproved, false)
     }
 
-    /// Waits for a load; at most until the soft limit where something can stand in by then. `None`: it was too slow.
+    /// Waits for a load, which another caller leads if this one `has_joined`; at most until the soft limit where something can
+    /// stand in by then. `None`: it was too slow.
     pub(super) async fn wait(
         &self,
         question: &Question,
         mut landed: Landed,
         spare: Option<&Entry>,
+        has_joined: bool,
     ) -> Result<Option<Settled>, Unsettled> {
         let landing = std::pin::pin!(async move {
-            match landed.wait_for(Option::is_some).await {
+            // The one who leads waits on where those who joined are sent away.
+            let is_end = |end: &Option<Result<Settled, Unsettled>>| match end {
+                Some(Err(unsettled)) => has_joined || !unsettled.goes_on,
+                end => end.is_some(),
+            };
+            match landed.wait_for(is_end).await {
                 Ok(result) => result.clone().expect("it has just been checked").map(Some),
                 Err(_) => {
                     let error = Error::new(&catalogue::CLOSED, "the load was given up");
-                    Err(Unsettled { error, concerns_nobody: true })
+                    Err(Unsettled { error, concerns_nobody: true, goes_on: false })
                 }
             }
         });
@@ -445,7 +455,7 @@ impl Waited {
 }
 
 /// An answer that the second tier has given, or has proved.
-fn proved(rules: &Rules, entry: Entry, now: Moment, origin: Origin) -> Outcome {
+pub(super) fn proved(rules: &Rules, entry: Entry, now: Moment, origin: Origin) -> Outcome {
     rules.counters.increment(Count::Hits);
     match origin {
         Origin::L2 => rules.counters.increment(Count::L2Hits),

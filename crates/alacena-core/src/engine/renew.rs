@@ -67,6 +67,6 @@ impl Engine {
             Turn::Hit(_) | Turn::Rest(..) | Turn::Alone => return,
         };
         // What it failed with is for those who ask for it.
-        let _ = self.wait(&question, landed, None).await;
+        let _ = self.wait(&question, landed, None, false).await;
     }
 }

@@ -98,7 +98,7 @@ impl Engine {
         match turn {
             Turn::Hit(_) => Ok(Warmed::Fresh),
             Turn::Join(landed) => {
-                let settled = self.wait(question, landed, None).await?;
+                let settled = self.wait(question, landed, None, false).await?;
                 let not_stored = settled.and_then(|settled| settled.not_stored);
                 Ok(not_stored.map_or(Warmed::Fresh, Warmed::NotStored))
             }

@@ -145,6 +145,14 @@ impl Flight {
         }
     }
 
+    /// The one who leads has heard that the value may not be shared: callers load for themselves from now on, and not only once
+    /// it has come home.
+    pub fn separate(&mut self, attempt: Attempt, now: Moment) {
+        if self.leads(attempt) {
+            self.alone_until = Some(now + ALONE_FOR);
+        }
+    }
+
     /// The key was invalidated: the loads under way may answer those who wait for them, and nobody else.
     pub fn revoke(&mut self) {
         self.revoked = self.newest;
@@ -257,6 +265,19 @@ mod tests {
         flight.finish(Attempt(1), End::NotAsked, NOW, 0);
         assert!(flight.is_idle(NOW));
         assert_eq!(flight.ask(NOW, false, Attempt(2)), Role::Lead(Attempt(2)));
+    }
+
+    #[test]
+    fn callers_of_a_key_that_is_heard_to_be_uncacheable_do_not_wait_for_the_one_who_has_heard_it() {
+        let mut flight = Flight::default();
+        flight.ask(NOW, false, Attempt(1));
+        flight.ask(NOW, false, Attempt(2));
+        flight.separate(Attempt(1), NOW);
+        assert_eq!(flight.ask(NOW, true, Attempt(3)), Role::Join(Attempt(2)), "a newer one leads");
+        flight.separate(Attempt(2), NOW);
+        assert_eq!(flight.ask(NOW, true, Attempt(4)), Role::Alone);
+        flight.finish(Attempt(2), End::Loaded, NOW, 0);
+        assert_eq!(flight.ask(NOW, true, Attempt(5)), Role::Lead(Attempt(5)), "shared again");
     }
 
     #[test]

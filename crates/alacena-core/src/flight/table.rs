@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::protocol::{Attempt, End, Flight, Ground, Role};
 use crate::{
-    error::{Error, Retry},
+    error::{Error, Retry, catalogue},
     key::Key,
     marker::Token,
     memory::{Entry, Victims},
@@ -46,6 +46,8 @@ pub struct Unsettled {
     /// Whether that says nothing to a caller: the load was given up, or got no place at its source because nobody was
     /// known to wait for it. A caller takes another turn.
     pub concerns_nobody: bool,
+    /// Whether the load goes on, for the one who leads alone.
+    pub goes_on: bool,
 }
 
 /// Where waiters hear how the load ended. Closed without a word when its task was dropped.
@@ -309,6 +311,20 @@ impl Landing {
         self.is_grounded = self.token.is_read();
     }
 
+    /// Sends away whoever has joined, to ask for itself, and lets nobody join any more: what comes home may not be shared,
+    /// as is known already. The load goes on.
+    pub fn separate(&mut self) {
+        let inner = &self.flights.0;
+        let mut shard = inner.shard(&self.key).lock();
+        let slot = shard.slots.get_mut(&self.key).expect("a key that is loading is not forgotten");
+        slot.flight.separate(self.attempt, inner.runtime.now());
+        drop(shard);
+        let error = Error::new(&catalogue::CLOSED, "it is loaded for each who asks");
+        if let Some(tell) = &self.tell {
+            tell.send_replace(Some(Err(Unsettled { error, concerns_nobody: true, goes_on: true })));
+        }
+    }
+
     /// Ends the flight with a value that the source forbids to share: whoever joined asks for itself.
     pub fn land_private(mut self, entry: Entry, withheld: Option<NotStored>) -> Option<NotStored> {
         self.finish(End::Uncacheable, None, |_| ());
@@ -331,13 +347,13 @@ impl Landing {
             Retry::Never => End::Failed(Duration::ZERO),
         };
         self.finish(end, Some(error), |_| ());
-        self.tell(Err(Unsettled { error: error.clone(), concerns_nobody: false }));
+        self.tell(Err(Unsettled { error: error.clone(), concerns_nobody: false, goes_on: false }));
     }
 
     /// Ends the flight before the source was asked, for a reason that would not have kept a caller from asking it.
     pub fn give_up(mut self, error: &Error) {
         self.finish(End::NotAsked, Some(error), |_| ());
-        self.tell(Err(Unsettled { error: error.clone(), concerns_nobody: true }));
+        self.tell(Err(Unsettled { error: error.clone(), concerns_nobody: true, goes_on: false }));
     }
 
     fn finish<R>(&mut self, end: End, error: Option<&Error>, act: impl FnOnce(bool) -> R) -> R {

@@ -137,6 +137,8 @@ pub struct Breaker {
     consecutive: u32,
     /// How long it stays open the next time.
     reset: Duration,
+    /// Whether no failure has opened it last, but slowness.
+    was_slow: bool,
     opened: u64,
     last_failure: Option<Moment>,
 }
@@ -154,6 +156,7 @@ impl Breaker {
             failures: VecDeque::new(),
             consecutive: 0,
             reset: settings.reset_first,
+            was_slow: false,
             opened: 0,
             last_failure: None,
             settings,
@@ -205,10 +208,14 @@ impl Breaker {
                     if healthy {
                         self.reset = self.settings.reset_first;
                     }
+                    self.was_slow = !report.failed;
                     self.open(now, random);
                 }
             }
-            Phase::HalfOpen { .. } if report.failed => self.open(now, random),
+            Phase::HalfOpen { .. } if report.failed => {
+                self.was_slow = false;
+                self.open(now, random);
+            }
             Phase::HalfOpen { running, successes } => {
                 *running -= 1;
                 *successes += 1;
@@ -241,6 +248,12 @@ impl Breaker {
             Phase::Open { .. } => State::Open,
             Phase::HalfOpen { .. } => State::HalfOpen,
         }
+    }
+
+    /// Whether it is off although calls succeed, because they take too long.
+    #[must_use]
+    pub fn is_off_for_slowness(&self) -> bool {
+        self.was_slow && self.state() != State::Closed
     }
 
     /// How many calls of the window failed; closing begins a new count.

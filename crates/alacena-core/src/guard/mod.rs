@@ -17,6 +17,7 @@ use crate::{
 
 pub mod breaker;
 pub mod bulkhead;
+mod places;
 mod switch;
 mod window;
 

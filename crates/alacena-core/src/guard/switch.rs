@@ -1,11 +1,14 @@
-//! A breaker that several callers share, for calls that need no place.
+//! A breaker that several callers share, and so many places that a burst of calls is not taken for a server that is slow.
 
 use std::{future::Future, time::Duration};
 
-use super::breaker::{Breaker, BreakerSettings, Pass, Report, State};
+use super::{
+    breaker::{Breaker, BreakerSettings, Pass, Report, State},
+    places::Places,
+};
 use crate::{
     error::{Error, catalogue},
-    runtime::SharedRuntime,
+    runtime::{Moment, SharedRuntime},
     sync::Mutex,
     tier::Failure,
 };
@@ -17,6 +20,10 @@ pub(crate) struct Switch {
     slow: Duration,
     /// Held for a few instructions, never across an await.
     breaker: Mutex<Breaker>,
+    /// Of calls that begin something, ...
+    begin: Places,
+    /// ... and of those that go on with it, so that these never wait for the others.
+    go_on: Places,
 }
 
 /// A pass that hands itself back where its call was given up.
@@ -29,22 +36,69 @@ impl Switch {
     /// Closed; a call that takes more than half of `limit` is slow.
     pub(crate) fn new(settings: BreakerSettings, limit: Duration, runtime: SharedRuntime) -> Self {
         let breaker = Mutex::new(Breaker::new(settings, runtime.now()));
-        Self { runtime, slow: limit / 2, breaker }
+        Self { runtime, slow: limit / 2, breaker, begin: Places::new(), go_on: Places::new() }
     }
 
-    /// Makes the call, unless the switch is off.
+    /// Makes the call as soon as there is a place for it, unless the switch is off.
     pub(crate) async fn call<T>(&self, call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        self.call_at(&self.begin, call).await
+    }
+
+    /// The same for a call that goes on with what others have begun, and is not to wait behind those who are about to begin:
+    /// what they have would run out meanwhile.
+    pub(crate) async fn go_on<T>(
+        &self,
+        call: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        self.call_at(&self.go_on, call).await
+    }
+
+    async fn call_at<T>(
+        &self,
+        places: &Places,
+        call: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let _place = match places.free() {
+            Some(place) => place,
+            None if !self.is_on() => return Err(off()),
+            None => places.wait().await?,
+        };
         let began = self.runtime.now();
         let acquired = self.breaker.lock().acquire(began);
-        let Ok(pass) = acquired else {
-            let error = Error::new(&catalogue::BREAKER_OPEN, "the second tier does not answer");
-            return Err(Failure::Overloaded(error));
+        let Ok(pass) = acquired else { return Err(off()) };
+        self.report(Held { switch: self, pass: Some(pass) }, began, self.slow, call.await)
+    }
+
+    /// Makes the call at once, also where the switch is off for no more than that answers are slow: it had better be late than
+    /// not be made, and is never slow itself.
+    pub(crate) async fn call_late<T>(
+        &self,
+        call: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let began = self.runtime.now();
+        let acquired = {
+            let mut breaker = self.breaker.lock();
+            breaker.acquire(began).map_err(|_| breaker.is_off_for_slowness())
         };
-        let mut held = Held { switch: self, pass: Some(pass) };
-        let result = call.await;
+        let held = match acquired {
+            Ok(pass) => Held { switch: self, pass: Some(pass) },
+            Err(true) => Held { switch: self, pass: None },
+            Err(false) => return Err(off()),
+        };
+        self.report(held, began, Duration::MAX, call.await)
+    }
+
+    /// Hands the pass back with what its call has shown: nothing, for one that was given up.
+    fn report<T>(
+        &self,
+        mut held: Held<'_>,
+        began: Moment,
+        slow: Duration,
+        result: Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let now = self.runtime.now();
         let report = match &result {
-            Ok(_) => Some(Report { failed: false, slow: now - began > self.slow }),
+            Ok(_) => Some(Report { failed: false, slow: now - began > slow }),
             Err(failure) if failure.counts() => Some(Report { failed: true, slow: false }),
             // What the server refuses it has answered; what was not sent says nothing.
             Err(Failure::Overloaded(_)) => None,
@@ -77,10 +131,148 @@ impl Switch {
     }
 }
 
+fn off() -> Failure {
+    Failure::Overloaded(Error::new(&catalogue::BREAKER_OPEN, "the second tier does not answer"))
+}
+
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         if let Some(pass) = self.pass.take() {
             self.switch.breaker.lock().ignore(pass);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::Cell,
+        sync::Arc,
+        task::{Context, Poll, Waker},
+    };
+
+    use futures_util::{FutureExt, future::LocalBoxFuture};
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::runtime::{BoxFuture, Runtime};
+
+    const LIMIT: Duration = Duration::from_millis(50);
+
+    /// Time as the test sets it.
+    #[derive(Default)]
+    struct Clock(parking_lot::Mutex<Moment>);
+
+    impl Clock {
+        fn pass(&self, time: Duration) {
+            let mut now = self.0.lock();
+            *now = *now + time;
+        }
+    }
+
+    impl Runtime for Clock {
+        fn now(&self) -> Moment {
+            *self.0.lock()
+        }
+
+        fn unix_millis(&self) -> u64 {
+            0
+        }
+
+        fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+            Box::pin(std::future::pending())
+        }
+
+        fn spawn(&self, _: BoxFuture<'static, ()>) {}
+
+        fn random(&self) -> u64 {
+            0
+        }
+    }
+
+    fn switch() -> (Switch, Arc<Clock>) {
+        let clock = Arc::<Clock>::default();
+        (Switch::new(BreakerSettings::default(), LIMIT, Arc::clone(&clock) as _), clock)
+    }
+
+    async fn takes(clock: &Clock, time: Duration) -> Result<(), Failure> {
+        clock.pass(time);
+        Ok(())
+    }
+
+    async fn fails() -> Result<(), Failure> {
+        Err(Failure::TimedOut(Error::new(&catalogue::TIER_TIMEOUT, "")))
+    }
+
+    fn is_pending<T>(call: &mut LocalBoxFuture<'_, T>) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        matches!(call.as_mut().poll(&mut context), Poll::Pending)
+    }
+
+    /// A thousand calls at once, each of which ends with `result` when it is told to.
+    fn burst<'s>(
+        switch: &'s Switch,
+        begun: &'s Cell<u32>,
+        result: impl Fn() -> Result<(), Failure> + Copy + 's,
+    ) -> Vec<(oneshot::Sender<()>, LocalBoxFuture<'s, Result<(), Failure>>)> {
+        let calls = (0..1_000).map(|_| {
+            let (end, ended) = oneshot::channel::<()>();
+            let call = switch.call(async move {
+                begun.set(begun.get() + 1);
+                // Told, or left alone.
+                let _ = ended.await;
+                result()
+            });
+            let mut call: LocalBoxFuture<'s, _> = Box::pin(call);
+            assert!(is_pending(&mut call));
+            (end, call)
+        });
+        calls.collect()
+    }
+
+    #[test]
+    fn a_burst_waits_for_places_and_is_not_late() {
+        let (switch, clock) = switch();
+        let begun = Cell::new(0);
+        let calls = burst(&switch, &begun, || Ok(()));
+        assert!((100..500).contains(&begun.get()), "{} at once", begun.get());
+        let goes_on = switch.go_on(async { Ok(()) }).now_or_never();
+        assert!(goes_on.is_some(), "what goes on waits for nobody who is to begin");
+        // One after the other, each in no time, and all of them together in far more than the limit.
+        for (end, mut call) in calls {
+            clock.pass(Duration::from_micros(100));
+            let _ = end.send(());
+            assert!(!is_pending(&mut call), "it was its turn");
+        }
+        assert_eq!((begun.get(), switch.state()), (1_000, State::Closed));
+    }
+
+    #[test]
+    fn who_waits_for_a_place_hears_at_once_that_nobody_answers() {
+        let (switch, _) = switch();
+        let begun = Cell::new(0);
+        let calls = burst(&switch, &begun, || Err(Failure::TimedOut(Error::new(&catalogue::TIER_TIMEOUT, ""))));
+        let begun_at_once = begun.get();
+        for (end, mut call) in calls {
+            drop(end);
+            assert!(!is_pending(&mut call), "it is over");
+        }
+        assert_eq!((begun.get(), switch.state()), (begun_at_once, State::Open), "the others are not made");
+    }
+
+    #[test]
+    fn what_had_better_be_late_is_called_where_calls_are_slow_and_not_where_they_fail() {
+        let (switch, clock) = switch();
+        for _ in 0..20 {
+            let _ = switch.call(takes(&clock, LIMIT - Duration::from_millis(1))).now_or_never();
+        }
+        assert_eq!(switch.state(), State::Open);
+        let call = || switch.call(takes(&clock, Duration::ZERO)).now_or_never().unwrap();
+        let call_late = || switch.call_late(takes(&clock, Duration::ZERO)).now_or_never().unwrap();
+        assert!(call().is_err() && call_late().is_ok());
+        // It is tried, and fails: now nobody answers.
+        clock.pass(Duration::from_secs(2));
+        assert!(switch.call(fails()).now_or_never().unwrap().is_err());
+        assert!(call().is_err() && call_late().is_err());
     }
 }

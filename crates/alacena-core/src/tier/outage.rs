@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use super::HEARTBEAT_EVERY;
 use crate::runtime::Moment;
 
 /// G: how long after an outage what was stored before its end is suspect, so that nodes which came back later can apply
 /// what they owe.
 pub const GRACE: Duration = Duration::from_secs(5);
-/// A shorter outage has kept nobody from invalidating: until then they still try.
+/// A shorter outage has kept nobody from invalidating: for so long they try ([`Outage::tries_until`]).
 pub const OUTAGE_MIN: Duration = Duration::from_millis(500);
 
 /// The last time that a shard was away from this node.
@@ -39,11 +40,22 @@ impl Outage {
         self.began.get_or_insert(now);
     }
 
-    /// Until when whoever has something to tell the shard still tries: a node that is back sooner than that takes nobody to
-    /// owe anything.
+    /// Until when whoever has had something to tell a shard since `asked`, and has no connection to it, waits for one. The
+    /// shard was last heard of at `heard`.
+    ///
+    /// *Neither too short nor too long.* A node that is back within [`OUTAGE_MIN`] takes nobody to owe anything, so nobody
+    /// gives up sooner than that after the outage began; and it began a heartbeat after the shard was last heard of, at the
+    /// latest. Whoever comes when it has lasted longer does not wait at all:
+    ///
+    /// ```text
+    ///   heard       ≤ a heartbeat    the outage     OUTAGE_MIN       who was here is not suspected any more
+    ///     ├───────────────────────────┤──────────────────────────────┤
+    ///                                    asked ──── waits ──────────▶│   deferred
+    ///                                                                    asked: deferred, at once
+    /// ```
     #[must_use]
-    pub fn tries_until(&self, now: Moment) -> Moment {
-        self.began.unwrap_or(now) + OUTAGE_MIN
+    pub fn tries_until(asked: Moment, heard: Moment) -> Moment {
+        (asked + OUTAGE_MIN).min(heard + HEARTBEAT_EVERY + OUTAGE_MIN)
     }
 
     /// The shard is back, and its clock says `server_millis`.
@@ -75,6 +87,21 @@ mod tests {
         outage.end(at(2_000), 77_000);
         assert!(outage.is_suspect(76_999, at(6_999)) && !outage.is_suspect(77_000, at(2_000)));
         assert!(!outage.is_suspect(76_999, at(7_000)));
+    }
+
+    #[test]
+    fn who_invalidates_tries_for_as_long_as_an_outage_is_not_suspected_and_no_longer() {
+        let at = |millis| Moment::ORIGIN + Duration::from_millis(millis);
+        let heard = at(1_000);
+        // The earliest and the latest moment at which an outage can have begun that was noticed by nobody before.
+        for began in [heard, heard + HEARTBEAT_EVERY] {
+            for asked in (0..600).step_by(50).map(|millis| began + Duration::from_millis(millis)) {
+                let until = Outage::tries_until(asked, heard);
+                assert!(until >= began + OUTAGE_MIN, "it is owed while nobody is suspected");
+                assert!(until <= asked + OUTAGE_MIN, "twice 250 ms, and no longer");
+            }
+        }
+        assert!(Outage::tries_until(at(1_700), heard) <= at(1_700), "it is known to be away");
     }
 
     #[test]

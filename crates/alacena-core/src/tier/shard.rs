@@ -48,6 +48,12 @@ pub trait Shard: Send + Sync + 'static {
 
     /// Reads markers, and gives those that are missing, or hold a nonce of another era, the nonce that stands beside
     /// them; none of it unless the server is the primary of `era`. Each marker is kept for at least `keep` from now.
+    /// Whether there is no connection, and the last attempt to make one has shown that nobody is there: whoever has
+    /// something to tell need not wait for the next one. False where that is not known.
+    fn is_gone(&self) -> bool {
+        false
+    }
+
     ///
     /// [`Failure::OtherEra`], [`Failure::OutOfMemory`]: nothing was minted.
     fn mint(&self, era: Era, markers: &[(MarkerId, Nonce)], keep: Duration) -> Answer<'_, Minted>;

@@ -1,8 +1,11 @@
 //! While the second tier is away.
 
+use std::time::Duration;
+
 use alacena_core::{
-    class::{Policy, WithoutL2},
+    class::{EraPolicy, Policy, WithoutL2},
     engine::Level,
+    guard::State,
     outcome::{NotStored, Origin},
 };
 use alacena_testkit::settle;
@@ -11,6 +14,9 @@ use crate::{
     nodes::World,
     support::{exact, number, on_one_thread},
 };
+
+/// How long a step at the server may take.
+const STEP: Duration = Duration::from_millis(50);
 
 #[test]
 fn reads_go_on_and_say_that_they_are_local() {
@@ -24,9 +30,69 @@ fn reads_go_on_and_say_that_they_are_local() {
         assert_eq!(number(&asked.await.unwrap().unwrap()), 1);
         assert_eq!(a.get().await.origin(), Origin::Local);
         world.after(6).await;
+        let old = a.get().await;
+        assert_eq!((number(&old), old.origin()), (1, Origin::Stale), "five seconds, and no more");
+        world.call().await.answer(2);
+        settle().await;
+        let local = a.get().await;
+        assert_eq!((number(&local), local.origin()), (2, Origin::Local), "it was loaded behind");
+        world.after(61).await;
+        let asked = a.ask();
+        world.call().await.answer(3);
+        assert_eq!(number(&asked.await.unwrap().unwrap()), 3, "its own time is over, too");
+    });
+}
+
+#[test]
+fn a_class_that_is_never_to_be_stale_waits_for_its_source() {
+    on_one_thread(async {
+        let world = World::new(Policy { era: EraPolicy::Strict, ..exact(60) });
+        let a = world.node().await;
+        a.cut();
+        world.after(2).await;
+        let asked = a.ask();
+        world.call().await.answer(1);
+        asked.await.unwrap().unwrap();
+        world.after(6).await;
         let asked = a.ask();
         world.call().await.answer(2);
-        assert_eq!(number(&asked.await.unwrap().unwrap()), 2, "five seconds, and no more");
+        assert_eq!(number(&asked.await.unwrap().unwrap()), 2);
+    });
+}
+
+/// INV-13: before the breaker knows that nobody answers, and where the source takes long.
+#[test]
+fn nobody_waits_for_the_source_where_something_is_in_memory_and_nobody_answers() {
+    on_one_thread(async {
+        for due in [false, true] {
+            let world = World::new(exact(60));
+            let a = world.node().await;
+            let asked = a.ask();
+            world.call().await.answer(1);
+            asked.await.unwrap().unwrap();
+            a.get().await;
+            assert_eq!(a.get().await.origin(), Origin::L1);
+            // Either it may not be answered any longer without asking, or silence proves nothing any more.
+            let (before, after) = if due { (5_100, 0) } else { (0, 950) };
+            world.runtime.advance(Duration::from_millis(before)).await;
+            a.blackhole();
+            world.runtime.advance(Duration::from_millis(after)).await;
+
+            let first = a.ask();
+            world.runtime.advance(STEP).await;
+            assert!(first.is_finished(), "a step, and no longer");
+            assert_eq!(first.await.unwrap().unwrap().origin(), Origin::Stale);
+            // It is loaded behind the back of the first one: whoever joins that need not wait for it.
+            for _ in 0..3 {
+                let (second, third) = (a.ask(), a.ask());
+                world.runtime.advance(STEP).await;
+                assert!(second.is_finished() && third.is_finished(), "a step, and no longer");
+                let second = second.await.unwrap().unwrap();
+                assert_eq!(number(&second), 1);
+            }
+            settle().await;
+            assert_eq!(world.source.calls(), 2, "one load behind everybody's back, due: {due}");
+        }
     });
 }
 
@@ -104,5 +170,74 @@ fn a_class_that_does_without_keeps_nothing() {
                 (number_of_call, Some(NotStored::WithoutL2))
             );
         }
+    });
+}
+
+#[test]
+fn an_invalidation_waits_for_a_connection_that_is_made_again() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        let a = world.node().await;
+        a.delay(Duration::from_millis(100));
+        a.link.reset();
+        let invalidated = a.invalidating();
+        world.runtime.advance(Duration::from_millis(450)).await;
+        assert_eq!(invalidated.await.unwrap(), Level::Applied, "200 ms to connect, and 200 to be told");
+    });
+}
+
+#[test]
+fn an_invalidation_that_nobody_hears_is_written_down_after_half_a_second_and_at_once_when_that_is_known() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        let a = world.node().await;
+        a.blackhole();
+        a.link.reset();
+        let first = a.invalidating();
+        world.runtime.advance(Duration::from_millis(499)).await;
+        assert!(!first.is_finished(), "it may still be nothing");
+        world.runtime.advance(Duration::from_millis(1)).await;
+        assert_eq!(first.await.unwrap(), Level::DeferredVolatile);
+        world.runtime.advance(Duration::from_millis(200)).await;
+        let later = a.invalidating();
+        settle().await;
+        assert!(later.is_finished(), "it is known to be away");
+        assert_eq!(later.await.unwrap(), Level::DeferredVolatile);
+    });
+}
+
+#[test]
+fn an_invalidation_waits_for_nobody_who_is_not_there() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        let a = world.node().await;
+        a.cut();
+        let invalidated = a.invalidating();
+        settle().await;
+        assert!(invalidated.is_finished(), "whoever refuses connections has gone");
+        assert_eq!(invalidated.await.unwrap(), Level::DeferredVolatile);
+    });
+}
+
+/// Loads may do without a server that is slow; what is invalidated on one node must reach the others.
+#[test]
+fn a_server_that_is_slow_is_told_of_invalidations_all_the_same() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        let a = world.node().await;
+        // A step takes 40 ms of the 50 that it may: all are slow.
+        a.delay(Duration::from_millis(20));
+        for key in 0..10 {
+            let asked = a.ask_for(&key.to_string());
+            let call = world.call();
+            let (call, ()) = futures_util::future::join(call, world.runtime.advance(STEP * 4)).await;
+            call.answer(1);
+            world.runtime.advance(STEP * 2).await;
+            asked.await.unwrap().unwrap();
+        }
+        assert_eq!(a.engine.second_tier()[0].writes, State::Open, "loads do without it");
+        let invalidated = a.invalidating();
+        world.runtime.advance(STEP).await;
+        assert_eq!(invalidated.await.unwrap(), Level::Applied);
     });
 }

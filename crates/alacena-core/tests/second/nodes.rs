@@ -1,6 +1,6 @@
 //! Nodes of a test: engines on one clock that share a server.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use alacena_core::{
     class::Policy,
@@ -82,11 +82,16 @@ impl World {
 
     /// Another process on the server, once it has heard its first signs of life.
     pub(crate) async fn node(&self) -> Node {
+        self.node_at(|shard| Arc::new(shard)).await
+    }
+
+    /// The same, with something between it and the server.
+    pub(crate) async fn node_at(&self, between: impl FnOnce(FakeShard) -> Arc<dyn Shard>) -> Node {
         let runtime: SharedRuntime = Arc::new(self.runtime.clone());
         let engine = Engine::new(EngineSettings::default(), runtime);
         let link = self.tier.shard();
         engine.share(Tier {
-            shards: vec![(ShardName::new("redis"), Arc::new(link.clone()) as Arc<dyn Shard>)],
+            shards: vec![(ShardName::new("redis"), between(link.clone()))],
             names: HashKey::derive(b"test"),
             seal: None,
             journal: Arc::new(VolatileJournal::default()),
@@ -121,18 +126,38 @@ impl Node {
         self.link.set_faults(Faults { link: Flow::Held, ..Faults::default() });
     }
 
+    /// Nothing gets through, in either direction, and nobody says so.
+    pub(crate) fn blackhole(&self) {
+        let faults = Faults { requests: Flow::Held, answers: Flow::Held, ..Faults::default() };
+        self.link.set_faults(faults);
+    }
+
+    /// Everything is so long under way, in each direction.
+    pub(crate) fn delay(&self, latency: Duration) {
+        self.link.set_faults(Faults { latency, ..Faults::default() });
+    }
+
     pub(crate) fn mend(&self) {
         self.link.set_faults(Faults::default());
     }
 
     pub(crate) fn question(&self) -> Question {
-        let key = self.rules.space.key(None, ["42"]).unwrap();
+        self.question_for("42")
+    }
+
+    fn question_for(&self, id: &str) -> Question {
+        let key = self.rules.space.key(None, [id]).unwrap();
         Question::new(&self.rules, key, [tag()]).unwrap()
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a caller of the test")]
     pub(crate) fn ask(&self) -> JoinHandle<Result<Outcome, Error>> {
-        let (engine, load, question) = (self.engine.clone(), self.source.loader(), self.question());
+        self.ask_for("42")
+    }
+
+    /// The same for another key.
+    #[expect(clippy::disallowed_methods, reason = "a caller of the test")]
+    pub(crate) fn ask_for(&self, id: &str) -> JoinHandle<Result<Outcome, Error>> {
+        let (engine, load, question) = (self.engine.clone(), self.source.loader(), self.question_for(id));
         tokio::spawn(async move { engine.get_or_fetch(&question, load).await })
     }
 
@@ -149,12 +174,14 @@ impl Node {
     }
 
     pub(crate) async fn invalidate_as(&self, wish: Wish) -> Level {
-        let tag = tag();
-        let changes = [Change::Dep(&tag)];
-        self.engine
-            .spread(Spread { changes: &changes, entries: &[], who: "test", targets: &[], wish })
-            .await
-            .level
+        invalidate(&self.engine, wish).await
+    }
+
+    /// The same, beside whatever else happens.
+    #[expect(clippy::disallowed_methods, reason = "a caller of the test")]
+    pub(crate) fn invalidating(&self) -> JoinHandle<Level> {
+        let engine = self.engine.clone();
+        tokio::spawn(async move { invalidate(&engine, Wish::Applied).await })
     }
 
     pub(crate) async fn invalidate_key(&self) -> Level {
@@ -172,6 +199,13 @@ impl Node {
             .await
             .level
     }
+}
+
+async fn invalidate(engine: &Engine, wish: Wish) -> Level {
+    let tag = tag();
+    let changes = [Change::Dep(&tag)];
+    let spread = Spread { changes: &changes, entries: &[], who: "test", targets: &[], wish };
+    engine.spread(spread).await.level
 }
 
 pub(crate) fn tag() -> Dep {

@@ -59,6 +59,28 @@ fn a_node_that_dies_while_it_loads_holds_the_others_up_for_one_lease() {
     });
 }
 
+/// INV-10.
+#[test]
+fn what_one_node_knows_may_not_be_kept_nobody_waits_for_on_another() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        let (a, b) = (world.node().await, world.node().await);
+        let first = a.ask();
+        world.call().await.answer_uncacheable(1);
+        first.await.unwrap().unwrap();
+        alacena_testkit::settle().await;
+        let asked: Vec<_> = (0..4).flat_map(|_| [a.ask(), b.ask()]).collect();
+        alacena_testkit::settle().await;
+        assert_eq!(world.source.calls(), 1 + 8, "all of them are at the source at once");
+        for number_of_call in 2..10 {
+            world.call().await.answer_uncacheable(number_of_call);
+        }
+        for outcome in asked {
+            outcome.await.unwrap().unwrap();
+        }
+    });
+}
+
 #[test]
 fn the_end_of_an_entry_is_the_same_on_every_node() {
     on_one_thread(async {

@@ -173,6 +173,10 @@ impl Shard for RedisShard {
         self.shared.era()
     }
 
+    fn is_gone(&self) -> bool {
+        matches!(self.data.state(), State::Connecting(Some(Cause::Unreachable(_) | Cause::NoAddress)))
+    }
+
     /// Before the server has ever been reached: the wall clock of this node.
     fn server_millis(&self) -> u64 {
         self.shared.millis(self.runtime.now()).unwrap_or_else(|| self.runtime.unix_millis())

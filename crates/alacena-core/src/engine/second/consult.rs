@@ -104,7 +104,10 @@ impl Engine {
             Ok(read) => read,
             Err(failure) => {
                 tracing::debug!(class = question.rules.space.class(), %failure, "the second tier was not read");
-                let held = held.filter(|held| held.judge(self.0.runtime.now()) == Freshness::Fresh);
+                let is_answer = |held: &&Entry| {
+                    matches!(held.judge(self.0.runtime.now()), Freshness::Fresh | Freshness::Revalidate)
+                };
+                let held = held.filter(is_answer);
                 // Who insists is told by the source.
                 return match held.filter(|_| !question.insists) {
                     Some(held) => self.unprovable(question, held.clone()),
@@ -190,6 +193,20 @@ impl Engine {
             EraPolicy::Revalidate => Consulted::Suspect(held),
             EraPolicy::Strict => Consulted::Missing(Some(held), Ticket::default()),
         }
+    /// What becomes of an entry in memory that has been asked about for longer than asking takes, while somebody else loads
+    /// it.
+    pub(in crate::engine) fn unanswered(&self, question: &Question, held: Entry) -> Consulted {
+        let (second, now) = (self.0.second.get(), self.0.runtime.now());
+        let age = now - held.lifetime().loaded_at;
+        let stands = held.token().is_shared() && self.0.markers.stand_by_at(held.token(), now);
+        let is_suspect = second.is_none_or(|second| second.is_suspect(age));
+        match held.judge(now) {
+            // It was only due to be asked about.
+            Freshness::Fresh if stands && !is_suspect => Consulted::Found(Proved::of_memory(&held)),
+            _ => self.unprovable(question, held),
+        }
+    }
+
     }
 
     /// Takes in what markers held, on shards that were of these eras. Whether the copies are of just that.

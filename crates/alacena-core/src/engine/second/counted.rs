@@ -6,7 +6,10 @@ use crate::{
     envelope::Unreadable,
     figures::Counter,
     runtime::{BoxFuture, Moment, SharedRuntime},
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     tier::{
         Answer, Begin, Begun, Capabilities, Checked, EntryId, EntryName, Era, Failure, Lack, Looked,
         MarkerId, Minted, Nonce, Overwrite, Push, Shard, Store, Stored, Watcher,
@@ -74,6 +77,8 @@ pub(super) struct Counts {
     /// Of these, those with a server of another era than the one before.
     pub(super) era_changes: Counter,
     unreadable: [Counter; Unreadable::WORDS.len()],
+    /// When it last did what it was asked, as nanoseconds of a [`Moment`].
+    heard: AtomicU64,
 }
 
 #[derive(Default)]
@@ -84,6 +89,20 @@ struct StepCounts {
 }
 
 impl Counts {
+    /// Nothing, of a shard that is about to be asked from `now` on.
+    pub(super) fn since(now: Moment) -> Self {
+        Self { heard: AtomicU64::new(now.nanos()), ..Self::default() }
+    }
+
+    /// When the shard was last heard of: it has done what it was asked, or told that it is there.
+    pub(super) fn heard(&self) -> Moment {
+        Moment::from_nanos(self.heard.load(Ordering::Relaxed))
+    }
+
+    fn hear(&self, now: Moment) {
+        self.heard.fetch_max(now.nanos(), Ordering::Relaxed);
+    }
+
     pub(super) fn figures(&self) -> Vec<StepFigures> {
         let figures = self.steps.iter().zip(STEPS).map(|(counts, step)| StepFigures {
             step,
@@ -134,8 +153,11 @@ impl Counted {
     fn count<'a, T: Send + 'a>(&'a self, step: &'static str, answer: Answer<'a, T>) -> Answer<'a, T> {
         Box::pin(async move {
             let began: Moment = self.runtime.now();
-            let result = answer.await;
-            self.counts.ended(step, &result, self.runtime.now() - began);
+            let (result, now) = (answer.await, self.runtime.now());
+            self.counts.ended(step, &result, now - began);
+            if result.is_ok() {
+                self.counts.hear(now);
+            }
             result
         })
     }
@@ -160,6 +182,10 @@ impl Shard for Counted {
 
     fn look(&self, entry: &EntryName, markers: &[MarkerId]) -> Answer<'_, Looked> {
         self.count("look", self.shard.look(entry, markers))
+    }
+
+    fn is_gone(&self) -> bool {
+        self.shard.is_gone()
     }
 
     fn check(&self, markers: &[MarkerId]) -> Answer<'_, Checked> {
@@ -212,7 +238,8 @@ impl Shard for Counted {
 
     fn watch(&self, watcher: Arc<dyn Watcher>) {
         let counts = Arc::clone(&self.counts);
-        self.shard.watch(Arc::new(Heard { watcher, counts, last: Mutex::default() }));
+        let runtime = Arc::clone(&self.runtime);
+        self.shard.watch(Arc::new(Heard { watcher, counts, runtime, last: Mutex::default() }));
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
@@ -232,6 +259,7 @@ impl Watcher for Heard {
     fn connected(&self, era: Era) {
         self.counts.connections.increment();
         if self.last.lock().replace(era).is_some_and(|last| last != era) {
+    runtime: SharedRuntime,
             self.counts.era_changes.increment();
         }
         self.watcher.connected(era);
@@ -239,6 +267,7 @@ impl Watcher for Heard {
 
     fn lost(&self) {
         self.watcher.lost();
+        self.counts.hear(self.runtime.now());
     }
 
     fn pushed(&self, push: Push) {

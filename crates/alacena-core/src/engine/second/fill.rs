@@ -23,7 +23,7 @@ use super::{
     post::{Post, either},
 };
 use crate::{
-    class::WithoutL2,
+    class::{EraPolicy, WithoutL2},
     engine::{
         Engine, Loaded, Mode, Question,
         load::{Failure as LoadFailure, Led},
@@ -227,7 +227,10 @@ impl Engine {
                         before: ticket.before,
                     }))
                 }
-                Ok(Begun::Alone) => Claim::Licence(Licence::Nothing(Some(NotStored::Uncacheable))),
+                Ok(Begun::Alone) => {
+                    landing.separate();
+                    Claim::Licence(Licence::Nothing(Some(NotStored::Uncacheable)))
+                }
                 Ok(Begun::Wait(left, woken)) => {
                     // An expiry may be told of late, or never.
                     let spread = left.mul_f64(0.1 * unit_interval(self.0.runtime.random()));
@@ -354,8 +357,11 @@ impl Engine {
                 self.0.runtime.sleep(second.lease / 3).await;
                 // One that is lost stays lost: what comes home is answered, and the store refuses it.
                 join_all(leases.iter().map(|lease| {
-                    let renewed = lease.post.shard.renew(lease.entry.id(), lease.attempt, second.lease);
-                    lease.post.writes.call(renewed)
+                    lease.post.writes.go_on(lease.post.shard.renew(
+                        lease.entry.id(),
+                        lease.attempt,
+                        second.lease,
+                    ))
                 }))
                 .await;
             }
@@ -457,7 +463,7 @@ impl Engine {
         let Lease { post, entry, attempt, .. } = lease;
         if let Some((envelope, keep)) = record {
             let store = Store { entry: entry.clone(), attempt: *attempt, envelope, keep };
-            match post.writes.call(post.shard.store(store)).await {
+            match post.writes.go_on(post.shard.store(store)).await {
                 Ok(Stored::Kept | Stored::LeaseLost) => return,
                 Err(failure) => {
                     let class = question.rules.space.class();
@@ -466,7 +472,7 @@ impl Engine {
             }
         }
         // Where this fails the lease runs out.
-        let _ = post.writes.call(post.shard.release(entry.id(), *attempt, alone)).await;
+        let _ = post.writes.go_on(post.shard.release(entry.id(), *attempt, alone)).await;
     }
 
     /// Ends a flight with what somebody else had loaded.
@@ -488,9 +494,11 @@ impl Engine {
             return draft.copy_under(question.key.as_bytes(), check_again_at(&question.rules, now));
         }
         let mut draft = draft;
-        let end = now + local_max(second);
-        draft.lifetime.fresh_until = draft.lifetime.fresh_until.min(end);
-        draft.lifetime.revalidate_until = draft.lifetime.fresh_until;
+        let own_end = draft.lifetime.fresh_until;
+        draft.lifetime.fresh_until = own_end.min(now + local_max(second));
+        // From then on it is as good as what is left from before the tier was away: answered labelled, and loaded behind.
+        let stands_in = question.rules.policy.era != EraPolicy::Strict && question.hard_tags.is_empty();
+        draft.lifetime.revalidate_until = if stands_in { own_end } else { draft.lifetime.fresh_until };
         // Never the short way, which does not see whether the tier is back: then others invalidate it unheard.
         draft.copy_under(question.key.as_bytes(), Moment::ORIGIN)
     }
@@ -507,7 +515,7 @@ impl Second {
             if markers.is_empty() {
                 return Ok((at, Vec::new(), None));
             }
-            let checked = post.reads.call(post.shard.check(&markers)).await?;
+            let checked = post.reads.go_on(post.shard.check(&markers)).await?;
             Ok((at, checked.markers, Some(checked.era)))
         });
         let mut nonces = vec![None; asked.len()];

@@ -44,7 +44,7 @@ use crate::{
     runtime::Moment,
     tier::{Copied, EntryId, EntryName, Era, HashKey, MarkerId, Shard},
 };
-use counted::Counted;
+use counted::{Counted, Counts};
 use post::Post;
 
 /// How long a value that was loaded without the second tier is kept, where other nodes may change what it is about.
@@ -80,6 +80,7 @@ pub(super) struct Second {
     posts: Vec<Arc<Post>>,
     names: HashKey,
     seal: Option<SealKeys>,
+    step_within: Duration,
     lease: Duration,
     good_replicas_min: u32,
     is_only_node: bool,
@@ -109,13 +110,14 @@ impl Engine {
                 whole: vec![names.marker(&Dep::everything())],
                 limits: Limits::default(),
             };
-            let counts = Arc::default();
+            let counts = Arc::new(Counts::since(runtime.now()));
             let shard: Arc<dyn Shard> = Arc::new(Counted::new(shard, &counts, runtime));
             let drain = Drain::new(settings, Arc::clone(&shard), Arc::clone(&journal), Arc::clone(runtime));
             let switch = || Switch::new(breaker.clone(), step_within, Arc::clone(runtime));
             Arc::new(Post::new(number, shard, drain, [switch(), switch()], counts, Arc::clone(runtime)))
         });
-        let second = Second { posts: posts.collect(), names, seal, lease, good_replicas_min, is_only_node };
+        let posts = posts.collect();
+        let second = Second { posts, names, seal, step_within, lease, good_replicas_min, is_only_node };
         if self.0.second.set(second).is_ok() {
             self.man_posts();
         }
@@ -165,6 +167,11 @@ impl Engine {
 }
 
 impl Second {
+    /// How long one step may take, and so how long it takes at most to hear that nobody answers.
+    pub(super) fn step_within(&self) -> Duration {
+        self.step_within
+    }
+
     /// The entry of this key, as it lies where values of these rules do; `None` where they stay on this node.
     fn entry(&self, rules: &Rules, key: &Key) -> Option<EntryName> {
         if rules.shared.is_none() || !rules.policy.l2 {

@@ -12,6 +12,7 @@ use super::{
     counted::{Counts, StepFigures},
 };
 use crate::{
+    error::{Error, catalogue},
     guard::{State, Switch},
     journal::{Drain, DrainFigures},
     runtime::{Moment, SharedRuntime},
@@ -20,7 +21,8 @@ use crate::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     tier::{
-        Capabilities, Coherence, Era, HEARTBEAT_EVERY, HORIZON, Heartbeat, Lack, Outage, Push, Shard, Watcher,
+        Capabilities, Coherence, Era, Failure, HEARTBEAT_EVERY, HORIZON, Heartbeat, Lack, Outage, Push,
+        Shard, Watcher,
     },
 };
 
@@ -119,11 +121,41 @@ impl Post {
     }
 
     /// Waits for a connection, as long as an outage that has just begun may still be none.
-    pub(super) async fn connected_soon(&self) {
-        let until = self.outage.lock().tries_until(self.runtime.now());
-        while self.shard.era().is_none() && self.runtime.now() < until {
-            self.runtime.sleep(LOOK_AGAIN.min(until - self.runtime.now())).await;
+    ///
+    /// # Errors
+    /// There is none, and to wait for it any longer helps nobody.
+    pub(super) async fn connected(&self) -> Result<(), Failure> {
+        let asked = self.runtime.now();
+        while self.shard.era().is_none() {
+            let left = Outage::tries_until(asked, self.counts.heard()) - self.runtime.now();
+            if left.is_zero() || self.shard.is_gone() {
+                return Err(Failure::Unavailable(Error::new(&catalogue::BREAKER_OPEN, "the shard is away")));
+            }
+            self.runtime.sleep(LOOK_AGAIN.min(left)).await;
         }
+        Ok(())
+    }
+
+    /// Has the shard do what had better be done late than written down, within so long; not while nothing is answered
+    /// there.
+    ///
+    /// # Errors
+    /// It was not done, or nobody knows whether it was.
+    pub(super) async fn insist<T>(
+        &self,
+        within: Duration,
+        step: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let in_time = async {
+            match select(std::pin::pin!(step), self.runtime.sleep(within)).await {
+                Either::Left((result, _)) => result,
+                Either::Right(_) => {
+                    let detail = format!("nothing was answered within {within:?}");
+                    Err(Failure::TimedOut(Error::new(&catalogue::TIER_TIMEOUT, detail)))
+                }
+            }
+        };
+        self.writes.call_late(in_time).await
     }
 
     /// Until when its silence means something.

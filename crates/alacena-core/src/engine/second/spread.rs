@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
 use super::post::Post;
 use crate::{
@@ -13,6 +13,9 @@ use crate::{
     ledger::Target,
     tier::{EntryName, Failure, HORIZON, MarkerId},
 };
+
+/// How many times as long as a step an invalidation may take, in all: it is tried twice, for five times as long each.
+const STEPS_PER_INVALIDATION: u32 = 10;
 
 /// How far an invalidation has gone.
 ///
@@ -157,7 +160,7 @@ impl Engine {
         let second = self.0.second.get().expect("there are shards");
         let concerned = second.posts.iter().zip(removals).filter(|(_, removals)| !removals.is_empty());
         let told = concerned.map(|(post, removals)| async move {
-            match tell(post, removals, wish).await {
+            match tell(post, removals, second.step_within * STEPS_PER_INVALIDATION, wish).await {
                 Ok(level) => level,
                 Err(failure) => {
                     tracing::warn!(shard = post.drain.shard_name(), %failure, "an invalidation is deferred");
@@ -194,8 +197,13 @@ impl Changed {
     }
 }
 
-/// Tells one shard, twice if need be: removing what is gone removes nothing.
-async fn tell(post: &Post, removals: &BTreeSet<Removal>, wish: Wish) -> Result<Level, Failure> {
+/// Tells one shard within so long, twice if need be: removing what is gone removes nothing.
+async fn tell(
+    post: &Post,
+    removals: &BTreeSet<Removal>,
+    within: Duration,
+    wish: Wish,
+) -> Result<Level, Failure> {
     let is_of = |removal: &Removal| match removal {
         Removal::Marker(marker) => Some(*marker),
         Removal::Entry(_) | Removal::Whole => None,
@@ -209,19 +217,16 @@ async fn tell(post: &Post, removals: &BTreeSet<Removal>, wish: Wish) -> Result<L
         })
         .collect();
     // Written down instead of tried while the shard is away: nobody waits for what is not going to answer.
-    if post.writes.is_on() {
-        post.connected_soon().await;
-    }
-    if !post.writes.is_on() || post.shard.era().is_none() {
-        let error = crate::error::Error::new(&crate::error::catalogue::BREAKER_OPEN, "the shard is away");
-        return Err(Failure::Unavailable(error));
-    }
-    if !markers.is_empty() {
-        post.writes.call(post.shard.invalidate(&markers)).await?;
-    }
-    if !entries.is_empty() {
-        post.writes.call(post.shard.invalidate_entries(&entries)).await?;
-    }
+    let removed = post.insist(within, async {
+        post.connected().await?;
+        let markers = async { if markers.is_empty() { Ok(()) } else { post.shard.invalidate(&markers).await } };
+        let entries = async {
+            if entries.is_empty() { Ok(()) } else { post.shard.invalidate_entries(&entries).await }
+        };
+        let (markers, entries) = join(markers, entries).await;
+        markers.and(entries)
+    });
+    removed.await?;
     match wish {
         Wish::Applied | Wish::Barrier => Ok(Level::Applied),
         Wish::Replicated(replicas, within) => match post.shard.replicate(replicas, within).await {

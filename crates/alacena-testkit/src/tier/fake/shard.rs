@@ -155,6 +155,10 @@ impl Shard for FakeShard {
         self.0.era()
     }
 
+    fn is_gone(&self) -> bool {
+        self.0.weather().refuses(Wire::Data)
+    }
+
     fn server_millis(&self) -> u64 {
         self.0.tier.server_millis()
     }
