@@ -24,9 +24,12 @@ use server::Server;
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 const ROUNDS: usize = 7;
-const WINDOW: Duration = Duration::from_secs(2);
+/// How long requests are timed for: eight thousand of them, so that a moment of the machine's is not the p99.
+const WINDOW: Duration = Duration::from_secs(8);
 /// How long attackers have to get into position.
 const APPROACH: Duration = Duration::from_secs(3);
+/// How long what they leave behind has to go, before those who behave are alone again.
+const RETREAT: Duration = Duration::from_secs(3);
 /// How long memory is looked at.
 const LONG: Duration = Duration::from_secs(20);
 
@@ -67,7 +70,7 @@ async fn measure(server: &Server, attack: &attack::Attack) -> Outcome<String> {
         let loud = healthy::p99(server.address, WINDOW).await?;
         most = most.max(server.memory()?);
         drop(attackers);
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(RETREAT).await;
         ratios.push(loud.as_secs_f64() / quiet.as_secs_f64());
         alone.push(quiet);
         beside.push(loud);
