@@ -6,8 +6,8 @@
 use std::{cmp::Reverse, time::Duration};
 
 use alacena::{
-    BreakerFigures, Coherence, Figures, Health, Invalidated, Lack, PostFigures, Reach, Status, TargetReach,
-    Wish,
+    BreakerFigures, Coherence, Figures, Health, Invalidated, Lack, PostFigures, Reach, Spending, Status,
+    TargetReach, Wish,
     error::{Error, catalogue},
     ledger::Target,
 };
@@ -46,10 +46,10 @@ pub(crate) async fn health(State(app): State<App>) -> Response {
 }
 
 fn health_shape(health: &Health, figures: &Figures) -> Value {
-    let mode = match (health.shards.is_empty(), health.durable) {
-        (false, _) => "redis",
-        (true, true) => "embedded",
-        (true, false) => "memory",
+    let mode = match (health.tier, health.durable) {
+        (Some(tier), _) => tier.as_str(),
+        (None, true) => "embedded",
+        (None, false) => "memory",
     };
     json!({
         "status": health.status.as_str(),
@@ -67,6 +67,12 @@ fn connected(shards: &[PostFigures]) -> Option<bool> {
     (!shards.is_empty()).then(|| shards.iter().all(|shard| shard.era.is_some()))
 }
 
+/// The sum over the shards whose commands are counted; null where none is.
+fn spent(figures: &Figures, number: fn(&Spending) -> u64) -> Option<u64> {
+    let counted = figures.shards.iter().filter_map(|shard| shard.spending.as_ref());
+    counted.map(number).reduce(u64::saturating_add)
+}
+
 fn shard_shape(shard: &PostFigures) -> Value {
     let lack = |lack: &Lack| json!({ "what": lack.what, "costs": lack.costs, "remedy": lack.remedy, "serious": lack.is_serious });
     json!({
@@ -74,6 +80,10 @@ fn shard_shape(shard: &PostFigures) -> Value {
         "level": shard.coherence.as_str(),
         "connected": shard.era.is_some(),
         "eraKnown": shard.era.is_some() && shard.capabilities.era,
+        "push": shard.capabilities.telling.as_str(),
+        "commandsToday": shard.spending.map(|spending| spending.used),
+        "commandsForecast": shard.spending.map(|spending| spending.forecast),
+        "commandsLimit": shard.spending.map(|spending| spending.limit),
         "provedForMs": u64::try_from(shard.proved_for.as_millis()).unwrap_or(u64::MAX),
         "reads": shard.reads.as_str(),
         "writes": shard.writes.as_str(),
@@ -117,7 +127,8 @@ fn stats_shape(figures: &Figures) -> Value {
             "hitRate": hit_rate,
         },
         "redis": {
-            "connected": connected(&figures.shards),
+            // Of a Redis: disk is none.
+            "connected": connected(&figures.shards).filter(|_| figures.disk.is_none()),
             "keys": null,
             "averageTtl": null,
             "usedMemory": null,
@@ -125,7 +136,9 @@ fn stats_shape(figures: &Figures) -> Value {
             "maxMemory": null,
             "evictions": null,
             "connections": null,
-            "commandsToday": null,
+            "commandsToday": spent(figures, |spending| spending.used),
+            "commandsForecast": spent(figures, |spending| spending.forecast),
+            "commandsLimit": spent(figures, |spending| spending.limit),
         },
         "queue": { "length": null },
         "circuitBreaker": {

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, time::Duration};
 
 use alacena::{
-    Alacena, Explanation, Found, KeyExplanation, KeyPage, Shown, Standing,
+    Alacena, Explanation, Found, KeyExplanation, KeyPage, PostFigures, Shown, Standing,
     dep::{Dep, DepKind},
     error::{Error, catalogue},
     key::Key,
@@ -46,7 +46,7 @@ pub(crate) async fn explain(State(app): State<App>, RawQuery(raw): RawQuery) -> 
         let shown = alacena.explain_shared(known).await;
         let mut explanation = explained(alacena, known);
         explanation["l2"] = shown.map_or(Value::Null, |shown| match shown {
-            Ok(shown) => lying(&shown),
+            Ok(shown) => lying(&shown, &alacena.figures().shards),
             Err(failure) => json!({ "error": failure.to_string() }),
         });
         explanation
@@ -88,7 +88,7 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// What lies in the tier that nodes share.
-fn lying(shown: &Shown) -> Value {
+fn lying(shown: &Shown, shards: &[PostFigures]) -> Value {
     let Shown { name, shard, found } = shown;
     let entry = match found {
         None => Value::Null,
@@ -107,7 +107,15 @@ fn lying(shown: &Shown) -> Value {
             })
         }
     };
-    json!({ "name": name, "shard": shard, "entry": entry })
+    let of = shards.iter().find(|figures| figures.name == *shard);
+    json!({
+        "name": name,
+        "shard": shard,
+        "level": of.map(|figures| figures.coherence.as_str()),
+        "push": of.map(|figures| figures.capabilities.telling.as_str()),
+        "lacks": of.map(|figures| figures.lacks.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        "entry": entry,
+    })
 }
 
 /// One entry. Times are in milliseconds.

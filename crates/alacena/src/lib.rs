@@ -167,7 +167,7 @@ pub use alacena_backends::embedded::{Owner, read_owner};
 pub use alacena_core::engine::{PostFigures, STEP_BOUNDS, StepFigures};
 pub use alacena_core::engine::{Put, PutRefusal};
 pub use alacena_core::guard::{BreakerSettings, BulkheadSettings, GuardSettings};
-pub use alacena_core::tier::{After, Coherence, Lack, Standing};
+pub use alacena_core::tier::{After, Coherence, Lack, Spending, Standing, Telling};
 pub use alacena_core::{
     class, declared, dep, envelope, error, freshness, key, ledger, outcome, runtime, secret, source, value,
 };

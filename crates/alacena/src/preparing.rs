@@ -14,9 +14,7 @@ use alacena_core::{
 };
 
 use crate::{
-    config::{
-        Config, GuardConfig, ParentConfig, PushConfig, ReadConfig, SourceConfig, TargetTemplate, WriteConfig,
-    },
+    config::{Config, GuardConfig, ParentConfig, ReadConfig, SourceConfig, TargetTemplate, WriteConfig},
     declaration::Meaning,
     declared_reads::{Read, Write},
     keys::Keys,
@@ -75,18 +73,13 @@ fn is_sealed(config: &Config) -> bool {
     keys.is_some()
 }
 
-fn is_push_built(push: PushConfig) -> bool {
-    matches!(push, PushConfig::Auto | PushConfig::Tracking)
-}
-
 /// Refuses what of a second tier a configuration can declare and this version does not have.
 fn is_built(config: &Config) -> Result<(), Error> {
-    let redis = config.redis.as_ref();
-    let asked = [
-        ("redis.metered", redis.is_some_and(|redis| redis.commands_per_day.is_some()), "remove it"),
-        ("redis.push", redis.is_some_and(|redis| !is_push_built(redis.push)), "use `auto`, or remove it"),
-        ("embedded.entries_max", config.embedded.entries_bytes_max > 0, "remove it"),
-    ];
+    let asked = [(
+        "embedded.entries_max",
+        cfg!(not(feature = "embedded")) && config.embedded.entries_bytes_max > 0,
+        "remove it, or build with the feature `embedded`",
+    )];
     match asked.into_iter().find(|(_, is_asked, _)| *is_asked) {
         Some((path, _, remedy)) => {
             let detail = format!("{path}: {remedy}");

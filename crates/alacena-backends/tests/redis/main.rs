@@ -5,7 +5,11 @@ mod machine;
 mod node;
 mod stage;
 
+mod dropped;
 mod eras;
+mod metered;
+mod renamed;
+mod telling;
 mod faults;
 mod rights;
 mod silence;

@@ -136,7 +136,13 @@ impl Node {
             Begun::Lead => {}
             _ => panic!("nobody else loads {entry:?}"),
         }
-        self.store(Store { entry: load.entry, attempt: load.attempt, envelope: record(entry, value), keep: MINUTE }).await
+        self.store(Store {
+            entry: load.entry,
+            attempt: load.attempt,
+            envelope: record(entry, value),
+            keep: MINUTE,
+        })
+        .await
     }
 }
 

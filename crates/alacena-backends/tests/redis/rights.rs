@@ -1,6 +1,6 @@
 //! Users who may not do everything, and what they are told.
 
-use alacena_core::tier::{Begun, Failure, Shard, Stored};
+use alacena_core::tier::{Begun, Failure, Shard, Stored, Telling};
 use alacena_testkit::servers::{Flavour, RedisServer};
 
 use crate::{
@@ -41,7 +41,7 @@ async fn without_the_right_to_info_there_is_no_era() {
         let (a, b) =
             (Node::join(&url(&server, "app:secret")).await, Node::join(&url(&server, "app:secret")).await);
         assert!(!a.capabilities().era);
-        assert!(a.capabilities().push);
+        assert_eq!(a.capabilities().telling, Telling::Tracked);
         assert!(a.capabilities().evicts, "who may not ask takes it for granted");
         assert_eq!(a.era(), b.era(), "what is there is shared");
 
@@ -56,14 +56,13 @@ async fn without_the_right_to_info_there_is_no_era() {
     }
 }
 
-/// No link, and who waits asks again: slower, and never wrong.
+/// Who waits asks again: slower, and never wrong.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_right_to_be_told_nobody_is() {
+async fn without_the_right_to_be_told_nobody_is_woken() {
     for flavour in Flavour::ALL {
         let Some(server) = server(flavour, "app on >secret ~* &* +@all -client") else { continue };
-        let node = Node::at(&url(&server, "app:secret"), patient());
-        in_time(|| async { if node.capabilities().push { Err(Failure::OtherEra) } else { Ok(()) } }).await;
-        assert!(node.ping().await.is_err());
+        let node = Node::join(&url(&server, "app:secret")).await;
+        assert_eq!(node.capabilities().telling, Telling::Published);
 
         let load = node.load(entry(1));
         assert!(matches!(in_time(|| node.begin(load.clone())).await, Begun::Lead));
@@ -79,11 +78,6 @@ async fn without_the_right_to_be_told_nobody_is() {
         };
         assert_eq!(node.store(stored).await.expect("there is room"), Stored::Kept);
         assert!(matches!(node.begin(node.load(entry(1))).await, Ok(Begun::Hit(_))));
-
-        // Once the right is there, nothing has to be started again.
-        server.command(&["ACL", "SETUSER", "app", "+client"]);
-        node.is_connected().await;
-        assert!(node.capabilities().push);
     }
 }
 
@@ -116,7 +110,8 @@ async fn the_rights_that_the_guide_names_are_enough() {
         server.command(&command.collect::<Vec<_>>());
         let node = Node::join(&url(&server, "alacena:password")).await;
         let all = node.capabilities();
-        assert!(all.push && all.era && !all.evicts, "{}: {all:?}", flavour.name());
+        let is_all = all.telling == Telling::Tracked && all.era && !all.evicts;
+        assert!(is_all, "{}: {all:?}", flavour.name());
         does_everything(&node).await;
         // A server that has forgotten the scripts can be told them.
         server.command(&["SCRIPT", "FLUSH"]);

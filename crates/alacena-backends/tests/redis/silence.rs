@@ -15,7 +15,7 @@ use alacena_backends::redis::{
 };
 use alacena_core::{
     runtime::Runtime,
-    tier::{Begun, Failure, Shard},
+    tier::{Begun, Failure, Shard, Telling},
 };
 use alacena_testkit::{FakeRuntime, servers::RedisServer};
 use bytes::BytesMut;
@@ -89,14 +89,16 @@ async fn hush_up(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, takes: Arc<Ato
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_link_that_is_told_nothing_is_none_and_whoever_waits_asks_again() {
+async fn where_nothing_is_told_that_is_known_and_whoever_waits_asks_again() {
     let Some(server) = RedisServer::builder().start() else { return };
     let hush = Hush::before(server.address(), true).await;
     let node = Node::at(&hush.url(), patient());
-    in_time(|| async { if node.capabilities().push { Err(Failure::OtherEra) } else { Ok(()) } }).await;
-    let refused = node.ping().await.expect_err("there is no link");
-    assert!(refused.to_string().contains("does not tell of what changes"), "{refused}");
-    assert_eq!(node.has_heard().await, []);
+    node.is_connected().await;
+    assert_eq!(node.capabilities().telling, Telling::Nothing);
+    node.ping().await.expect("the link itself is there");
+    let lacks = node.lacks();
+    let lack = lacks.iter().find(|lack| lack.is_serious).expect("it is said");
+    assert!(lack.what.contains("does not tell of what changes"), "{lack}");
 
     let load = node.load(entry(1));
     assert!(matches!(in_time(|| node.begin(load.clone())).await, Begun::Lead));
@@ -104,10 +106,6 @@ async fn a_link_that_is_told_nothing_is_none_and_whoever_waits_asks_again() {
         panic!("somebody loads it")
     };
     within_patience(again).await;
-
-    hush.takes.store(false, Ordering::Relaxed);
-    node.is_connected().await;
-    assert!(node.capabilities().push);
 }
 
 /// Pings are answered all the while: only the canary tells.
@@ -137,5 +135,24 @@ async fn a_link_that_falls_silent_later_is_found_out() {
     };
     assert!(matches!(pinged, Err(Failure::Unavailable(_))), "{pinged:?}");
     assert_eq!(next().await, Heard::Lost);
-    assert!(!shard.capabilities().push);
+    // It comes back as one that is told nothing, and as the best one once nothing stands in between any more.
+    let time = Box::pin(async {
+        loop {
+            runtime.advance(Duration::from_millis(100)).await;
+            Machine.sleep(Duration::from_millis(5)).await;
+        }
+    });
+    match select(Box::pin(next()), time).await {
+        Either::Left((heard, _)) => assert!(matches!(heard, Heard::Connected(_)), "{heard:?}"),
+        Either::Right((never, _)) => never,
+    }
+    assert_eq!(shard.capabilities().telling, Telling::Nothing);
+    hush.takes.store(false, Ordering::Relaxed);
+    runtime.advance(Duration::from_secs(31)).await;
+    shard.ping().await.expect("a ping is answered");
+    assert!(matches!(next().await, Heard::Connected(_)));
+    in_time(|| async {
+        if shard.capabilities().telling == Telling::Tracked { Ok(()) } else { Err(Failure::OtherEra) }
+    })
+    .await;
 }

@@ -58,7 +58,7 @@ fn second_tier(config: &Config, shards: &[PostFigures]) -> Vec<String> {
     let level = shards.iter().map(|shard| shard.coherence).max().unwrap_or(Coherence::Local);
     let said = match level {
         Coherence::Bounded => "bounded: what one node invalidates no other answers after 0.9 s",
-        Coherence::Eventual => "eventual: nobody would notice that it went back in time",
+        Coherence::Eventual => "eventual: with what it lacks no bound is promised",
         _ => "not reached now: each node would answer by itself",
     };
     let lacks = shards.iter().flat_map(|shard| &shard.lacks).map(|lack| format!("  {lack}"));

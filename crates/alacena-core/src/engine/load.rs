@@ -156,9 +156,12 @@ impl Engine {
     where
         F: Future<Output = Result<(Loaded, Duration), Failure>>,
     {
-        // The second tier may have come back since the flight began.
-        if self.0.second.get().is_some() && !landing.token().is_shared() && !self.is_away(question) {
-            landing.stand_on(self.capture(question));
+        if let Some(second) = self.0.second.get().filter(|_| !landing.token().is_shared()) {
+            second.rouse().await;
+            // The second tier may have come back since the flight began.
+            if !self.is_away(question) {
+                landing.stand_on(self.capture(question));
+            }
         }
         if !landing.token().is_shared() {
             let why = self.withheld_locally(question, &landing);

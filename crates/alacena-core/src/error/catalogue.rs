@@ -158,6 +158,9 @@ catalogue! {
     /// Too much is on its way to the second tier.
     TIER_OVERLOADED = "tier-overloaded", Overloaded, "too much on its way to the second tier",
         "Try again shortly; if it stays so, look at the load of Redis and at how much is stored at once.";
+    /// The commands are used up that a day has for the second tier.
+    TIER_SPENT = "tier-spent", Overloaded, "second tier used up for today",
+        "Raise redis.metered if the plan has more, or keep entries longer; until midnight UTC each node answers by itself.";
     /// The server of the second tier refused a command.
     TIER_REFUSED = "tier-refused", Unavailable, "second tier refused",
         "Look at what Redis answered: it loads its data, is a replica, its cluster is not whole, or it takes no writes for now.";

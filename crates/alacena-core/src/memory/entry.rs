@@ -251,6 +251,14 @@ impl Entry {
         if self.is_copy() { self.head().loaded_at + self.later() } else { Moment::NEVER }
     }
 
+    /// It has been found to stand: a copy is answered until then without asking the second tier again.
+    pub(crate) fn check_again_later(&self, at: Moment) {
+        if self.is_copy() {
+            let later = Span::from(at - self.head().loaded_at);
+            self.head().later.fetch_max(later.0, Ordering::Relaxed);
+        }
+    }
+
     /// How long before its end a refresh ahead begins at the earliest.
     fn earliest_ahead(&self) -> Duration {
         self.ahead() * REFRESH_AHEAD_SCALES

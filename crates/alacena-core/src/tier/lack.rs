@@ -1,6 +1,12 @@
 //! What a second tier does without, for those who run it.
 
-use std::fmt;
+use std::{fmt, time::Duration};
+
+use super::HORIZON;
+
+/// How long a copy in memory is answered before it is asked about again, where the shard does not tell of what changes. No
+/// longer than others may be: so whoever waits until no node answers with anything from before waits for these, too.
+pub const UNTOLD_MAX: Duration = HORIZON;
 
 /// Something that a shard does without.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,7 +33,8 @@ impl fmt::Display for Lack {
 pub enum Coherence {
     /// What another node has invalidated is answered by none after [`HORIZON`](super::HORIZON).
     Bounded,
-    /// The same, as long as the server is not rolled back: of that nobody would hear.
+    /// The same, as long as the server is not rolled back: of that nobody would hear. Or nobody is told of what
+    /// changes, so that it holds by the time alone for which copies are answered, [`UNTOLD_MAX`], and nothing proves it.
     Eventual,
     /// The tier is away: this node knows of what it has invalidated itself, and says of its answers that they are local.
     Local,

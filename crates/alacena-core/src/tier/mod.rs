@@ -36,6 +36,8 @@ mod heartbeat;
 mod standing;
 mod after;
 mod lack;
+mod spending;
+mod telling;
 mod copied;
 mod outage;
 mod codec;
@@ -46,11 +48,13 @@ pub use codec::Codec;
 pub use copied::Copied;
 pub use failure::Failure;
 pub use heartbeat::{HEARTBEAT_EVERY, HORIZON, Heartbeat};
-pub use lack::{Coherence, Lack};
+pub use lack::{Coherence, Lack, UNTOLD_MAX};
 pub use name::{BUCKETS, EntryId, EntryName, Era, Fill, HashKey, MarkerId, Nonce, READABLE_BYTES_MAX};
 pub use outage::{GRACE, OUTAGE_MIN, Outage};
 pub use shard::{
-    Answer, Begin, Begun, Capabilities, Checked, Looked, Minted, Overwrite, Push, Shard, Store, Stored, Watcher,
-    Woken,
+    Answer, Begin, Begun, Capabilities, Checked, Looked, Minted, Overwrite, Push, Shard, Store, Stored,
+    Watcher, Woken,
 };
+pub use spending::{Meter, Spending};
 pub use standing::Standing;
+pub use telling::Telling;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{EntryId, EntryName, Era, Failure, Fill, Lack, MarkerId, Nonce};
+use super::{EntryId, EntryName, Era, Failure, Fill, Lack, MarkerId, Nonce, Spending, Telling};
 use crate::runtime::BoxFuture;
 
 /// What a shard answered, or why not.
@@ -32,9 +32,27 @@ pub trait Shard: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// The era of the server, where there is a connection. It may be out of date: what must not be is checked by the
+    /// What it has used of the commands of the day, where they are [metered](Capabilities::is_metered).
+    fn spending(&self) -> Option<Spending> {
+        None
+    }
+
+    /// What brings a connection about where none is kept up while nobody needs it, and there is none: to be awaited before
+    /// the shard is asked anything. `None`: there is one, or it is kept up anyway.
+    fn rouse(&self) -> Option<Answer<'_, ()>> {
+        None
+    }
+
+    /// The era of the server, where there is a connection, or there will be one as soon as it is
+    /// [roused](Shard::rouse). It may be out of date: what must not be is checked by the
     /// server itself.
     fn era(&self) -> Option<Era>;
+
+    /// Whether there is no connection, and the last attempt to make one has shown that nobody is there: whoever has
+    /// something to tell need not wait for the next one. False where that is not known.
+    fn is_gone(&self) -> bool {
+        false
+    }
 
     /// Now, on the server's clock, in milliseconds since 1970: what lives on the shard is dated by it, on whatever node.
     fn server_millis(&self) -> u64;
@@ -48,12 +66,6 @@ pub trait Shard: Send + Sync + 'static {
 
     /// Reads markers, and gives those that are missing, or hold a nonce of another era, the nonce that stands beside
     /// them; none of it unless the server is the primary of `era`. Each marker is kept for at least `keep` from now.
-    /// Whether there is no connection, and the last attempt to make one has shown that nobody is there: whoever has
-    /// something to tell need not wait for the next one. False where that is not known.
-    fn is_gone(&self) -> bool {
-        false
-    }
-
     ///
     /// [`Failure::OtherEra`], [`Failure::OutOfMemory`]: nothing was minted.
     fn mint(&self, era: Era, markers: &[(MarkerId, Nonce)], keep: Duration) -> Answer<'_, Minted>;
@@ -123,12 +135,14 @@ pub enum Push {
 /// What a shard can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Whether it tells of every change of a marker, so that a [`Heartbeat`](super::Heartbeat) proves something.
-    pub push: bool,
+    /// How it tells of every change of a marker, so that a [`Heartbeat`](super::Heartbeat) proves something.
+    pub telling: Telling,
     /// Whether its era is known: without it nobody notices that it was rolled back.
     pub era: bool,
     /// Whether it may evict what is not used.
     pub evicts: bool,
+    /// Whether each command is paid for, so that nothing is sent that nobody has asked for.
+    pub is_metered: bool,
 }
 
 /// What [`Shard::look`] found.
@@ -157,7 +171,7 @@ pub struct Checked {
 pub type Minted = Vec<Nonce>;
 
 /// What [`Shard::begin`] is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Begin {
     /// The entry.
     pub entry: EntryName,

@@ -11,3 +11,4 @@ mod coherent;
 mod names;
 mod put;
 mod shared;
+mod untold;

@@ -1,6 +1,6 @@
 //! What is counted of the tier that nodes share: nothing where there is none.
 
-use alacena::{Coherence, Figures, PostFigures, STEP_BOUNDS, StepFigures};
+use alacena::{Coherence, DiskFigures, Figures, PostFigures, STEP_BOUNDS, StepFigures, Telling};
 
 use super::{Family, text::Samples};
 
@@ -52,6 +52,33 @@ pub(super) static FAMILIES: &[Family] = &[
         labels: SHARD,
         samples: |figures, out| {
             figures.shards.iter().for_each(|shard| out.add(&[&shard.name], shard.era_changes))
+        },
+    },
+    Family {
+        name: "alacena_l2_push",
+        kind: "gauge",
+        help: "1 for how the shard tells of what changes on it, 0 for the others.",
+        labels: &["shard", "way"],
+        samples: |figures, out| {
+            for shard in &figures.shards {
+                for way in Telling::ALL {
+                    out.add(&[&shard.name, way.as_str()], u8::from(shard.capabilities.telling == way));
+                }
+            }
+        },
+    },
+    Family {
+        name: "alacena_l2_commands_today",
+        kind: "gauge",
+        help: "Commands that this node has sent to the shard today, by UTC, where they are metered: those used, and as many as will be at this pace.",
+        labels: &["shard", "which"],
+        samples: |figures, out| {
+            for (shard, spending) in figures.shards.iter().filter_map(|shard| Some((shard, shard.spending?)))
+            {
+                out.add(&[&shard.name, "used"], spending.used);
+                out.add(&[&shard.name, "forecast"], spending.forecast);
+                out.add(&[&shard.name, "limit"], spending.limit);
+            }
         },
     },
     Family {
@@ -125,7 +152,48 @@ pub(super) static FAMILIES: &[Family] = &[
         labels: SHARD,
         samples: |figures, out| per_shard(figures, out, |shard| shard.owed_for.as_secs_f64()),
     },
+    Family {
+        name: "alacena_l2_entries",
+        kind: "gauge",
+        help: "Entries on local disk, where that is the second tier.",
+        labels: SHARD,
+        samples: |figures, out| on_disk(figures, out, |disk| disk.entries),
+    },
+    Family {
+        name: "alacena_l2_bytes",
+        kind: "gauge",
+        help: "Bytes of local disk that they take.",
+        labels: SHARD,
+        samples: |figures, out| on_disk(figures, out, |disk| disk.bytes),
+    },
+    Family {
+        name: "alacena_l2_bytes_max",
+        kind: "gauge",
+        help: "Bytes of local disk that they may take: embedded.entries_max, or less once the disk was full.",
+        labels: SHARD,
+        samples: |figures, out| on_disk(figures, out, |disk| disk.bytes_max),
+    },
+    Family {
+        name: "alacena_l2_evictions_total",
+        kind: "counter",
+        help: "Entries on local disk that gave way to others.",
+        labels: SHARD,
+        samples: |figures, out| on_disk(figures, out, |disk| disk.evictions),
+    },
+    Family {
+        name: "alacena_l2_markers",
+        kind: "gauge",
+        help: "Markers on local disk.",
+        labels: SHARD,
+        samples: |figures, out| on_disk(figures, out, |disk| disk.markers),
+    },
 ];
+
+fn on_disk(figures: &Figures, out: &mut Samples<'_>, number: fn(&DiskFigures) -> u64) {
+    if let Some(disk) = &figures.disk {
+        out.add(&[disk.shard], number(disk));
+    }
+}
 
 fn per_shard(figures: &Figures, out: &mut Samples<'_>, number: fn(&PostFigures) -> f64) {
     for shard in &figures.shards {

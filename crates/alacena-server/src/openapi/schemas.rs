@@ -130,12 +130,17 @@ fn cache_health() -> Json {
 /// A shard of the tier that nodes share.
 fn shard() -> Json {
     let flag = || json!({ "type": "boolean" });
+    let count_or_null = || json!({ "type": ["integer", "null"] });
     let lack = object(json!({ "what": text(), "costs": text(), "remedy": text(), "serious": flag() }));
     object(json!({
         "name": text(),
         "level": one_of(&["bounded", "eventual", "local"]),
         "connected": flag(),
         "eraKnown": flag(),
+        "push": one_of(&["tracking", "publish", "none"]),
+        "commandsToday": count_or_null(),
+        "commandsForecast": count_or_null(),
+        "commandsLimit": count_or_null(),
         "provedForMs": integer(),
         "reads": text(),
         "writes": text(),
@@ -157,6 +162,8 @@ fn cache_stats() -> Json {
         "evictions",
         "connections",
         "commandsToday",
+        "commandsForecast",
+        "commandsLimit",
     ];
     object(json!({
         "metrics": figures(&["hits", "misses", "writes", "errors", "stale", "l1Hits", "l2Hits", "hitRate"]),

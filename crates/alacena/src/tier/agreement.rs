@@ -8,13 +8,16 @@
 //!
 //! The server may lose the value, by a flush, a restart or for want of memory: then the next node that looks puts it back.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use alacena_backends::redis::{Line, LineSettings, RedisShard, Server, State, resp::Command};
 use alacena_core::{
     error::{Error, catalogue},
     runtime::SharedRuntime,
-    tier::Shard as _,
+    tier::Lack,
 };
 use futures_util::future::{Either, select};
 
@@ -26,6 +29,8 @@ const AGREE_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_WITHIN: Duration = Duration::from_secs(1);
 /// How often a node looks whether the others still say the same.
 const EVERY: Duration = Duration::from_secs(10);
+/// The same where commands are paid for, and then only if anything else was asked meanwhile.
+const EVERY_METERED: Duration = Duration::from_secs(3600);
 
 /// The value that all nodes must find.
 pub(super) struct Agreement {
@@ -33,6 +38,11 @@ pub(super) struct Agreement {
     runtime: SharedRuntime,
     key: String,
     value: [u8; 32],
+}
+
+/// How many commands have been sent, where that is counted.
+fn used(line: &Line) -> Option<u64> {
+    line.server().spending().map(|spending| spending.used)
 }
 
 impl Agreement {
@@ -58,6 +68,7 @@ impl Agreement {
     pub(super) async fn on_secret(self) -> Result<([u8; 32], Self), Error> {
         let found = {
             let asked = std::pin::pin!(async {
+                self.rouse().await;
                 let mut changes = self.line.changes();
                 // It ends only with the line.
                 let _ = changes.wait_for(|state| matches!(state, State::Up { .. })).await;
@@ -80,6 +91,14 @@ impl Agreement {
              node starts without it, too"
         );
         Err(Error::new(&catalogue::TIER_UNREACHABLE, detail).retry_after(Duration::from_secs(1)))
+    }
+
+    /// Brings the connection about where none is kept up.
+    async fn rouse(&self) {
+        if used(&self.line).is_some() {
+            // Whether it has come to anything, whoever asks finds out.
+            let _ = self.line.rouse(AGREE_WITHIN).await;
+        }
     }
 
     /// What stands there, and if that is nothing, from now on what this node says.
@@ -107,22 +126,45 @@ impl Agreement {
         let shard = Arc::downgrade(&shard);
         runtime.spawn(Box::pin(async move {
             loop {
+                self.until_it_is_time(&shard).await;
                 let found = self.look().await;
                 let Some(shard) = shard.upgrade() else { break };
                 if found.as_ref().is_ok_and(|found| *found != self.value) {
-                    tracing::error!(
-                        key = self.key,
-                        "other nodes on this Redis have another secret: this one would neither find their entries nor \
-                         hear their invalidations, and leaves; set the same server.secret on all of them, remove the \
-                         key, and start this node again"
-                    );
-                    shard.close().await;
+                    shard.leave(self.parted());
                     break;
                 }
                 drop(shard);
-                self.runtime.sleep(EVERY).await;
+                if used(&self.line).is_none() {
+                    let pause = if found.is_ok() { EVERY } else { LOOK_WITHIN };
+                    self.runtime.sleep(pause).await;
+                }
             }
             self.line.close();
         }));
+    }
+
+    /// Where commands are paid for: returns once others have been sent, an hour after the last look at the earliest, or when
+    /// there is no shard any more.
+    async fn until_it_is_time(&self, shard: &Weak<RedisShard>) {
+        let Some(before) = used(&self.line) else { return };
+        if before > 0 {
+            self.runtime.sleep(EVERY_METERED).await;
+        }
+        while used(&self.line) == Some(before) && shard.strong_count() > 0 {
+            self.runtime.sleep(EVERY).await;
+        }
+        self.rouse().await;
+    }
+
+    /// What is said of a node that leaves.
+    fn parted(&self) -> Lack {
+        let (server, key) = (self.line.server().address(), &self.key);
+        Lack {
+            what: format!("other nodes on {server} have another secret than this one (`{key}`)"),
+            costs: "it would neither find their entries nor hear their invalidations, so it has left: it answers by itself, \
+                    and what it invalidates is written down and told to nobody",
+            remedy: "Set the same server.secret on all nodes, remove the key, and start this node again.",
+            is_serious: true,
+        }
     }
 }

@@ -9,14 +9,14 @@ use alacena_core::{
     guard::BreakerSettings,
     journal::{Journal, ShardName},
     runtime::SharedRuntime,
-    tier::HashKey,
+    tier::{HashKey, Telling},
 };
 
 use super::agreement::Agreement;
 #[cfg(feature = "sqlite")]
 use crate::sources::Source;
 use crate::{
-    config::{Config, JournalConfig, RedisConfig},
+    config::{Config, JournalConfig, PushConfig, RedisConfig},
     handle::Alacena,
 };
 
@@ -40,6 +40,10 @@ impl Agreed {
         runtime: &SharedRuntime,
     ) -> Result<Self, Error> {
         let server = Server::new(redis.address.clone(), redis.ca.as_deref())?;
+        let server = match redis.commands_per_day {
+            Some(commands) => server.metered(commands.into(), runtime),
+            None => server,
+        };
         let settings = settings(redis);
         let agreement = Agreement::at(&server, settings.line, runtime);
         let (secret, agreement) = match &config.server.secret {
@@ -96,6 +100,12 @@ impl Agreed {
 
 fn settings(redis: &RedisConfig) -> ShardSettings {
     let mut settings = ShardSettings::default();
+    settings.telling = match redis.push {
+        PushConfig::Auto => None,
+        PushConfig::Tracking => Some(Telling::Tracked),
+        PushConfig::Publish => Some(Telling::Published),
+        PushConfig::None => Some(Telling::Nothing),
+    };
     settings.step_within = redis.timeout;
     settings.remove_within = redis.timeout.saturating_mul(5);
     let connection = &mut settings.line.connection;

@@ -23,6 +23,8 @@ pub enum Failure {
     Down(Option<Cause>),
     /// As much is under way as may be, and nothing was sent.
     Overloaded,
+    /// The day has no commands left, and nothing was sent.
+    Spent,
     /// No answer came in time. Whether the command was carried out is unknown.
     TimedOut,
     /// The connection was lost before the answer came. Whether the command was carried out is unknown.
@@ -95,6 +97,7 @@ impl From<Failure> for Cause {
             Failure::Refused(refusal) => Cause::Refused(refusal),
             Failure::Lost(cause) | Failure::Down(Some(cause)) => cause,
             Failure::TimedOut | Failure::Overloaded | Failure::Down(None) => Cause::Silent,
+            Failure::Spent => Cause::Unsuitable(SPENT.into()),
             Failure::Closed => Cause::Closed,
         }
     }
@@ -106,6 +109,7 @@ impl From<Refusal> for Cause {
     }
 }
 
+const SPENT: &str = "the commands that redis.metered gives to a day are used up";
 /// When to ask again what failed because of the moment.
 const SOON: Duration = Duration::from_millis(50);
 /// When to ask a server again that says itself that it cannot serve for now.
@@ -124,6 +128,7 @@ impl Failure {
             Failure::Overloaded => {
                 Error::new(&catalogue::TIER_OVERLOADED, "as much is on its way as may be").retry_after(SOON)
             }
+            Failure::Spent => Error::new(&catalogue::TIER_SPENT, SPENT),
             Failure::TimedOut => Error::new(&catalogue::TIER_TIMEOUT, "no answer in time").retry_after(SOON),
             Failure::Closed => Error::new(&catalogue::CLOSED, "the connection has been closed"),
         };
@@ -135,7 +140,7 @@ impl Failure {
     pub fn of_tier(&self, address: &Address) -> tier::Failure {
         let error = self.error(address);
         match self {
-            Failure::Overloaded => tier::Failure::Overloaded(error),
+            Failure::Overloaded | Failure::Spent => tier::Failure::Overloaded(error),
             Failure::TimedOut => tier::Failure::TimedOut(error),
             Failure::Lost(Cause::Malformed(_) | Cause::Unasked) => tier::Failure::Garbled(error),
             Failure::Down(Some(Cause::PasswordNeeded | Cause::WrongPassword)) => tier::Failure::Denied(error),
@@ -208,6 +213,7 @@ impl fmt::Display for Failure {
             Failure::Down(None) => f.write_str("not connected yet"),
             Failure::Down(Some(cause)) => write!(f, "not connected: {cause}"),
             Failure::Overloaded => f.write_str("as many commands or bytes are on their way as may be"),
+            Failure::Spent => f.write_str(SPENT),
             Failure::TimedOut => f.write_str("no answer in time"),
             Failure::Lost(cause) => write!(f, "the connection was lost: {cause}"),
             Failure::Refused(refusal) => write!(f, "refused: {refusal}"),

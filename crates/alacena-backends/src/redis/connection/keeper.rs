@@ -5,7 +5,7 @@ use std::{mem, pin::pin, sync::Arc, time::Duration};
 use alacena_core::runtime::{BoxFuture, Moment, SharedRuntime, unit_interval};
 use futures_util::future::select;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::{
     super::resp::Frame,
@@ -52,6 +52,8 @@ pub(super) struct Keeper {
     /// What calls use; locked for the moment in which one is queued.
     current: RwLock<Current>,
     state: watch::Sender<State>,
+    /// Somebody needs a connection where none is kept up.
+    wanted: Notify,
     /// Held during a change of state and while it is told, so that one comes after the other. Apart from `current`, so
     /// that whoever is told can call. Within: the connection that was lost last, and why.
     changing: Mutex<Option<(u64, Cause)>>,
@@ -70,13 +72,15 @@ impl Keeper {
         runtime: SharedRuntime,
         attend: Arc<dyn Attend>,
     ) -> Arc<Self> {
+        let state = if server.metering().is_some() { State::Idle } else { State::Connecting(None) };
         Arc::new(Self {
             server,
             settings,
             runtime,
             attend,
             current: RwLock::new(Current::Connecting(None)),
-            state: watch::Sender::new(State::Connecting(None)),
+            state: watch::Sender::new(state),
+            wanted: Notify::new(),
             changing: Mutex::new(None),
         })
     }
@@ -89,6 +93,9 @@ impl Keeper {
         let attempts = pin!(async {
             let mut failed = 0;
             for epoch in 1.. {
+                if self.is_lazy() {
+                    self.wanted.notified().await;
+                }
                 let began = self.runtime.now();
                 let was_up = match self.connect(epoch).await {
                     Ok(()) => {
@@ -152,7 +159,8 @@ impl Keeper {
         let mut changing = self.changing.lock();
         *changing = Some((epoch, cause.clone()));
         if self.state() == (State::Up { epoch }) {
-            self.change(State::Connecting(Some(cause.clone())), Current::Connecting(Some(cause.clone())));
+            let state = if self.is_lazy() { State::Idle } else { State::Connecting(Some(cause.clone())) };
+            self.change(state, Current::Connecting(Some(cause.clone())));
         }
     }
 
@@ -201,6 +209,22 @@ impl Keeper {
 
     pub(super) fn changes(&self) -> watch::Receiver<State> {
         self.state.subscribe()
+    }
+
+    /// Whether a connection is made only when somebody needs it.
+    fn is_lazy(&self) -> bool {
+        self.server.metering().is_some()
+    }
+
+    /// Has a connection made where none is kept up.
+    pub(super) fn want(&self) {
+        if !matches!(self.state(), State::Up { .. }) {
+            self.wanted.notify_one();
+        }
+    }
+
+    pub(super) fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.runtime.sleep(duration)
     }
 
     pub(super) fn server(&self) -> &Server {

@@ -7,14 +7,18 @@
 //!        └────┘
 //! ```
 //!
+//! Where commands are [metered](Server::metered) a line is `Idle` at first, and again after a loss, until it is
+//! [roused](Line::rouse).
+//!
 //! One task, the keeper, makes one attempt at a time. Calls never wait for it: while no connection is up, they fail with
 //! [`Failure::Down`] and the cause.
 //!
 //! Who is told what, and in which order, is the contract of [`Attend`].
 
-use std::{fmt, future::Future, slice, sync::Arc, time::Duration};
+use std::{fmt, future::Future, pin::pin, slice, sync::Arc, time::Duration};
 
 use alacena_core::runtime::{Moment, SharedRuntime};
+use futures_util::future::select;
 use tokio::sync::watch;
 
 use super::{
@@ -51,6 +55,8 @@ impl Default for LineSettings {
 pub enum State {
     /// None yet or not any more, for this reason, if it is known.
     Connecting(Option<Cause>),
+    /// None, and none is made before somebody needs it: the server's commands are paid for.
+    Idle,
     /// There is one.
     Up {
         /// Its number: each connection has a greater one than those before it.
@@ -187,6 +193,28 @@ impl Line {
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<State> {
         self.0.changes()
+    }
+
+    /// Has an idle line connect, and returns once it has, or could not, or the time is over. One that could not a moment
+    /// ago is tried again, and nobody waits for that.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    ///
+    /// # Cancellation
+    /// The line connects all the same.
+    pub async fn rouse(&self, within: Duration) -> Result<(), Failure> {
+        let mut changes = self.changes();
+        self.0.want();
+        let no_more_idle = pin!(changes.wait_for(|state| *state != State::Idle));
+        // Whichever it was, and also where the line has gone: its state says what has become of it.
+        select(no_more_idle, self.0.sleep(within)).await;
+        match self.state() {
+            State::Up { .. } => Ok(()),
+            State::Idle => Err(Failure::TimedOut),
+            State::Connecting(cause) => Err(Failure::Down(cause)),
+            State::Closed => Err(Failure::Closed),
+        }
     }
 
     /// Where the server is.

@@ -21,6 +21,7 @@ mod failure;
 mod greeting;
 mod keeper;
 mod line;
+mod metering;
 mod queue;
 mod refusal;
 mod reply;
@@ -104,7 +105,9 @@ impl Connection {
         on_close: OnClose,
     ) -> Result<Self, Cause> {
         let socket = server.connect(settings, &*runtime).await?;
-        let queue = Arc::new(Mutex::new(Queue::new(settings.in_flight, settings.silence_max)));
+        let metering = server.metering().cloned();
+        let queue = Queue::new(settings.in_flight, settings.silence_max, metering);
+        let queue = Arc::new(Mutex::new(queue));
         let task =
             Task::new(Arc::clone(&queue), Arc::clone(&runtime), socket, settings.answer, on_push, on_close);
         runtime.spawn(Box::pin(task));

@@ -10,13 +10,14 @@
 //! An expected answer stays in its place whatever becomes of its caller: one that went away or gave up has `–` there,
 //! and its answer is swallowed. So nobody ever gets the answer of somebody else.
 
-use std::{collections::VecDeque, mem, task::Waker, time::Duration};
+use std::{collections::VecDeque, mem, sync::Arc, task::Waker, time::Duration};
 
 use alacena_core::runtime::Moment;
 
 use super::{
     super::resp::{Command, Frame},
     Cause, Failure, Refusal,
+    metering::Metering,
 };
 
 /// How much may be on its way on one connection; beyond it, a call fails at once.
@@ -58,6 +59,8 @@ pub(super) struct Queue {
     task: Option<Waker>,
     /// Why nothing can be asked any more.
     ended: Option<Failure>,
+    /// Counts what is asked, where that is paid for.
+    metering: Option<Arc<Metering>>,
 }
 
 struct Expected {
@@ -66,6 +69,8 @@ struct Expected {
     /// How many of them are missing.
     missing: u32,
     is_pipeline: bool,
+    /// Whether the first of them is to be a push, which something in between may take away.
+    subscribes: bool,
     since: Moment,
     /// When the caller gives up.
     until: Moment,
@@ -105,7 +110,7 @@ impl Aftermath {
 }
 
 impl Queue {
-    pub(super) fn new(limits: InFlight, silence_max: Duration) -> Self {
+    pub(super) fn new(limits: InFlight, silence_max: Duration, metering: Option<Arc<Metering>>) -> Self {
         Self {
             limits,
             silence_max,
@@ -120,6 +125,7 @@ impl Queue {
             quiet_until: Moment::NEVER,
             task: None,
             ended: None,
+            metering,
         }
     }
 
@@ -141,6 +147,9 @@ impl Queue {
         {
             return Err(Failure::Overloaded);
         }
+        if self.metering.as_ref().is_some_and(|metering| !metering.take(commands.len())) {
+            return Err(Failure::Spent);
+        }
         let (begins, before) = (self.end, self.unsent.len());
         self.unsent.reserve(bytes);
         for command in commands {
@@ -156,6 +165,7 @@ impl Queue {
             call: Some(call),
             missing,
             is_pipeline,
+            subscribes: is_pipeline && commands.len() > 1 && commands[0].is_subscription(),
             since: now,
             until,
             begins,
@@ -218,6 +228,17 @@ impl Queue {
             let Some(next) = self.expected.front_mut().filter(|next| next.begins < written) else {
                 return Err(Cause::unasked(&frame));
             };
+            match (mem::take(&mut next.subscribes), &frame) {
+                (true, Frame::Push(_) | Frame::Error(_)) => {}
+                // The answer to what comes behind: nothing will come of this one any more.
+                (true, _) => {
+                    gathered.push(Ok(Frame::Null));
+                    next.missing -= 1;
+                    self.commands -= 1;
+                }
+                (false, Frame::Push(_)) => return Err(Cause::Unasked),
+                (false, _) => {}
+            }
             next.missing -= 1;
             self.commands -= 1;
             let answer = match (next.is_pipeline, frame) {

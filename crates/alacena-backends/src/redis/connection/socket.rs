@@ -14,7 +14,8 @@ use std::{
 
 use alacena_core::{
     error::{Error, catalogue},
-    runtime::Runtime,
+    runtime::{Runtime, SharedRuntime},
+    tier::Spending,
 };
 use futures_util::future::{Either, select};
 use rustls::{ClientConfig, pki_types::ServerName};
@@ -28,6 +29,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use super::{
     super::{Address, Place},
     Cause, Settings,
+    metering::Metering,
 };
 use crate::tls;
 
@@ -43,6 +45,8 @@ const KEEPALIVE: TcpKeepalive =
 pub struct Server {
     address: Address,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    /// Counts what is sent to it, on whatever connection.
+    metering: Option<Arc<Metering>>,
 }
 
 impl Server {
@@ -62,7 +66,29 @@ impl Server {
             }
             _ => None,
         };
-        Ok(Self { address, tls })
+        Ok(Self { address, tls, metering: None })
+    }
+
+    /// The same server, to which this process sends so many commands a day at most. Connections to it are made when they
+    /// are needed, and not before.
+    #[must_use]
+    pub fn metered(self, commands_per_day: u64, runtime: &SharedRuntime) -> Self {
+        Self { metering: Some(Arc::new(Metering::new(commands_per_day, runtime))), ..self }
+    }
+
+    /// What has been used of the commands of the day; `None`: they are not counted.
+    #[must_use]
+    pub fn spending(&self) -> Option<Spending> {
+        self.metering.as_ref().map(|metering| metering.spending())
+    }
+
+    pub(super) fn metering(&self) -> Option<&Arc<Metering>> {
+        self.metering.as_ref()
+    }
+
+    /// Whether TLS is spoken to it.
+    pub(in crate::redis) fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// Where it is.

@@ -127,7 +127,7 @@ impl Task {
     fn understand(&mut self) -> Result<(), Cause> {
         while let Some(frame) = self.reader.read(&mut self.incoming).map_err(Cause::Malformed)? {
             match frame {
-                Frame::Push(_) => (self.on_push)(frame),
+                Frame::Push(_) if !is_confirmation(&frame) => (self.on_push)(frame),
                 answer => self.answers.push(answer),
             }
         }
@@ -233,6 +233,13 @@ impl Task {
         self.queue.lock().fail_all(&lost, &down, self.written, &mut self.after);
         self.after.settle();
     }
+}
+
+/// Whether this is how a server answers SUBSCRIBE: by a push, and by nothing else. Where something in between takes pushes
+/// away there is no answer at all, so it is sent in front of another command, whose answer tells.
+fn is_confirmation(push: &Frame) -> bool {
+    let kind = push.items().and_then(|items| items.first()?.bytes());
+    kind.is_some_and(|kind| kind == "subscribe")
 }
 
 impl Future for Task {

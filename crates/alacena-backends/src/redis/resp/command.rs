@@ -72,6 +72,11 @@ impl Command {
         arguments.into_iter().fold(self, Command::arg)
     }
 
+    /// Whether it is answered by a push, if not by an error.
+    pub(in crate::redis) fn is_subscription(&self) -> bool {
+        self.encoded.starts_with(b"$9\r\nSUBSCRIBE\r\n")
+    }
+
     /// How many bytes [`write`](Command::write) adds at most.
     pub(in crate::redis) fn bytes_max(&self) -> usize {
         self.encoded.len() + 16

@@ -11,7 +11,8 @@ if refused then return refused end
 local seen = ARGV[4]
 if seen == '' or redis.call('GETRANGE', KEYS[1], 4, 11) ~= seen then
   local entry = redis.call('GET', KEYS[1])
-  if entry then return entry end
+  -- What is too short to say its fill is no entry, and nobody could say that he has seen it.
+  if entry and #entry > 11 then return entry end
 end
 local lease = redis.call('GET', KEYS[2])
 -- What was written in another era counts for nothing: whoever held that lease cannot store any more.

@@ -13,15 +13,17 @@ use futures_util::future::select;
 
 use super::{
     super::{
-        Attend, Cause, Connection, State, connection,
+        Attend, Cause, Connection, Refusal, State, connection,
         resp::{Command, Frame},
         scripts::Scripts,
     },
     RedisShard, ShardSettings,
     answers::{self, Unexpected},
     greet::{cause, identify},
+    published,
     said::{Identity, Memory},
     shared::Shared,
+    sleeper::Sleeper,
 };
 
 /// Makes a data connection ready: finds out who is there and what time it is, and makes the scripts known.
@@ -30,6 +32,8 @@ pub(super) struct DataAttendant {
     scripts: Arc<Scripts>,
     runtime: SharedRuntime,
     within: Duration,
+    /// Who is told of this connection because there is no link.
+    sleeper: Option<Arc<Sleeper>>,
 }
 
 impl DataAttendant {
@@ -38,8 +42,10 @@ impl DataAttendant {
         scripts: &Arc<Scripts>,
         runtime: &SharedRuntime,
         settings: &ShardSettings,
+        sleeper: Option<&Arc<Sleeper>>,
     ) -> Self {
         Self {
+            sleeper: sleeper.cloned(),
             shared: Arc::clone(shared),
             scripts: Arc::clone(scripts),
             runtime: Arc::clone(runtime),
@@ -65,9 +71,12 @@ impl DataAttendant {
             Err(connection::Failure::Refused(_)) => {}
             Err(failure) => return Err(cause(failure)),
         }
-        // A server that refuses is asked again by the first step that needs one, and that says so.
-        let loads: Vec<_> = self.scripts.of_data().map(|script| script.load()).collect();
-        connection.pipeline(&loads, self.within).await.map_err(cause)?;
+        // A server that refuses is asked again by the first step that needs one, and that says so. Where commands are paid
+        // for that is soon enough.
+        if self.sleeper.is_none() {
+            let loads: Vec<_> = self.scripts.of_data().map(|script| script.load()).collect();
+            connection.pipeline(&loads, self.within).await.map_err(cause)?;
+        }
         self.shared.learn(identity, memory);
         Ok(())
     }
@@ -79,7 +88,11 @@ impl Attend for DataAttendant {
     }
 
     fn changed(&self, state: &State) {
-        self.shared.set_up(matches!(state, State::Up { .. }));
+        // An idle connection is as good as one: it is made before it is used.
+        self.shared.set_up(matches!(state, State::Up { .. } | State::Idle));
+        if let Some(sleeper) = &self.sleeper {
+            sleeper.changed(state, self.shared.era());
+        }
     }
 }
 
@@ -92,16 +105,35 @@ impl RedisShard {
         if markers.is_empty() {
             return Box::pin(async move {
                 let answer = self.ask(&pair, None).await?;
-                self.read(answers::looked(entry, Vec::new(), answer))
+                let looked = self.read(answers::looked(Vec::new(), answer))?;
+                self.look_again_at_another(entry, pair, looked).await
             });
         }
         let count = markers.len();
         let read = Command::new("MGET").args(names(markers));
         Box::pin(async move {
-            let [held, pair] = self.ask_with_echo([read, pair], self.settings.step_within).await?;
+            let [held, answer] = self.ask_with_echo([read, pair.clone()], self.settings.step_within).await?;
             let held = self.read(answers::nonces(held, count))?;
-            self.read(answers::looked(entry, held, pair))
+            let looked = self.read(answers::looked(held, answer))?;
+            self.look_again_at_another(entry, pair, looked).await
         })
+    }
+
+    /// What was found, asked for once more by `pair` where it is another entry than this: either that lies there, or it
+    /// was the answer to something else, and the connection cannot be trusted any more.
+    async fn look_again_at_another(
+        &self,
+        entry: EntryId,
+        pair: Command,
+        looked: Looked,
+    ) -> Result<Looked, Failure> {
+        if !looked.entry.as_ref().is_some_and(|envelope| answers::is_foreign(entry, envelope)) {
+            return Ok(looked);
+        }
+        let [answer] = self.ask_with_echo([pair], self.settings.step_within).await?;
+        let Looked { markers, entry: said, .. } = looked;
+        let again = self.read(answers::looked(markers, answer))?;
+        if again.entry == said { Ok(again) } else { Err(self.garbled(&self.data, answers::OF_ANOTHER)) }
     }
 
     pub(super) fn check_markers(&self, markers: &[MarkerId]) -> Answer<'_, Checked> {
@@ -115,14 +147,14 @@ impl RedisShard {
             let Some(replication) = replication else {
                 return Ok(Checked { era: identity.era, good_replicas: 0, markers });
             };
-            let current = identity.with(&replication);
-            if current != identity || !replication.is_primary {
+            let era = identity.era_with(&replication);
+            if era != identity.era || !replication.is_primary {
                 self.start_over(Some(&identity));
             }
             if !replication.is_primary {
                 return Err(Failure::OtherEra);
             }
-            Ok(Checked { era: current.era, good_replicas: replication.good_replicas, markers })
+            Ok(Checked { era, good_replicas: replication.good_replicas, markers })
         })
     }
 
@@ -167,18 +199,28 @@ impl RedisShard {
             return Ok(false);
         }
         let (lease, bucket) = (entry.id().lease_name(), entry.id().bucket_marker().name());
-        let script = self.scripts.overwrite.on([entry.name(), lease, bucket, elsewhere.name()]);
+        let script = self.scripts.overwrite.on([entry.name(), lease, bucket.clone(), elsewhere.name()]);
         let over = over.map(|fill| fill.0.to_be_bytes());
         let script =
             script.arg(&*identity.replication_id).arg(over.as_ref().map_or(&[][..], |fill| &fill[..]));
-        let command = script.number(millis(keep)).arg(&envelope);
-        match self.data.call(&command, self.settings.step_within).await {
-            Ok(answer) => self.read(answers::flag(&answer)),
-            Err(connection::Failure::Refused(refusal)) if refusal.code() == super::OTHER_ERA => {
+        let mut commands = vec![script.number(millis(keep)).arg(&envelope)];
+        if self.settings.publishes() {
+            commands.extend(published::removals(&[bucket]));
+        }
+        let replies = self.data.pipeline(&commands, self.settings.step_within).await;
+        let mut replies = replies.map_err(|failure| self.failed(failure, Some(&identity)))?.into_iter();
+        let overwritten = replies.next().expect("there are as many replies as commands");
+        let refused = replies.find_map(Result::err);
+        match overwritten {
+            Ok(answer) => {
+                self.shared.set_unpublished(refused.map(|refusal| refusal.to_string().into()));
+                self.read(answers::flag(&answer))
+            }
+            Err(refusal) if refusal.code() == super::OTHER_ERA => {
                 self.start_over(Some(&identity));
                 Ok(false)
             }
-            Err(failure) => Err(self.failed(failure, Some(&identity))),
+            Err(refusal) => Err(self.failed(connection::Failure::Refused(refusal), Some(&identity))),
         }
     }
 
@@ -231,18 +273,31 @@ impl RedisShard {
             if names.is_empty() {
                 return Ok(());
             }
-            let (count, command) = (names.len(), Command::new("UNLINK").args(names));
+            let (count, published) = match self.settings.publishes() {
+                true => (names.len(), published::removals(&names)),
+                false => (names.len(), Vec::new()),
+            };
+            // What is published is published behind the removal: whoever hears of it and looks finds it done.
+            let mut commands = vec![Command::new("UNLINK").args(names)];
+            commands.extend(published);
             let within = self.settings.remove_within;
             // Without a connection there is nothing to try twice.
             self.identity()?;
-            let [removed] = match self.ask_with_echo([command.clone()], within).await {
+            let mut replies = match self.ask_all_with_echo(commands.clone(), within).await {
                 Err(failure) if failure.is_in_doubt() => {
                     self.until_up(within).await;
-                    self.ask_with_echo([command], within).await?
+                    self.ask_all_with_echo(commands, within).await?
                 }
-                answer => answer?,
-            };
-            self.read(answers::count(&removed, count)).map(|_| ())
+                replies => replies?,
+            }
+            .into_iter();
+            let removed = replies.next().expect("there are as many replies as commands");
+            let removed =
+                removed.map_err(|refusal| self.failed(connection::Failure::Refused(refusal), None))?;
+            self.read(answers::count(&removed, count))?;
+            let refused = replies.find_map(Result::err);
+            self.shared.set_unpublished(refused.map(|refusal| refusal.to_string().into()));
+            Ok(())
         })
     }
 
@@ -270,17 +325,28 @@ impl RedisShard {
         commands: [Command; N],
         within: Duration,
     ) -> Result<[Frame; N], Failure> {
-        let echo = self.echo();
         let mut all = Vec::with_capacity(N + 1);
         all.extend(commands);
-        all.push(Command::new("ECHO").number(echo));
-        let replies = self.data.pipeline(&all, within).await.map_err(|failure| self.failed(failure, None))?;
-        let replies: Result<Vec<_>, _> = replies.into_iter().collect();
-        let mut replies =
-            replies.map_err(|refusal| self.failed(connection::Failure::Refused(refusal), None))?;
-        let said = replies.pop().ok_or(Unexpected("one answer for each command"));
-        self.read(said.and_then(|said| answers::echoed(&said, echo)))?;
+        let replies: Result<Vec<_>, _> = self.ask_all_with_echo(all, within).await?.into_iter().collect();
+        let replies = replies.map_err(|refusal| self.failed(connection::Failure::Refused(refusal), None))?;
         self.read(replies.try_into().map_err(|_| Unexpected("one answer for each command")))
+    }
+
+    /// The same of any number, each of which may be refused by itself.
+    async fn ask_all_with_echo(
+        &self,
+        mut commands: Vec<Command>,
+        within: Duration,
+    ) -> Result<Vec<Result<Frame, Refusal>>, Failure> {
+        let echo = self.echo();
+        commands.push(Command::new("ECHO").number(echo));
+        let replies = self.data.pipeline(&commands, within).await;
+        let mut replies = replies.map_err(|failure| self.failed(failure, None))?;
+        let said = replies.pop().ok_or(Unexpected("one answer for each command"));
+        let said =
+            self.read(said)?.map_err(|refusal| self.failed(connection::Failure::Refused(refusal), None))?;
+        self.read(answers::echoed(&said, echo))?;
+        Ok(replies)
     }
 
     async fn ask(&self, command: &Command, meant: Option<&Identity>) -> Result<Frame, Failure> {

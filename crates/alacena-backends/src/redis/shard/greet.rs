@@ -56,10 +56,5 @@ pub(super) fn unsuitable(why: &str) -> Cause {
 
 /// Why a connection could not be made ready.
 pub(super) fn cause(failure: Failure) -> Cause {
-    match failure {
-        Failure::Refused(refusal) => Cause::Refused(refusal),
-        Failure::Lost(cause) | Failure::Down(Some(cause)) => cause,
-        Failure::Closed => Cause::Closed,
-        Failure::TimedOut | Failure::Overloaded | Failure::Down(None) => Cause::Silent,
-    }
+    failure.into()
 }

@@ -7,6 +7,8 @@
 //!              ── replicas ─  WAIT, which blocks its connection: one for each call under way, opened when needed
 //! ```
 //!
+//! Where commands are [metered](Server::metered) there is one connection, `data`, while somebody needs it (`sleeper.rs`).
+//!
 //! Each of the first three is a [`Line`], kept up by itself. Why three: a server takes either kind of tracking on one
 //! connection, not both; and a reader of pushes must not wait behind large entries.
 //!
@@ -33,7 +35,10 @@ mod greet;
 mod data;
 mod waiters;
 mod waits;
+mod published;
 mod link;
+mod ping;
+mod sleeper;
 mod replicas;
 mod lacks;
 mod settings;
@@ -52,14 +57,16 @@ use alacena_core::{
     runtime::{BoxFuture, SharedRuntime},
     tier::{
         Answer, Begin, Begun, Capabilities, Checked, EntryId, EntryName, Era, Failure, Lack, Looked,
-        MarkerId, Minted, Nonce, Overwrite, Shard, Store, Stored, Watcher,
+        MarkerId, Minted, Nonce, Overwrite, Shard, Spending, Store, Stored, Telling, Watcher,
     },
 };
 
 use self::{
     answers::Unexpected, data::DataAttendant, greet::unsuitable, link::Link, replicas::Idle, said::Identity,
-    shared::Shared, waiters::Waiters, waits::WaitsAttendant,
+    shared::Shared, sleeper::Sleeper, waiters::Waiters, waits::WaitsAttendant,
 };
+use parking_lot::Mutex;
+
 use super::{Cause, Line, RefusalReason, Server, State, connection, scripts::Scripts};
 
 pub use settings::ShardSettings;
@@ -71,7 +78,9 @@ pub struct RedisShard {
     data: Arc<Line>,
     waits: Arc<Line>,
     /// Opened once somebody watches.
-    markers: OnceLock<(Line, Arc<Link>)>,
+    markers: OnceLock<(Arc<Line>, Arc<Link>)>,
+    /// Instead of a link, where commands are paid for.
+    sleeper: Option<Arc<Sleeper>>,
     idle: Idle,
     waiters: Waiters,
     shared: Arc<Shared>,
@@ -81,20 +90,37 @@ pub struct RedisShard {
     server: Server,
     settings: ShardSettings,
     runtime: SharedRuntime,
+    /// Why this node has left it. Guards a few words, for a few instructions.
+    left: Mutex<Option<Lack>>,
 }
 
 impl RedisShard {
     /// A shard at this server, which it begins to connect to.
     #[must_use]
     pub fn open(server: Server, settings: ShardSettings, runtime: SharedRuntime) -> Self {
-        let (shared, scripts) = (Arc::new(Shared::new()), Arc::new(Scripts::new()));
-        let waiters = Waiters::default();
-        let line = |attendant| Line::open(server.clone(), settings.line, Arc::clone(&runtime), attendant);
-        let data = line(Arc::new(DataAttendant::new(&shared, &scripts, &runtime, &settings)));
-        let waits = line(Arc::new(WaitsAttendant::new(&shared, &scripts, &waiters, &settings)));
+        let is_metered = server.spending().is_some();
+        let mut settings = settings;
+        if is_metered {
+            settings.telling = Some(Telling::Nothing);
+        }
+        let telling = settings.ways().first().copied().unwrap_or(Telling::Nothing);
+        let (shared, scripts) = (Arc::new(Shared::new(telling, is_metered)), Arc::new(Scripts::new()));
+        let (waiters, sleeper) = (Waiters::default(), is_metered.then(Arc::default));
+        let line =
+            |attendant| Arc::new(Line::open(server.clone(), settings.line, Arc::clone(&runtime), attendant));
+        let data = DataAttendant::new(&shared, &scripts, &runtime, &settings, sleeper.as_ref());
+        let data = line(Arc::new(data));
+        let waits = match is_metered {
+            true => {
+                shared.set_wakes(false);
+                Arc::clone(&data)
+            }
+            false => line(Arc::new(WaitsAttendant::new(&shared, &scripts, &waiters, &settings))),
+        };
         Self {
-            data: Arc::new(data),
-            waits: Arc::new(waits),
+            data,
+            waits,
+            sleeper,
             markers: OnceLock::new(),
             idle: Idle::default(),
             waiters,
@@ -104,7 +130,23 @@ impl RedisShard {
             server,
             settings,
             runtime,
+            left: Mutex::default(),
         }
+    }
+
+    /// Ends every connection for good, and says from then on that this is why.
+    pub fn leave(&self, why: Lack) {
+        *self.left.lock() = Some(why);
+        self.end();
+    }
+
+    fn end(&self) {
+        self.data.close();
+        self.waits.close();
+        if let Some((line, _)) = self.markers.get() {
+            line.close();
+        }
+        self.idle.clear();
     }
 
     /// Who the server is, or why nobody is there.
@@ -112,6 +154,7 @@ impl RedisShard {
         match self.data.state() {
             State::Up { .. } => {}
             State::Closed => return Err(self.failed(connection::Failure::Closed, None)),
+            State::Idle => return Err(self.failed(connection::Failure::Down(None), None)),
             State::Connecting(cause) => return Err(self.failed(connection::Failure::Down(cause), None)),
         }
         self.shared.identity().ok_or_else(|| self.failed(connection::Failure::Down(None), None))
@@ -129,6 +172,14 @@ impl RedisShard {
         {
             self.start_over(meant);
             return Failure::OtherEra;
+        }
+        if let connection::Failure::Refused(refusal) = &failure
+            && refusal.reason == RefusalReason::NotPermitted
+        {
+            self.shared.set_denied(&refusal.to_string(), self.runtime.now());
+        }
+        if let (connection::Failure::Spent, Some(sleeper)) = (&failure, &self.sleeper) {
+            sleeper.is_gone();
         }
         failure.of_tier(self.server.address())
     }
@@ -150,7 +201,7 @@ impl RedisShard {
         if meant.is_some() && self.shared.identity().as_ref() != meant {
             return;
         }
-        for line in [&*self.data, &*self.waits].into_iter().chain(self.markers.get().map(|(line, _)| line)) {
+        for line in [&self.data, &self.waits].into_iter().chain(self.markers.get().map(|(line, _)| line)) {
             line.restart(&unsuitable("it is of another era, or a replica, since it was last asked"));
         }
         self.idle.clear();
@@ -169,8 +220,17 @@ impl Shard for RedisShard {
         self.what_it_lacks()
     }
 
+    fn spending(&self) -> Option<Spending> {
+        self.server.spending()
+    }
+
+    fn rouse(&self) -> Option<Answer<'_, ()>> {
+        self.rousing()
+    }
+
+    /// Where the day has no commands left there is none, whatever is connected.
     fn era(&self) -> Option<Era> {
-        self.shared.era()
+        self.shared.era().filter(|_| !self.is_spent())
     }
 
     fn is_gone(&self) -> bool {
@@ -183,48 +243,49 @@ impl Shard for RedisShard {
     }
 
     fn look(&self, entry: &EntryName, markers: &[MarkerId]) -> Answer<'_, Looked> {
-        self.look_up(entry, markers)
+        self.roused(self.look_up(entry, markers))
     }
 
     fn check(&self, markers: &[MarkerId]) -> Answer<'_, Checked> {
-        self.check_markers(markers)
+        self.roused(self.check_markers(markers))
     }
 
     fn mint(&self, era: Era, markers: &[(MarkerId, Nonce)], keep: Duration) -> Answer<'_, Minted> {
-        self.mint_markers(era, markers, keep)
+        self.roused(self.mint_markers(era, markers, keep))
     }
 
     fn begin(&self, load: Begin) -> Answer<'_, Begun> {
-        Box::pin(self.begin_load(load))
+        self.roused(Box::pin(self.begin_load(load)))
     }
 
     fn renew(&self, entry: EntryId, attempt: Nonce, lease: Duration) -> Answer<'_, bool> {
-        Box::pin(self.renew_lease(entry, attempt, lease))
+        self.roused(Box::pin(self.renew_lease(entry, attempt, lease)))
     }
 
     fn store(&self, store: Store) -> Answer<'_, Stored> {
-        Box::pin(self.store_entry(store))
+        self.roused(Box::pin(self.store_entry(store)))
     }
 
     fn overwrite(&self, overwrite: Overwrite) -> Answer<'_, bool> {
-        Box::pin(self.overwrite_entry(overwrite))
+        self.roused(Box::pin(self.overwrite_entry(overwrite)))
     }
 
     fn release(&self, entry: EntryId, attempt: Nonce, alone: Option<Duration>) -> Answer<'_, ()> {
-        Box::pin(self.release_lease(entry, attempt, alone))
+        self.roused(Box::pin(self.release_lease(entry, attempt, alone)))
     }
 
     fn invalidate(&self, markers: &[MarkerId]) -> Answer<'_, ()> {
-        self.remove(markers.iter().map(|marker| marker.name()).collect())
+        self.roused(self.remove(markers.iter().map(|marker| marker.name()).collect()))
     }
 
     fn invalidate_entries(&self, entries: &[EntryName]) -> Answer<'_, ()> {
         let beside = |entry: &EntryName| [entry.id().lease_name(), entry.id().bucket_marker().name()];
-        self.remove(entries.iter().flat_map(|entry| entry.names().chain(beside(entry))).collect())
+        let names = entries.iter().flat_map(|entry| entry.names().chain(beside(entry)));
+        self.roused(self.remove(names.collect()))
     }
 
     fn replicate(&self, replicas: u32, within: Duration) -> Answer<'_, u32> {
-        Box::pin(self.wait_for_replicas(replicas, within))
+        self.roused(Box::pin(self.wait_for_replicas(replicas, within)))
     }
 
     fn touch(&self, markers: &[MarkerId]) -> Answer<'_, ()> {
@@ -236,16 +297,14 @@ impl Shard for RedisShard {
     }
 
     fn watch(&self, watcher: Arc<dyn Watcher>) {
-        self.open_link(watcher);
+        match &self.sleeper {
+            Some(sleeper) => sleeper.watch(watcher, self.era()),
+            None => self.open_link(watcher),
+        }
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        self.data.close();
-        self.waits.close();
-        if let Some((line, _)) = self.markers.get() {
-            line.close();
-        }
-        self.idle.clear();
+        self.end();
         Box::pin(async {})
     }
 }
@@ -253,8 +312,9 @@ impl Shard for RedisShard {
 impl Drop for RedisShard {
     /// Who drops a shard does not listen any more.
     fn drop(&mut self) {
-        if let Some((_, link)) = self.markers.get() {
+        if let Some((line, link)) = self.markers.get() {
             link.fall_silent();
+            line.close();
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a server says of itself.
 
+use std::sync::Arc;
+
 use alacena_core::tier::Era;
 
 /// How far behind a replica may be, in seconds since it was last heard of, to count as good. Servers say no more exactly:
@@ -44,9 +46,9 @@ fn is_good_replica(line: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) era: Era,
-    run_id: Box<str>,
+    run_id: Arc<str>,
     /// By which scripts tell the era: that of `INFO replication`, or nothing without the right to ask for it.
-    pub(super) replication_id: Box<str>,
+    pub(super) replication_id: Arc<str>,
 }
 
 impl Identity {
@@ -62,9 +64,13 @@ impl Identity {
         Self::new("", "")
     }
 
-    /// The same process, with the data set that it has now.
-    pub(super) fn with(&self, replication: &Replication) -> Self {
-        Self::new(&self.run_id, &replication.id)
+    /// The era of the same process with the data set that it has now.
+    pub(super) fn era_with(&self, replication: &Replication) -> Era {
+        if *replication.id == *self.replication_id {
+            self.era
+        } else {
+            Era::of(&self.run_id, &replication.id)
+        }
     }
 
     pub(super) fn is_known(&self) -> bool {
@@ -143,8 +149,8 @@ mod tests {
         let identity = read("ab12").unwrap();
         assert!(identity.is_known());
         assert_ne!(identity.era, read("ab13").unwrap().era);
-        assert_eq!(identity.with(&replication), identity);
-        assert_ne!(identity.with(&Replication { id: "c0".into(), ..replication.clone() }).era, identity.era);
+        assert_eq!(identity.era_with(&replication), identity.era);
+        assert_ne!(identity.era_with(&Replication { id: "c0".into(), ..replication.clone() }), identity.era);
         assert_eq!(read("not an id"), None);
         assert!(!Identity::unknown().is_known());
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use alacena_core::tier::Telling;
+
 use super::super::LineSettings;
 
 /// How long the steps of a shard may take, and how much it bears.
@@ -16,10 +18,30 @@ pub struct ShardSettings {
     pub ping_within: Duration,
     /// How long finding out about a new connection may take; 1 s by default.
     pub prepare_within: Duration,
+    /// How the server is to tell of changes: in this way or, where that does not prove to work, not at all. None, the
+    /// default: in the best way that proves to work. Where commands are metered it does not.
+    pub telling: Option<Telling>,
     /// Loads that may wait for somebody else's at once; the next one is refused. 65,536 by default.
     pub waiters_max: usize,
     /// How each connection is made and kept up.
     pub line: LineSettings,
+}
+
+impl ShardSettings {
+    /// The ways in which the server may tell of changes, the best first; the last one always works.
+    pub(super) const fn ways(&self) -> &'static [Telling] {
+        match self.telling {
+            None => &Telling::ALL,
+            Some(Telling::Tracked) => &[Telling::Tracked, Telling::Nothing],
+            Some(Telling::Published) => &[Telling::Published, Telling::Nothing],
+            Some(Telling::Nothing) => &[Telling::Nothing],
+        }
+    }
+
+    /// Whether what is removed is said over the server, for whoever hears of it in no other way.
+    pub(super) const fn publishes(&self) -> bool {
+        matches!(self.telling, None | Some(Telling::Published))
+    }
 }
 
 impl Default for ShardSettings {
@@ -29,6 +51,7 @@ impl Default for ShardSettings {
             remove_within: Duration::from_millis(250),
             ping_within: Duration::from_secs(1),
             prepare_within: Duration::from_secs(1),
+            telling: None,
             waiters_max: 65_536,
             line: LineSettings::default(),
         }

@@ -1,13 +1,17 @@
 //! What the connections of a shard have found out about its server.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use alacena_core::{
     runtime::Moment,
-    tier::{Capabilities, Era},
+    tier::{Capabilities, Era, Telling},
 };
 use parking_lot::{Mutex, RwLock};
 
@@ -26,21 +30,40 @@ pub(super) struct Shared {
     clock: Mutex<ServerClock>,
     /// How it keeps its memory, once it has said so. Guards a few words, for a few instructions.
     memory: RwLock<Option<Memory>>,
-    /// Whether the server tells of changes, as far as is known: until it has shown that it does not.
-    tells: AtomicBool,
-    /// The same of what loads wait for.
+    /// How the server tells of changes. Guards a few words, for a few instructions.
+    told: RwLock<Told>,
+    /// Whether it tells of what loads wait for, as far as is known: until it has shown that it does not.
     wakes: AtomicBool,
+    /// Whether its commands are paid for.
+    is_metered: bool,
+}
+
+/// How long a missing right is held against a user: whoever needs it asks again sooner.
+const DENIED_FOR: Duration = Duration::from_secs(30);
+
+/// How the server tells of changes, and why not otherwise; and what it does not let its user do.
+struct Told {
+    /// As far as is known: in the best way, until it has shown that it does not.
+    telling: Telling,
+    /// Why it does not tell in these ways.
+    fallen: BTreeMap<Telling, Arc<str>>,
+    /// Why nobody hears what this node removes who relies on that it says so.
+    unpublished: Option<Arc<str>>,
+    /// What the user was last not permitted to do, and when.
+    denied: Option<(Arc<str>, Moment)>,
 }
 
 impl Shared {
-    pub(super) fn new() -> Self {
+    /// Of a server that tells of changes in this way, if in any.
+    pub(super) fn new(telling: Telling, is_metered: bool) -> Self {
         Self {
             identity: RwLock::new(None),
             is_up: AtomicBool::new(false),
             clock: Mutex::default(),
             memory: RwLock::new(None),
-            tells: AtomicBool::new(true),
+            told: RwLock::new(Told { telling, fallen: BTreeMap::new(), unpublished: None, denied: None }),
             wakes: AtomicBool::new(true),
+            is_metered,
         }
     }
 
@@ -74,8 +97,47 @@ impl Shared {
         self.clock.lock().millis(now)
     }
 
-    pub(super) fn set_tells(&self, tells: bool) {
-        self.tells.store(tells, Ordering::Relaxed);
+    pub(super) fn telling(&self) -> Telling {
+        self.told.read().telling
+    }
+
+    /// The server tells of changes in this way, as far as is known.
+    pub(super) fn set_telling(&self, telling: Telling) {
+        let mut told = self.told.write();
+        told.telling = telling;
+        told.fallen.retain(|way, _| *way < telling);
+    }
+
+    /// It does not tell of them in this way, and why.
+    pub(super) fn falls(&self, way: Telling, why: &Arc<str>) {
+        self.told.write().fallen.insert(way, Arc::clone(why));
+    }
+
+    /// Why it does not tell of changes in better ways than it does.
+    pub(super) fn fallen(&self) -> BTreeMap<Telling, Arc<str>> {
+        self.told.read().fallen.clone()
+    }
+
+    /// What this node has removed could not be published, and why; or it has been.
+    pub(super) fn set_unpublished(&self, why: Option<Arc<str>>) {
+        if self.told.read().unpublished != why {
+            self.told.write().unpublished = why;
+        }
+    }
+
+    /// The user is not permitted to do what a step needs.
+    pub(super) fn set_denied(&self, what: &str, now: Moment) {
+        self.told.write().denied = Some((what.into(), now));
+    }
+
+    /// What the user is not permitted to do, as far as that has been seen lately.
+    pub(super) fn denied(&self, now: Moment) -> Option<Arc<str>> {
+        let denied = self.told.read().denied.clone();
+        denied.filter(|(_, at)| now - *at < DENIED_FOR).map(|(what, _)| what)
+    }
+
+    pub(super) fn unpublished(&self) -> Option<Arc<str>> {
+        self.told.read().unpublished.clone()
     }
 
     pub(super) fn set_wakes(&self, wakes: bool) {
@@ -85,14 +147,20 @@ impl Shared {
     /// Whether those who wait hear what they wait for. A server, or a proxy before it, that keeps to itself which markers
     /// change does not tell of entries either.
     pub(super) fn wakes(&self) -> bool {
-        self.wakes.load(Ordering::Relaxed) && self.tells.load(Ordering::Relaxed)
+        self.is_tracking_waits() && self.telling() == Telling::Tracked
+    }
+
+    /// Whether the server has been told to tell of what loads wait for.
+    pub(super) fn is_tracking_waits(&self) -> bool {
+        self.wakes.load(Ordering::Relaxed)
     }
 
     pub(super) fn capabilities(&self) -> Capabilities {
         Capabilities {
-            push: self.tells.load(Ordering::Relaxed),
+            telling: self.telling(),
             era: self.identity.read().as_ref().is_none_or(Identity::is_known),
             evicts: self.memory.read().as_ref().is_none_or(Memory::evicts),
+            is_metered: self.is_metered,
         }
     }
 }

@@ -17,8 +17,9 @@ use std::{sync::Arc, time::Duration};
 
 use alacena_core::{
     runtime::{BoxFuture, unit_interval},
-    tier::{Begin, Begun, EntryId, Failure},
+    tier::{Begin, Begun, EntryId, EntryName, Failure, Telling},
 };
+use bytes::Bytes;
 
 use super::{
     super::{
@@ -35,8 +36,9 @@ use super::{
 };
 
 /// How long those wait who cannot be woken before they ask again, at least and at most.
-const ASK_AGAIN_MIN: Duration = Duration::from_millis(20);
-const ASK_AGAIN_MAX: Duration = Duration::from_millis(200);
+const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(200)];
+/// The same where asking is paid for.
+const ASK_AGAIN_METERED: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(1_000)];
 
 /// Has the server track what loads read, and wakes those who wait.
 pub(super) struct WaitsAttendant {
@@ -44,6 +46,8 @@ pub(super) struct WaitsAttendant {
     scripts: Arc<Scripts>,
     waiters: Waiters,
     within: Duration,
+    /// Whether the server may be told to tell.
+    tracks: bool,
 }
 
 impl WaitsAttendant {
@@ -54,10 +58,15 @@ impl WaitsAttendant {
         settings: &ShardSettings,
     ) -> Self {
         let (shared, scripts, waiters) = (Arc::clone(shared), Arc::clone(scripts), waiters.clone());
-        Self { shared, scripts, waiters, within: settings.prepare_within }
+        let tracks = settings.ways().contains(&Telling::Tracked);
+        Self { shared, scripts, waiters, within: settings.prepare_within, tracks }
     }
 
     async fn track(&self, connection: &Connection) -> Result<(), Cause> {
+        if !self.tracks {
+            self.shared.set_wakes(false);
+            return connection.call(&self.scripts.begin.load(), self.within).await.map(drop).map_err(cause);
+        }
         let commands = [self.scripts.begin.load(), Command::new("CLIENT TRACKING ON OPTIN")];
         let mut replies = connection.pipeline(&commands, self.within).await.map_err(cause)?;
         let tracked = match replies.pop().transpose() {
@@ -136,9 +145,15 @@ impl RedisShard {
         let answer = replies.pop().ok_or(Unexpected("one answer for each of two commands"));
         let start = answer.and_then(|answer| match replies.as_slice() {
             [tracked] if !tracked.is_ok() => Err(Unexpected("whether what follows is tracked")),
-            _ => answers::begun(entry.id(), answer),
+            _ => answers::begun(answer),
         });
-        Ok(match start.map_err(|unexpected| self.garbled(&self.waits, unexpected))? {
+        let start = start.map_err(|unexpected| self.garbled(&self.waits, unexpected))?;
+        if let Start::Hit(envelope) = &start
+            && answers::is_foreign(entry.id(), envelope)
+        {
+            self.is_there_for_certain(&entry, envelope).await?;
+        }
+        Ok(match start {
             Start::Hit(envelope) => Begun::Hit(envelope),
             Start::Lead => Begun::Lead,
             Start::Alone => Begun::Alone,
@@ -147,9 +162,23 @@ impl RedisShard {
         })
     }
 
+    /// Whether what lies under the name of an entry is another one, as an answer said; else that was the answer to
+    /// something else, and the connection cannot be trusted any more.
+    async fn is_there_for_certain(&self, entry: &EntryName, said: &Bytes) -> Result<(), Failure> {
+        let echo = self.echo();
+        let commands = [Command::new("GET").arg(entry.name()), Command::new("ECHO").number(echo)];
+        let replies = self.waits.pipeline(&commands, self.settings.step_within).await;
+        let replies = replies.map_err(|failure| self.failed(failure, None))?;
+        let is_there = match replies.as_slice() {
+            [Ok(Frame::Bulk(envelope)), Ok(back)] => envelope == said && answers::echoed(back, echo).is_ok(),
+            _ => false,
+        };
+        if is_there { Ok(()) } else { Err(self.garbled(&self.waits, answers::OF_ANOTHER)) }
+    }
+
     /// Instead of a push, where none will come. By chance, so that those who wait do not ask at once.
     fn ask_again(&self) -> BoxFuture<'static, ()> {
-        let range = ASK_AGAIN_MAX - ASK_AGAIN_MIN;
-        self.runtime.sleep(ASK_AGAIN_MIN + range.mul_f64(unit_interval(self.runtime.random())))
+        let [least, most] = if self.sleeper.is_some() { ASK_AGAIN_METERED } else { ASK_AGAIN };
+        self.runtime.sleep(least + (most - least).mul_f64(unit_interval(self.runtime.random())))
     }
 }

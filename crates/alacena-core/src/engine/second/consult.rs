@@ -16,7 +16,7 @@ use crate::{
     outcome::Origin,
     runtime::Moment,
     tier::{
-        EntryId, EntryName, Era, Failure, Fill, MarkerId, Nonce, Standing,
+        EntryId, EntryName, Era, Failure, Fill, MarkerId, Nonce, Standing, UNTOLD_MAX,
         record::{Expected, Record, StoredDep},
     },
 };
@@ -71,13 +71,14 @@ pub(super) struct Read {
 
 /// What the deps of a question hold, as far as it is known.
 pub(super) struct Deps {
+    /// When it was asked what they hold: that was current then, or later.
+    as_of: Moment,
     pub(super) soft: Vec<Held>,
     pub(super) hard: Vec<Held>,
 }
 
 /// What one of them holds.
 pub(super) struct Held {
-    dep: Dep,
     pub(super) marker: MarkerId,
     pub(super) nonce: Option<Nonce>,
     /// The era of the marker's shard, where it is known.
@@ -94,8 +95,9 @@ impl Engine {
         held: Option<&Entry>,
     ) -> Consulted {
         let Some(second) = self.0.second.get().filter(|_| token.is_shared()) else { return Consulted::Away };
-        // Silence that proves nothing leaves every copy in doubt.
-        let asks_for_all = question.is_strict() || !self.0.markers.is_proved(self.0.runtime.now());
+        second.rouse().await;
+        let asked_at = self.0.runtime.now();
+        let asks_for_all = self.asks_for_all(second, question);
         let asked = if asks_for_all { token.all_shared() } else { token.in_doubt() };
         let entry = second.entry(&question.rules, &question.key);
         // Read together with the entry, whether its copy is in doubt or not.
@@ -117,7 +119,7 @@ impl Engine {
         };
         let is_agreed = self.take_in(&asked, &read.nonces, &read.eras)
             & bucket.is_none_or(|bucket| self.take_in(&[bucket], &[read.bucket], &read.eras));
-        let deps = Deps::of(question, second, token, &asked, &read.nonces, &read.eras);
+        let deps = Deps::of(question, second, token, &asked, &read.nonces, &read.eras, asked_at);
         let now = self.0.runtime.now();
         let proved = held.filter(|held| {
             held.token().is_shared() && held.token().is_current() && held.judge(now) == Freshness::Fresh
@@ -128,6 +130,10 @@ impl Engine {
             // Values of this class stay on this node; what they depend on does not.
             return match proved {
                 Some(held) if is_suspect(&held) => self.unprovable(question, held.clone()),
+                Some(held) if !second.is_told() => {
+                    held.check_again_later(second.check_again_at(&question.rules, now, asked_at));
+                    Consulted::Found(Proved::of_memory(held))
+                }
                 Some(held) => Consulted::Found(Proved::of_memory(held)),
                 None => Consulted::Missing(held.cloned(), Ticket::default()),
             };
@@ -145,6 +151,12 @@ impl Engine {
             }
             None => Consulted::Missing(held.cloned(), Ticket::default()),
         }
+    }
+
+    /// Whether every marker is to be asked about, also those whose copies are not in doubt: those of a shard that does not
+    /// tell of what changes are never doubted, and silence that proves nothing leaves every one in doubt.
+    pub(super) fn asks_for_all(&self, second: &Second, question: &Question) -> bool {
+        question.is_strict() || !second.is_told() || !self.0.markers.is_proved(self.0.runtime.now())
     }
 
     /// What becomes of an entry that the second tier holds.
@@ -180,19 +192,6 @@ impl Engine {
         }
     }
 
-    /// What becomes of an entry in memory of which the second tier cannot say now whether it still holds.
-    pub(in crate::engine) fn unprovable(&self, question: &Question, held: Entry) -> Consulted {
-        // Nobody may see it unless it is certain.
-        if !question.hard_tags.is_empty() {
-            return Consulted::Missing(None, Ticket::default());
-        }
-        match question.rules.policy.era {
-            EraPolicy::Trust => {
-                Consulted::Found(Proved { origin: Origin::Local, ..Proved::of_memory(&held) })
-            }
-            EraPolicy::Revalidate => Consulted::Suspect(held),
-            EraPolicy::Strict => Consulted::Missing(Some(held), Ticket::default()),
-        }
     /// What becomes of an entry in memory that has been asked about for longer than asking takes, while somebody else loads
     /// it.
     pub(in crate::engine) fn unanswered(&self, question: &Question, held: Entry) -> Consulted {
@@ -207,6 +206,19 @@ impl Engine {
         }
     }
 
+    /// What becomes of an entry in memory of which the second tier cannot say now whether it still holds.
+    pub(in crate::engine) fn unprovable(&self, question: &Question, held: Entry) -> Consulted {
+        // Nobody may see it unless it is certain.
+        if !question.hard_tags.is_empty() {
+            return Consulted::Missing(None, Ticket::default());
+        }
+        match question.rules.policy.era {
+            EraPolicy::Trust => {
+                Consulted::Found(Proved { origin: Origin::Local, ..Proved::of_memory(&held) })
+            }
+            EraPolicy::Revalidate => Consulted::Suspect(held),
+            EraPolicy::Strict => Consulted::Missing(Some(held), Ticket::default()),
+        }
     }
 
     /// Takes in what markers held, on shards that were of these eras. Whether the copies are of just that.
@@ -263,29 +275,20 @@ impl Engine {
         };
         let now = self.0.runtime.now();
         let lifetime = record.lifetime(now, post.shard.server_millis());
-        let (validity, is_certain) = deps.standing(&record, era);
+        let (validity, is_certain) = deps.standing(question, &record, era);
         let freshness = judge(&lifetime, validity, now);
         // What stood in as if it were current would be answered where the source is merely slow.
-        let gone = deps.soft.first().filter(|_| validity == Validity::Broken);
-        let token = gone.map_or_else(|| token.clone(), |held| Token::ended(held.dep.clone()));
+        let gone = question.soft_deps().next().filter(|_| validity == Validity::Broken);
+        let token = gone.map_or_else(|| token.clone(), |dep| Token::ended(dep.clone()));
         let draft = Draft { value, token, lifetime, load_took: record.statistics.load_took, changed: None };
         Some(Stored {
-            entry: draft.copy_under(question.key.as_bytes(), check_again_at(&question.rules, now)),
+            entry: draft
+                .copy_under(question.key.as_bytes(), second.check_again_at(&question.rules, now, deps.as_of)),
             freshness,
             is_suspect: !is_certain || post.is_suspect(record.loaded_at),
             statistics: record.statistics,
             loaded_at: record.loaded_at,
         })
-    }
-}
-
-/// Until when a copy in memory is answered without asking the second tier again.
-pub(super) fn check_again_at(rules: &Rules, now: Moment) -> Moment {
-    match &rules.shared {
-        _ if is_strict(rules) => Moment::ORIGIN,
-        // Nobody else could have stored anything newer.
-        None => Moment::NEVER,
-        Some(_) => now + rules.policy.l1_ttl.unwrap_or(COPY_MAX),
     }
 }
 
@@ -306,6 +309,18 @@ pub(super) struct Stored {
 }
 
 impl Second {
+    /// Until when a copy in memory is answered without asking the second tier again, which was right at `as_of`.
+    pub(super) fn check_again_at(&self, rules: &Rules, now: Moment, as_of: Moment) -> Moment {
+        let until = match &rules.shared {
+            _ if is_strict(rules) => Moment::ORIGIN,
+            // Nobody else could have stored anything newer.
+            None => Moment::NEVER,
+            Some(_) => now + rules.policy.l1_ttl.unwrap_or(COPY_MAX),
+        };
+        // Not from now on: what has been invalidated since is heard of by nobody.
+        if self.is_told() { until } else { until.min(as_of + UNTOLD_MAX) }
+    }
+
     /// Reads markers and the entry, at every shard that has some of it, at once.
     pub(super) async fn read(
         &self,
@@ -407,35 +422,35 @@ impl Deps {
         asked: &[Asked],
         nonces: &[Option<Nonce>],
         eras: &[Option<Era>],
+        as_of: Moment,
     ) -> Self {
-        // In the order in which they were captured: the deps that are soft, the bucket, those that are hard.
-        let known = token.all_shared();
-        let nonce = |known: &Asked| match asked.iter().position(|asked| asked.marker == known.marker) {
-            Some(at) => nonces[at],
-            None => known.nonce(),
-        };
-        let held = |(dep, known): (&Dep, &Asked)| {
-            let (marker, nonce) = (known.marker, nonce(known));
+        let held = |(dep, (marker, copied)): (&Dep, (MarkerId, Option<Nonce>))| {
             debug_assert_eq!(second.names.marker(dep), marker, "what was captured stands in this order");
-            Held { dep: dep.clone(), marker, nonce, era: eras[second.post_of(marker).number] }
+            let read = asked.iter().position(|asked| asked.marker == marker);
+            let nonce = read.map_or(copied, |at| nonces[at]);
+            Held { marker, nonce, era: eras[second.post_of(marker).number] }
         };
+        // In the order in which they were captured: the deps that are soft, the bucket, those that are hard.
         let soft_count = question.soft_deps().count();
         Self {
-            soft: question.soft_deps().zip(&known).map(held).collect(),
-            hard: question.hard_tags.iter().zip(known.iter().skip(soft_count + 1)).map(held).collect(),
+            as_of,
+            soft: question.soft_deps().zip(token.copied()).map(held).collect(),
+            hard: question.hard_tags.iter().zip(token.copied().skip(soft_count + 1)).map(held).collect(),
         }
     }
 
     /// Whether what a stored entry depends on certainly stands, as far as these are part of it.
     pub(super) fn are_certain(&self, record: &Record, era: Era) -> bool {
-        let of = |held: &[Held], stored: &[StoredDep]| held.iter().all(|held| held.standing(stored) == Standing::Certain);
+        let of = |held: &[Held], stored: &[StoredDep]| {
+            held.iter().all(|held| held.standing(stored) == Standing::Certain)
+        };
         Standing::of_entry(record.era, era) == Standing::Certain
             && of(&self.soft, &record.soft)
             && of(&self.hard, &record.hard)
     }
 
     /// Whether what a stored entry depends on still stands, and whether that is certain.
-    fn standing(&self, record: &Record, era: Era) -> (Validity, bool) {
+    fn standing(&self, question: &Question, record: &Record, era: Era) -> (Validity, bool) {
         let own = Standing::of_entry(record.era, era);
         let stand = |stored: &[StoredDep], deps: &[Held]| match stored.len() == deps.len() {
             true => deps.iter().map(|held| held.standing(stored)).min().unwrap_or(Standing::Certain),
@@ -448,7 +463,7 @@ impl Deps {
             return (Validity::BrokenForGood, is_certain);
         }
         // Who names a key says that its entry is wrong.
-        let is_named = self.soft.iter().any(|held| held.dep.kind() == DepKind::Key);
+        let is_named = question.soft_deps().any(|dep| dep.kind() == DepKind::Key);
         match soft {
             Standing::Perhaps | Standing::Certain => (Validity::Current, is_certain),
             Standing::Gone if is_named => (Validity::BrokenForGood, is_certain),

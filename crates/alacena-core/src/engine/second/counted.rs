@@ -12,7 +12,7 @@ use crate::{
     },
     tier::{
         Answer, Begin, Begun, Capabilities, Checked, EntryId, EntryName, Era, Failure, Lack, Looked,
-        MarkerId, Minted, Nonce, Overwrite, Push, Shard, Store, Stored, Watcher,
+        MarkerId, Minted, Nonce, Overwrite, Push, Shard, Spending, Store, Stored, Watcher,
     },
 };
 
@@ -172,8 +172,20 @@ impl Shard for Counted {
         self.shard.lacks()
     }
 
+    fn spending(&self) -> Option<Spending> {
+        self.shard.spending()
+    }
+
+    fn rouse(&self) -> Option<Answer<'_, ()>> {
+        self.shard.rouse()
+    }
+
     fn era(&self) -> Option<Era> {
         self.shard.era()
+    }
+
+    fn is_gone(&self) -> bool {
+        self.shard.is_gone()
     }
 
     fn server_millis(&self) -> u64 {
@@ -182,10 +194,6 @@ impl Shard for Counted {
 
     fn look(&self, entry: &EntryName, markers: &[MarkerId]) -> Answer<'_, Looked> {
         self.count("look", self.shard.look(entry, markers))
-    }
-
-    fn is_gone(&self) -> bool {
-        self.shard.is_gone()
     }
 
     fn check(&self, markers: &[MarkerId]) -> Answer<'_, Checked> {
@@ -251,6 +259,7 @@ impl Shard for Counted {
 struct Heard {
     watcher: Arc<dyn Watcher>,
     counts: Arc<Counts>,
+    runtime: SharedRuntime,
     /// The era of the last one. Held for a few instructions.
     last: Mutex<Option<Era>>,
 }
@@ -258,8 +267,8 @@ struct Heard {
 impl Watcher for Heard {
     fn connected(&self, era: Era) {
         self.counts.connections.increment();
+        self.counts.hear(self.runtime.now());
         if self.last.lock().replace(era).is_some_and(|last| last != era) {
-    runtime: SharedRuntime,
             self.counts.era_changes.increment();
         }
         self.watcher.connected(era);
@@ -267,7 +276,6 @@ impl Watcher for Heard {
 
     fn lost(&self) {
         self.watcher.lost();
-        self.counts.hear(self.runtime.now());
     }
 
     fn pushed(&self, push: Push) {

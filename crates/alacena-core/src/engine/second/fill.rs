@@ -18,7 +18,7 @@ use futures_util::future::{Either, join_all, select};
 
 use super::{
     Second,
-    consult::{Deps, Held, LOOK_AGAIN, check_again_at},
+    consult::{Deps, Held, LOOK_AGAIN},
     is_strict, local_max,
     post::{Post, either},
 };
@@ -197,6 +197,7 @@ impl Engine {
         ticket: &mut Ticket,
     ) -> Result<Claim, Failure> {
         let second = self.0.second.get().expect("what is shared is shared with it");
+        let asked_at = self.0.runtime.now();
         let Grounded { known, nonces, is_agreed } = match self.ground(second, question, landing).await {
             Ok(grounded) => grounded,
             // Without a marker nobody could ever invalidate it.
@@ -210,7 +211,7 @@ impl Engine {
             return Ok(Claim::Licence(Licence::Nothing(None)));
         };
         let post = second.post_of_entry(entry.id());
-        let deps = Deps::of(question, second, &token, &known, &nonces, &second.eras());
+        let deps = Deps::of(question, second, &token, &known, &nonces, &second.eras(), asked_at);
         for _ in 0..HITS_MAX {
             let era = post.shard.era().ok_or(Failure::OtherEra)?;
             let attempt = Nonce { era, random: self.0.runtime.random() };
@@ -301,7 +302,7 @@ impl Engine {
     ) -> Result<(Vec<Option<Nonce>>, bool), Failure> {
         let keep = keep(question, question.rules.policy.ttl, true) + MARKER_SLACK;
         // A copy that stands here may be gone there, for whoever must not be answered by it.
-        let asks_for_all = question.is_strict() || !self.0.markers.is_proved(self.0.runtime.now());
+        let asks_for_all = self.asks_for_all(second, question);
         let wanted: Vec<Asked> =
             known.iter().filter(|asked| asks_for_all || !asked.is_alive()).cloned().collect();
         let eras = second.eras();
@@ -491,7 +492,10 @@ impl Engine {
         let Some(second) = self.0.second.get() else { return draft.under(question.key.as_bytes()) };
         let now = self.0.runtime.now();
         if draft.token.is_shared() {
-            return draft.copy_under(question.key.as_bytes(), check_again_at(&question.rules, now));
+            // The source was asked after every marker was.
+            let asked_at = Moment::ORIGIN + (now - (Moment::ORIGIN + draft.load_took));
+            let until = second.check_again_at(&question.rules, now, asked_at);
+            return draft.copy_under(question.key.as_bytes(), until);
         }
         let mut draft = draft;
         let own_end = draft.lifetime.fresh_until;

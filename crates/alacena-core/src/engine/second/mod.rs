@@ -184,9 +184,21 @@ impl Second {
     fn capture(&self, engine: &Engine, question: &Question) -> Token {
         // Also where the value stays on this node: an invalidation of the key elsewhere must be heard.
         let bucket = Dep::bucket(self.names.entry(&question.key).bucket());
-        let soft = question.soft_deps().chain([&bucket]);
+        let soft = question.soft_deps().chain([bucket]);
         let token = engine.0.markers.capture_shared(soft, question.hard_tags.iter());
         token.expect("a second tier shares markers")
+    }
+
+    /// Whether every shard tells of what changes on it.
+    fn is_told(&self) -> bool {
+        self.posts.iter().all(|post| post.tells())
+    }
+
+    /// Brings connections about that are not kept up while nobody needs them.
+    pub(super) async fn rouse(&self) {
+        for post in &self.posts {
+            post.rouse().await;
+        }
     }
 
     /// The era of every shard, in their order, where it is known.

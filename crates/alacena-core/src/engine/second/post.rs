@@ -22,7 +22,7 @@ use crate::{
     },
     tier::{
         Capabilities, Coherence, Era, Failure, HEARTBEAT_EVERY, HORIZON, Heartbeat, Lack, Outage, Push,
-        Shard, Watcher,
+        Shard, Spending, Watcher,
     },
 };
 
@@ -68,6 +68,8 @@ pub struct PostFigures {
     pub coherence: Coherence,
     /// What it does without, the most serious first.
     pub lacks: Vec<Lack>,
+    /// What it has used of the commands of the day, where they are counted.
+    pub spending: Option<Spending>,
     /// Connections for its tellings since this process began.
     pub connections: u64,
     /// Of these, those to a server of another era than the one before.
@@ -158,14 +160,30 @@ impl Post {
         self.writes.call_late(in_time).await
     }
 
+    /// Whether it tells of what changes; else all that is kept of it has to be asked about again soon.
+    pub(super) fn tells(&self) -> bool {
+        self.shard.capabilities().telling.is_any()
+    }
+
+    /// Brings a connection about, where none is kept up while nobody needs it.
+    pub(super) async fn rouse(&self) {
+        if let Some(rousing) = self.shard.rouse() {
+            // What has come of it whatever follows finds out.
+            let _ = self.reads.call(rousing).await;
+        }
+    }
+
     /// Until when its silence means something.
     pub(super) fn proved_until(&self) -> Moment {
         Moment::from_nanos(self.proved_until.load(Ordering::Acquire))
     }
 
-    fn coherence(&self) -> Coherence {
-        match self.shard.capabilities().era {
-            _ if !self.is_there() => Coherence::Local,
+    fn coherence(&self, lacks: &[Lack]) -> Coherence {
+        let Capabilities { era, telling, is_metered, .. } = self.shard.capabilities();
+        // Nobody has needed it yet: that is no lack.
+        let sleeps = is_metered && self.shard.era().is_none() && !lacks.iter().any(|lack| lack.is_serious);
+        match era && telling.is_any() {
+            _ if !sleeps && !self.is_there() => Coherence::Local,
             true => Coherence::Bounded,
             false => Coherence::Eventual,
         }
@@ -174,14 +192,16 @@ impl Post {
     pub(super) fn figures(&self) -> PostFigures {
         let drain = self.drain.figures();
         let owed_since = drain.oldest_at.unwrap_or(u64::MAX);
+        let lacks = self.shard.lacks();
         PostFigures {
             name: self.drain.shard_name().to_owned(),
             era: self.shard.era(),
             is_watched: self.is_watched.load(Ordering::Acquire),
             proved_for: self.proved_until() - self.runtime.now(),
             capabilities: self.shard.capabilities(),
-            coherence: self.coherence(),
-            lacks: self.shard.lacks(),
+            coherence: self.coherence(&lacks),
+            lacks,
+            spending: self.shard.spending(),
             connections: self.counts.connections.get(),
             era_changes: self.counts.era_changes.get(),
             unreadable_by_reason: self.counts.unreadable_by_reason(),
@@ -207,6 +227,10 @@ impl Post {
         let now = self.runtime.now();
         self.outage.lock().end(now, self.shard.server_millis());
         self.is_watched.store(true, Ordering::Release);
+        if self.shard.capabilities().is_metered {
+            // No ping is spent on it: what is kept of it is asked about again soon all the same.
+            self.proved_until.store(Moment::NEVER.nanos(), Ordering::Release);
+        }
         self.reads.probe_now();
         self.writes.probe_now();
         self.drain.connected();
@@ -223,8 +247,13 @@ impl Watcher for Ear {
     fn connected(&self, _era: Era) {
         self.hear(|engine, post| {
             // Everything that was read before may have changed unheard.
-            engine.doubt(post);
+            if post.tells() {
+                engine.doubt(post)
+            } else {
+                engine.forget_copies(post)
+            }
             post.came_back();
+            engine.prove();
         });
     }
 
@@ -262,6 +291,14 @@ impl Engine {
         let second = self.0.second.get().expect("it has posts");
         let (shared, kills) = self.0.markers.shared().expect("a second tier shares markers");
         shared.doubt_all(kills, |marker| second.post_of(marker).number == post.number);
+    }
+
+    /// Ends every copy of a marker of this shard. It does not tell any more: copies that were made while it did are to be
+    /// answered for longer than may be from here on, however often what they depend on is found to stand.
+    fn forget_copies(&self, post: &Post) {
+        let second = self.0.second.get().expect("it has posts");
+        let (shared, kills) = self.0.markers.shared().expect("a second tier shares markers");
+        shared.forget_all(kills, |marker| second.post_of(marker).number == post.number);
     }
 
     /// Ends what was loaded while a shard was away.
@@ -302,7 +339,8 @@ impl Engine {
 impl Engine {
     /// Uses the markers that this node relies on, where the shard would else evict them: it is never asked about them.
     async fn touch(&self, post: &Post) {
-        if !post.shard.capabilities().evicts || !post.is_there() {
+        let Capabilities { evicts, is_metered, .. } = post.shard.capabilities();
+        if !evicts || is_metered || !post.is_there() {
             return;
         }
         let second = self.0.second.get().expect("it has posts");
@@ -343,7 +381,7 @@ async fn beat(engine: Weak<Inner>, post: &Post) {
             // What was loaded while it was away: from here on other nodes can invalidate it unheard.
             Engine(engine).end_local();
         }
-        if let (true, Some(era)) = (is_watched && post.shard.capabilities().push, era) {
+        if let (true, Some(era)) = (is_watched && !post.shard.capabilities().is_metered, era) {
             heartbeat.ping(runtime.now());
             let asked = futures_util::future::join(post.shard.ping(), post.shard.check(&[]));
             match asked.await {

@@ -50,6 +50,7 @@ impl Engine {
         let form = question.rules.shared.as_ref().ok_or(PutRefusal::Absent)?;
         let encoded = form.codec.encode(value).ok_or(PutRefusal::TooLarge)?;
         let post = second.post_of_entry(entry.id());
+        second.rouse().await;
         for _ in 0..LOOKS_MAX {
             let older = self.older(second, question, &entry, value).await?;
             let (over, era) = (older.fill, older.era);
@@ -74,6 +75,7 @@ impl Engine {
     /// What a value that stays on this node, and comes without a load, depends on: by the markers that nodes share, which
     /// are minted where they are missing, or while those are away by those of this node.
     pub(in crate::engine) async fn ground_for(&self, second: &Second, question: &Question) -> Token {
+        second.rouse().await;
         if !second.is_away(question) {
             let token = second.capture(self, question);
             if self.mint(second, question, &token.all_shared()).await.is_ok() {
@@ -96,13 +98,14 @@ impl Engine {
             Error::new(&catalogue::TIER_UNREACHABLE, detail).with("class", question.rules.space.class())
         };
         let post = second.post_of_entry(entry.id());
+        second.rouse().await;
         let era = post.shard.era().filter(|_| !second.is_away(question));
         let era = era.ok_or_else(|| unset(&"the second tier is away"))?;
         let token = second.capture(self, question);
         let known = token.all_shared();
         let minted = self.mint(second, question, &known).await;
         let (nonces, _) = minted.map_err(|failure| unset(&failure))?;
-        let deps = Deps::of(question, second, &token, &known, &nonces, &second.eras());
+        let deps = Deps::of(question, second, &token, &known, &nonces, &second.eras(), self.0.runtime.now());
         let stored = |deps: &[Held]| -> Option<Vec<StoredDep>> {
             deps.iter().map(|held| Some(StoredDep::new(held.marker, held.nonce?))).collect()
         };
@@ -164,7 +167,7 @@ impl Engine {
             post.counts.unreadable(&why);
             PutRefusal::Absent
         })?;
-        let deps = Deps::of(question, second, &token, &asked, &read.nonces, &read.eras);
+        let deps = Deps::of(question, second, &token, &asked, &read.nonces, &read.eras, self.0.runtime.now());
         // What may have been invalidated unheard must not become certain by being put anew.
         let is_suspect = second.posts.iter().any(|post| post.is_suspect(held.loaded_at));
         if !deps.are_certain(&held, era) || is_suspect {

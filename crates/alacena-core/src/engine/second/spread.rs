@@ -216,13 +216,14 @@ async fn tell(
             Removal::Marker(_) | Removal::Whole => None,
         })
         .collect();
+    post.rouse().await;
     // Written down instead of tried while the shard is away: nobody waits for what is not going to answer.
     let removed = post.insist(within, async {
         post.connected().await?;
-        let markers = async { if markers.is_empty() { Ok(()) } else { post.shard.invalidate(&markers).await } };
-        let entries = async {
-            if entries.is_empty() { Ok(()) } else { post.shard.invalidate_entries(&entries).await }
-        };
+        let markers =
+            async { if markers.is_empty() { Ok(()) } else { post.shard.invalidate(&markers).await } };
+        let entries =
+            async { if entries.is_empty() { Ok(()) } else { post.shard.invalidate_entries(&entries).await } };
         let (markers, entries) = join(markers, entries).await;
         markers.and(entries)
     });

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use alacena_core::tier::{Capabilities, Era, Watcher};
+use alacena_core::tier::{Capabilities, Era, Telling, Watcher};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -40,7 +40,12 @@ impl Node {
             lines,
             era: Some(served.server.era()),
             watcher: None,
-            capabilities: Capabilities { push: true, era: true, evicts: false },
+            capabilities: Capabilities {
+                telling: Telling::Tracked,
+                era: true,
+                evicts: false,
+                is_metered: false,
+            },
             closed: false,
         };
         let node = Arc::new_cyclic(|this: &Weak<Self>| Self {

@@ -53,7 +53,7 @@ pub(super) const REDIS: &[Field] = &[
     Field::new(
         "push",
         choice(&["auto", "tracking", "publish", "none"]),
-        "How a node hears what others invalidate. `auto`: the first of these that proves to work. `tracking`: the server tells of every change (`CLIENT TRACKING`). `publish`: nodes tell one another over the server, for where a proxy takes tracking away. `none`: not at all; then entries that others may invalidate are in memory for 1s at most. Which one it is, and what it costs, is in `/cache/health`.",
+        "How a node hears what others invalidate; the same on every node. `auto`: the first of these that proves to work. `tracking`: the server tells of every change (`CLIENT TRACKING`). `publish`: nodes tell one another over the server, for where a proxy or a missing right takes tracking away. `none`: not at all; then what is in memory is answered for 0.9s at most before Redis is asked for it again, and the level is `eventual`. One that is named and does not prove to work is as `none`. Which one it is, and what it costs, is in `/cache/health`.",
     )
     .default("auto"),
     Field::new(
@@ -66,7 +66,7 @@ pub(super) const REDIS: &[Field] = &[
     Field::new(
         "metered",
         Kind::Text(Format::Quota),
-        "Where commands are paid for: how many a day has, as `\"10000/day\"`. Then nothing is sent that nobody asked for, what others invalidate is heard late (entries are in memory for 1s at most), 80 % is a warning in log and health, and at 100 % the rest of the day goes without Redis. Without it: not counted.",
+        "Where commands are paid for: how many this node may send in a day, by UTC, as `\"10000/day\"`. Then nothing is sent that nobody asked for, the connection is made when it is first needed, what others invalidate is not heard (`push` is `none`), 80 % is a warning in log and health, and at 100 % the rest of the day goes without Redis. Each node counts its own since its start: divide a plan by the nodes. Without it: not counted.",
     ),
     Field::new(
         "key_names",

@@ -23,7 +23,7 @@ impl Wake for Bell {
 }
 
 fn queue() -> Queue {
-    Queue::new(InFlight::default(), SECOND)
+    Queue::new(InFlight::default(), SECOND, None)
 }
 
 fn ping() -> Command {
@@ -62,7 +62,7 @@ fn an_answer_to_what_has_not_been_sent_is_nobodys() {
 #[test]
 fn what_is_too_much_is_refused_at_once_and_taken_once_there_is_room() {
     let limits = InFlight { commands_max: 2, unsent_bytes_max: 100 };
-    let mut queue = Queue::new(limits, SECOND);
+    let mut queue = Queue::new(limits, SECOND, None);
     assert!(matches!(queue.ask(&[ping(), ping(), ping()], true, START, SECOND), Err(Failure::Overloaded)));
     let large = Command::new("ECHO").arg([0; 100]);
     assert!(matches!(queue.ask(&[large], false, START, SECOND), Err(Failure::Overloaded)));
@@ -78,7 +78,7 @@ fn what_is_too_much_is_refused_at_once_and_taken_once_there_is_room() {
 
 #[test]
 fn bytes_that_are_taken_and_not_written_count() {
-    let mut queue = Queue::new(InFlight { unsent_bytes_max: 50, ..InFlight::default() }, SECOND);
+    let mut queue = Queue::new(InFlight { unsent_bytes_max: 50, ..InFlight::default() }, SECOND, None);
     queue.ask(&[ping()], false, START, SECOND).unwrap();
     let mut buffer = Vec::new();
     assert!(queue.take_unsent(&mut buffer));
@@ -160,7 +160,7 @@ proptest! {
     /// Whoever asks, goes away or gives up, in whatever order: nobody gets an answer to somebody else's question.
     #[test]
     fn every_answer_reaches_the_one_who_asked(steps in steps()) {
-        let mut queue = Queue::new(InFlight::default(), SECOND * 1000);
+        let mut queue = Queue::new(InFlight::default(), SECOND * 1000, None);
         let (mut asked, mut answered, mut gathered) = (0_i64, 0_i64, Vec::new());
         let mut waiting: Vec<(u32, Vec<i64>)> = Vec::new();
         let mut now = START;
@@ -211,4 +211,36 @@ proptest! {
         }
         prop_assert!(waiting.is_empty() && queue.commands == 0 && queue.expected.is_empty());
     }
+}
+
+/// The confirmation of a subscription is a push, which a proxy may take away: what comes behind is then the answer to what
+/// was asked behind.
+#[test]
+fn a_subscription_whose_confirmation_never_comes_shifts_no_answer() {
+    let text = |text: &'static str| Frame::Bulk(text.into());
+    let both = [Command::new("SUBSCRIBE").arg("news"), Command::new("ECHO").arg("7")];
+    let push = || Frame::Push(vec![text("subscribe"), text("news"), Frame::Integer(1)]);
+    for (frames, first) in [
+        (vec![push(), text("7")], Ok(push())),
+        (vec![text("7")], Ok(Frame::Null)),
+        (vec![Frame::Error("NOPERM no".into()), text("7")], Err(())),
+    ] {
+        let mut queue = queue();
+        let call = queue.ask(&both, true, START, SECOND).unwrap();
+        let next = queue.ask(&[ping()], false, START, SECOND).unwrap();
+        let mut answers = frames;
+        answers.push(Frame::Simple("PONG".into()));
+        queue.deliver(&mut answers, u64::MAX, &mut Vec::new(), &mut Aftermath::default()).unwrap();
+        let Some(Ok(Answered::Many(replies))) = queue.fetch(call, Waker::noop()) else {
+            panic!("it has been answered")
+        };
+        assert_eq!(replies[0].clone().map_err(drop), first);
+        assert_eq!(replies[1], Ok(text("7")));
+        assert!(matches!(queue.fetch(next, Waker::noop()), Some(Ok(Answered::One(Frame::Simple(_))))));
+    }
+    // One that nobody has asked for ends the connection.
+    let mut queue = queue();
+    queue.ask(&[ping()], false, START, SECOND).unwrap();
+    let unasked = queue.deliver(&mut vec![push()], u64::MAX, &mut Vec::new(), &mut Aftermath::default());
+    assert_eq!(unasked, Err(Cause::Unasked));
 }
