@@ -20,6 +20,10 @@
 //! ```
 //!
 //! The number never goes back, so that a cell which was alive in between does not let an old answer through.
+//!
+//! *An answer may also be older than what is known.* Who asks before there is a marker may hear so after somebody else on this
+//! node has minted it, and must not take it for gone. So the first answer that there is a marker counts as a doubt, too: what
+//! was asked before it says nothing any more. If the marker has really gone since, a push tells of it, as of any other.
 
 use super::protocol::Mark;
 use crate::tier::Nonce;
@@ -95,6 +99,19 @@ impl State {
         }
     }
 
+    /// The same by the first answer that there is a marker at all: whatever was asked before is about a time in which nobody
+    /// here knew of it.
+    #[must_use]
+    pub fn answered_first(self, asked: Doubts) -> Self {
+        let answered = self.answered(asked, true);
+        match answered.mark {
+            Mark::Alive if self.doubts == asked && asked.0 < DOUBTS_MAX => {
+                Self { doubts: Doubts(asked.0 + 1), ..answered }
+            }
+            _ => answered,
+        }
+    }
+
     /// It has ended: for good.
     #[must_use]
     pub fn ended(self, mark: Mark) -> Self {
@@ -121,6 +138,17 @@ mod tests {
         assert_eq!(doubted.answered(asked, false), doubted, "nor does it end what it says nothing of");
         assert_eq!(doubted.answered(doubted.doubts, true).mark, Mark::Alive);
         assert_eq!(doubted.answered(doubted.doubts, false).mark, Mark::Invalidated);
+    }
+
+    #[test]
+    fn what_was_asked_before_the_marker_was_known_says_nothing_against_it() {
+        let asked = State::UNPROVED.doubts;
+        let alive = State::UNPROVED.answered_first(asked);
+        assert_eq!(alive.mark, Mark::Alive);
+        assert_eq!(alive.answered(asked, false), alive, "there was none yet");
+        assert_eq!(alive.answered(alive.doubts, false).mark, Mark::Invalidated);
+        let doubted = State::UNPROVED.doubted();
+        assert_eq!(doubted.answered_first(asked), doubted, "something came in between");
     }
 
     #[test]

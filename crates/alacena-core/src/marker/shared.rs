@@ -127,6 +127,7 @@ impl Shared {
             Some(nonce) => Some(*marker.nonce.get_or_init(|| nonce)),
             None => marker.nonce.get().copied(),
         };
+        let is_first = marker.nonce.get().is_none();
         let says = Says::of(copied, nonce);
         match says {
             Says::Same => drop(cell.change(|state| state.answered(*doubts, true))),
@@ -134,6 +135,7 @@ impl Shared {
             Says::Other if cell.state().answered(*doubts, false).mark == Mark::Invalidated => {
                 self.table.invalidate_cell(kills, cell);
             }
+            Says::Same if is_first => drop(cell.change(|state| state.answered_first(*doubts))),
             Says::Other | Says::Nothing => {}
         }
         says == Says::Same
@@ -270,6 +272,18 @@ mod tests {
         push(&markers, &asked);
         assert!(!markers.stand_by(&token), "known to stand, and doubted: looked at again");
         assert!(answer(&markers, &token.in_doubt(), nonce(1)) && markers.stand_by(&token));
+    #[test]
+    fn who_asked_before_there_was_a_marker_ends_nothing_that_has_been_minted_since() {
+        let markers = shared();
+        let token = tag(&markers, "t");
+        let (early, minting) = (token.in_doubt(), token.in_doubt());
+        assert!(answer(&markers, &minting, nonce(1)));
+        assert!(!answer(&markers, &early, None), "nothing may be kept by what it says");
+        assert!(markers.stand_by(&token) && !token.is_broken());
+        assert!(!answer(&markers, &token.all_shared(), None));
+        assert!(token.is_broken(), "what is asked now counts");
+    }
+
         push(&markers, &asked);
         assert!(!answer(&markers, &token.in_doubt(), nonce(2)));
         assert_eq!(token.validity(), Validity::Broken);

@@ -78,8 +78,10 @@ impl Protocol {
             let is_meant = marker.is_none_or(|marker| marker == self.marker(dep));
             if let Some(cell) =
                 state.nodes[node].shared[dep].filter(|_| is_meant && self.shard_of(dep) == shard)
+        let is_first = cell.nonce.is_none();
             {
                 let state = &mut state.nodes[node].cells[cell].state;
+            Says::Same if is_first => cell.state = cell.state.answered_first(asked),
                 *state = state.doubted();
             }
         }
