@@ -36,16 +36,20 @@ pub(super) fn make_folder(folder: &Path) -> Result<(), Error> {
     })
 }
 
-/// Opens the file called `name`, which is made if it is not there, and locks it.
-pub(super) fn open(folder: &Path, name: &str) -> Result<Database, Error> {
+/// The file called `name`, for its owner only, which is made if it is not there.
+pub(super) fn handle(folder: &Path, name: &str) -> Result<fs::File, Error> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(folder.join(name)).map_err(|error| {
+    options.open(folder.join(name)).map_err(|error| {
         failed(folder, format!("{name} cannot be opened for writing: {error}")).caused_by(error)
-    })?;
-    undamaged(file).map_err(|error| match error {
+    })
+}
+
+/// Opens the file called `name`, which is made if it is not there, and locks it.
+pub(super) fn open(folder: &Path, name: &str) -> Result<Database, Error> {
+    undamaged(handle(folder, name)?).map_err(|error| match error {
         DatabaseError::DatabaseAlreadyOpen => {
             let first =
                 owner::read_owner(folder).map_or("another process".to_owned(), |owner| owner.to_string());

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -51,6 +51,7 @@ use super::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct EmbeddedLedger {
+    folder: PathBuf,
     identity: Identity,
     /// The next number of an intent, or of a record of the journal.
     next: AtomicU64,
@@ -84,6 +85,7 @@ impl EmbeddedLedger {
         let identity = store.identity();
         let (orders, thread) = writer::start(store)?;
         Ok(Arc::new(Self {
+            folder: folder.to_owned(),
             identity,
             next: AtomicU64::new(identity.first),
             owner,
@@ -96,6 +98,16 @@ impl EmbeddedLedger {
     #[must_use]
     pub fn secret(&self) -> &[u8; 32] {
         &self.identity.secret
+    }
+
+    /// The number of this start of a process among all that have opened the store.
+    pub(super) fn start(&self) -> u64 {
+        self.identity.first >> 32
+    }
+
+    /// Where the store is.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Makes known where this process listens, once it knows itself: a port of 0 becomes a real one late.
