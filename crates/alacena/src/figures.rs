@@ -44,10 +44,51 @@ pub struct Figures {
     pub sources: Vec<SourceFigures>,
     /// One row a shard of the tier that nodes share; none where there is no such tier.
     pub shards: Vec<PostFigures>,
+    /// What the second tier keeps on local disk, where that is what it is.
+    pub disk: Option<DiskFigures>,
     /// What warmings have come to.
     pub warming: WarmingFigures,
     /// Time since the start.
     pub uptime: Duration,
+}
+
+/// What the second tier is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TierKind {
+    /// A Redis or Valkey that nodes share.
+    Redis,
+    /// Local disk, of this node alone.
+    Embedded,
+}
+
+impl TierKind {
+    /// The word used in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            TierKind::Redis => "redis",
+            TierKind::Embedded => "embedded",
+        }
+    }
+}
+
+/// What the second tier keeps on local disk, as it was within a second.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct DiskFigures {
+    /// The name of its shard.
+    pub shard: &'static str,
+    /// Entries, those included that have run out and were not met yet.
+    pub entries: u64,
+    /// Bytes that they take.
+    pub bytes: u64,
+    /// Bytes that they may take: less than is configured once the disk was full.
+    pub bytes_max: u64,
+    /// Entries that gave way to others.
+    pub evictions: u64,
+    /// Markers.
+    pub markers: u64,
 }
 
 /// Counts of warmings.
@@ -140,7 +181,9 @@ pub struct Health {
     pub missing: Vec<String>,
     /// Whether intents and history survive the process.
     pub durable: bool,
-    /// The shards of the tier that nodes share, and what each does without; none where there is no such tier.
+    /// What the second tier is made of; `None`: there is none.
+    pub tier: Option<TierKind>,
+    /// The shards of the second tier, and what each does without; none where there is no such tier.
     pub shards: Vec<PostFigures>,
 }
 
@@ -209,6 +252,7 @@ impl Alacena {
             loads_running: engine.loads_running,
             sources: self.guards().iter().map(|guard| SourceFigures::of(guard.figures())).collect(),
             shards: self.inner.engine.second_tier(),
+            disk: self.disk_figures(),
             warming: WarmingFigures::of(self.inner.warming.0.counters()),
             uptime: self.runtime().now() - self.inner.started,
         }
@@ -222,9 +266,10 @@ impl Alacena {
         let off = guards.filter(|guard| guard.breaker.state != State::Closed);
         let mut missing: Vec<String> = off.map(|guard| format!("source {}", guard.source)).collect();
         let shards = self.inner.engine.second_tier();
-        missing.extend(shards.iter().flat_map(missing_of));
+        let tier = self.tier_kind();
+        missing.extend(shards.iter().flat_map(|shard| missing_of(shard, tier)));
         let status = if missing.is_empty() { Status::Healthy } else { Status::Degraded };
-        Health { status, missing, durable: self.inner.store.ledger.is_durable(), shards }
+        Health { status, missing, durable: self.inner.store.ledger.is_durable(), tier, shards }
     }
 
     /// What stands before each source, in order of the sources' names.
@@ -237,7 +282,7 @@ impl Alacena {
 }
 
 /// What a shard does without, in a sentence each.
-fn missing_of(shard: &PostFigures) -> Vec<String> {
+fn missing_of(shard: &PostFigures, tier: Option<TierKind>) -> Vec<String> {
     let name = &shard.name;
     let serious = shard.lacks.iter().filter(|lack| lack.is_serious);
     let mut missing: Vec<String> = serious.map(|lack| format!("{name}: {lack}")).collect();
@@ -246,9 +291,11 @@ fn missing_of(shard: &PostFigures) -> Vec<String> {
     }
     let owed = shard.drain.records.max(shard.drain.volatile);
     if owed > 0 {
-        missing.push(format!(
-            "{name}: {owed} invalidations are still to be told; other nodes may answer without them"
-        ));
+        let meanwhile = match tier {
+            Some(TierKind::Embedded) => "nothing is read there before they are",
+            _ => "other nodes may answer without them",
+        };
+        missing.push(format!("{name}: {owed} invalidations are still to be told; {meanwhile}"));
     }
     missing
 }

@@ -177,7 +177,10 @@ pub use codec::Named;
 pub use declared_reads::{DeclaredRead, DeclaredWrite, Read, Write};
 pub use encoding::Gzip;
 pub use explain::{Explanation, Found, KeyExplanation, KeyPage, Shown};
-pub use figures::{BreakerFigures, Figures, Health, ReadFigures, SourceFigures, Status, WarmingFigures};
+pub use figures::{
+    BreakerFigures, DiskFigures, Figures, Health, ReadFigures, SourceFigures, Status, TierKind,
+    WarmingFigures,
+};
 pub use handle::{Alacena, Ask, Invalidated, Level, Mode, Wish};
 #[cfg(feature = "tower")]
 pub use layer::{CacheLayer, CacheService, LayerBody};

@@ -99,7 +99,9 @@ fn open_source(
     // A file of certificates may hold others than before.
     let source = known.filter(|_| !Source::may_have_changed(config));
     let guard = known.filter(|known| known.config.guard == config.guard);
-    if let (Some(known), Some(_)) = (source, guard) {
+    if let (Some(known), Some(_)) = (source, guard)
+        && known.config.settle == config.settle
+    {
         return Ok(Arc::clone(known));
     }
     Ok(Arc::new(OpenSource {

@@ -263,7 +263,7 @@ impl Opened {
             replicas,
         } = &self.server;
         let MemoryConfig { bytes_max: _, markers_max } = &self.memory;
-        let EmbeddedConfig { path, entries_bytes_max, keys } = &self.embedded;
+        let EmbeddedConfig { path, entries_bytes_max, markers_max: entry_markers_max, keys } = &self.embedded;
         let (server, memory, embedded) = (&config.server, &config.memory, &config.embedded);
         let settings = [
             ("server.listen", *listen != server.listen),
@@ -281,6 +281,7 @@ impl Opened {
             ("memory.markers_max", *markers_max != memory.markers_max),
             ("embedded.path", *path != embedded.path),
             ("embedded.entries_max", *entries_bytes_max != embedded.entries_bytes_max),
+            ("embedded.markers_max", *entry_markers_max != embedded.markers_max),
             ("embedded.key", key_of(keys.as_ref()) != key_of(embedded.keys.as_ref())),
             ("CACHE_ENABLED", self.cache_enabled != config.cache_enabled),
         ];

@@ -64,13 +64,28 @@ impl Store {
     }
 
     /// Where invalidations are kept that a shard could not be told of.
-    #[cfg(feature = "redis")]
+    #[cfg(any(feature = "embedded", feature = "redis"))]
     pub(crate) fn journal(&self) -> Arc<dyn alacena_core::journal::Journal> {
         #[cfg(feature = "embedded")]
         if let Some(embedded) = &self.embedded {
             return Arc::clone(embedded) as _;
         }
         Arc::new(alacena_core::journal::VolatileJournal::default())
+    }
+
+    /// The same ledger, where it is the embedded one.
+    #[cfg(feature = "embedded")]
+    pub(crate) fn embedded(&self) -> Option<&EmbeddedLedger> {
+        self.embedded.as_deref()
+    }
+
+    /// What names of entries and markers are hashed with, where this node has a tier to itself.
+    #[cfg(feature = "embedded")]
+    pub(crate) fn names_secret(&self, config: &Config) -> [u8; 32] {
+        match &config.server.secret {
+            Some(secret) => blake3::derive_key("alacena shared secret v1", secret.reveal().as_bytes()),
+            None => self.secret,
+        }
     }
 
     /// Makes known where this process listens.

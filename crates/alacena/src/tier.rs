@@ -2,9 +2,11 @@
 
 #[cfg(feature = "redis")]
 mod agreement;
+#[cfg(feature = "embedded")]
+mod embedded;
 #[cfg(feature = "redis")]
 mod redis;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "embedded", feature = "redis"))]
 mod watch;
 
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use alacena_core::{
 
 use crate::{
     config::Config,
+    figures::{DiskFigures, TierKind},
     handle::{Alacena, Inner},
     store::Store,
 };
@@ -26,6 +29,8 @@ use crate::{
 pub(crate) struct Agreed {
     #[cfg(feature = "redis")]
     redis: Option<redis::Agreed>,
+    #[cfg(feature = "embedded")]
+    disk: Option<embedded::OnDisk>,
 }
 
 /// What runs beside the engine for the tier's sake.
@@ -33,6 +38,9 @@ pub(crate) struct Agreed {
 pub(crate) struct Beside {
     /// Takes up what applications write into a table.
     poller: Option<Poller>,
+    /// The entries on disk, where that is the tier.
+    #[cfg(feature = "embedded")]
+    disk: Option<Arc<alacena_backends::embedded::EmbeddedTier>>,
 }
 
 impl Agreed {
@@ -45,18 +53,27 @@ impl Agreed {
         store: &mut Store,
         runtime: &SharedRuntime,
     ) -> Result<Self, Error> {
+        // Those of an earlier start are removed where there is a Redis: nothing would tell them what is invalidated.
+        #[cfg(feature = "embedded")]
+        let disk = embedded::OnDisk::with(config, store, runtime).await?;
         #[cfg(feature = "redis")]
         if let Some(section) = &config.redis {
             let agreed = redis::Agreed::with(config, section, runtime).await?;
             if config.server.secret.is_none() {
                 store.agree_on(agreed.secret());
             }
-            return Ok(Self { redis: Some(agreed) });
+            return Ok(Self {
+                redis: Some(agreed),
+                #[cfg(feature = "embedded")]
+                disk,
+            });
         }
         let _ = (config, store, runtime);
         Ok(Self {
             #[cfg(feature = "redis")]
             redis: None,
+            #[cfg(feature = "embedded")]
+            disk,
         })
     }
 
@@ -68,9 +85,15 @@ impl Agreed {
         #[cfg(feature = "redis")]
         if let Some((agreed, section)) = self.redis.zip(config.redis.as_ref()) {
             agreed.share(config, section, alacena)?;
-            let runtime = alacena.runtime();
-            runtime.spawn(Box::pin(watch::watch(Arc::downgrade(&alacena.inner), Arc::clone(runtime))));
+            alacena.watch_tier();
             return Ok(());
+        }
+        #[cfg(feature = "embedded")]
+        if let Some(disk) = self.disk {
+            // The first one is the only one.
+            let _ = alacena.inner.beside.set(Beside { disk: Some(disk.tier()), ..Beside::default() });
+            disk.share(config, alacena);
+            alacena.watch_tier();
         }
         let _ = (config, alacena);
         Ok(())
@@ -99,6 +122,31 @@ impl Invalidator for ByOutbox {
 }
 
 impl Alacena {
+    /// Has what the tier does without written to the log.
+    #[cfg(any(feature = "embedded", feature = "redis"))]
+    fn watch_tier(&self) {
+        let runtime = self.runtime();
+        runtime.spawn(Box::pin(watch::watch(Arc::downgrade(&self.inner), Arc::clone(runtime))));
+    }
+
+    /// What the tier is made of; none: there is none.
+    pub(crate) fn tier_kind(&self) -> Option<TierKind> {
+        #[cfg(feature = "embedded")]
+        if self.inner.beside.get().is_some_and(|beside| beside.disk.is_some()) {
+            return Some(TierKind::Embedded);
+        }
+        (!self.inner.engine.second_tier().is_empty()).then_some(TierKind::Redis)
+    }
+
+    /// How much is kept on disk; none: that is not the tier.
+    pub(crate) fn disk_figures(&self) -> Option<DiskFigures> {
+        #[cfg(feature = "embedded")]
+        if let Some(disk) = self.inner.beside.get().and_then(|beside| beside.disk.as_ref()) {
+            return Some(embedded::figures(disk));
+        }
+        None
+    }
+
     /// Has rows that applications write taken up.
     #[cfg_attr(
         not(all(feature = "redis", feature = "sqlite")),
@@ -109,6 +157,6 @@ impl Alacena {
         let poller = Poller::new(outbox, invalidator, every, Arc::clone(self.runtime()));
         poller.start();
         // The first one is the only one.
-        let _ = self.inner.beside.set(Beside { poller: Some(poller) });
+        let _ = self.inner.beside.set(Beside { poller: Some(poller), ..Beside::default() });
     }
 }

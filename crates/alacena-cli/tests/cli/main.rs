@@ -18,3 +18,4 @@ mod owner;
 mod reload;
 mod stop;
 mod crash;
+mod disk;

@@ -113,6 +113,8 @@ pub struct EmbeddedConfig {
     pub path: PathBuf,
     /// Most bytes of entries that are kept there as a second tier. Zero: none are.
     pub entries_bytes_max: u64,
+    /// Most markers that are kept beside them.
+    pub markers_max: u64,
     /// What its records are sealed with; `None`: who can read its file can read them.
     pub keys: Option<SealKeys>,
 }

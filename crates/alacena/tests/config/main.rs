@@ -1,6 +1,7 @@
 //! The configuration, as somebody who writes one meets it.
 
 mod answer;
+mod embedded;
 mod example;
 mod explain;
 mod json_schema;

@@ -3,16 +3,31 @@
 use alacena_core::envelope::{SealKey, SealKeys};
 
 use super::{Meaning, Settings};
-use crate::config::model::EmbeddedConfig;
+use crate::config::{model::EmbeddedConfig, units::shown_bytes};
+
+/// The least room for entries, if there is any.
+const ENTRIES_BYTES_MIN: u64 = 1024 * 1024;
 
 impl Meaning<'_> {
     pub(super) fn embedded(&mut self) -> EmbeddedConfig {
         let settings = self.root.table("embedded");
         EmbeddedConfig {
             path: settings.path_maybe("path").cloned().unwrap_or_default(),
-            entries_bytes_max: settings.bytes("entries_max"),
+            entries_bytes_max: self.entries_bytes_max(settings),
+            markers_max: settings.integer("markers_max"),
             keys: self.seal_keys(settings),
         }
+    }
+
+    /// How many bytes of entries it has room for; so little that hardly one has is a mistake.
+    fn entries_bytes_max(&mut self, settings: &Settings) -> u64 {
+        let bytes_max = settings.bytes("entries_max");
+        if (1..ENTRIES_BYTES_MIN).contains(&bytes_max) && !settings.is_wrong("entries_max") {
+            let message = format!("is less than {}", shown_bytes(ENTRIES_BYTES_MIN));
+            let remedy = "Give entries more room, or none: 0B.";
+            self.refuse(settings, "entries_max", message, remedy);
+        }
+        bytes_max
     }
 
     /// What the section's records are sealed with, from `key` and `key_previous`.

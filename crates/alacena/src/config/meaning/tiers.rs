@@ -1,5 +1,7 @@
 //! How a class uses the second tier.
 
+use std::time::Duration;
+
 use alacena_core::class::{EraPolicy, Policy, ReadMode, WithoutL2};
 
 use super::{Meaning, Settings};
@@ -22,12 +24,19 @@ impl Meaning<'_> {
                 _ => WithoutL2::Local,
             },
             l2: self.uses_l2(settings),
-            l1_ttl: settings.duration_maybe("l1_ttl"),
+            l1_ttl: settings.duration_maybe("l1_ttl").or(self.copies_stay()),
             l2_ttl: settings.duration_maybe("l2_ttl"),
             l2_compressed: settings.text_maybe("l2_compression").map(|compression| compression == "lz4"),
             readable_key_names: self.has_readable_key_names(settings.text_maybe("key_names")),
             ..Policy::default()
         }
+    }
+
+    /// How long copies are answered where a class says nothing and the second tier is this node's own disk: nobody else could
+    /// have stored anything newer there.
+    fn copies_stay(&self) -> Option<Duration> {
+        let has_disk = !self.has_redis() && self.root.table("embedded").bytes("entries_max") > 0;
+        has_disk.then_some(Duration::MAX)
     }
 
     /// Whether there is a `[redis]` section that can be looked at.

@@ -173,10 +173,16 @@ const EMBEDDED: &[Field] = &[
     Field::new(
         "entries_max",
         bytes("0B", "1024GiB"),
-        "Most bytes of entries that are kept there as a second tier; then the least useful are evicted. With a `[redis]` section, that is the second tier, and this means nothing.",
+        "Most bytes of entries that are kept there as a second tier, so that they survive a restart; then the least useful are evicted. At least 1MiB; on disk they may take a third more. With a `[redis]` section, that is the second tier, and this means nothing.",
     )
     .default("0B")
-    .zero("no entries are kept there"),
+    .zero("no entries are kept there, and those of an earlier start are removed"),
+    Field::new(
+        "markers_max",
+        integer(8192, 16_777_216),
+        "Most markers that are kept beside the entries: one for each tag, prefix, class and value of an `index` that is in use, and up to 4,096 for keys, at about 100 bytes each. One that gives way invalidates what depends on it. Without entries it means nothing.",
+    )
+    .default("262144"),
     Field::new(
         "key",
         Kind::Secret { min: 43 },
