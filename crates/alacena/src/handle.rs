@@ -18,6 +18,7 @@ use alacena_core::{
     value::Body,
 };
 use arc_swap::{ArcSwap, Guard};
+use futures_util::future::join;
 
 pub use alacena_core::engine::{Level, Mode, Wish};
 
@@ -26,6 +27,7 @@ use crate::{
     own::OwnClasses,
     prepared::{Prepared, PreparedRead, required},
     reload::Opened,
+    settling::Settling,
     store::Store,
     targets::Step,
     tier::Beside,
@@ -88,6 +90,8 @@ pub(crate) struct Inner {
     pub(crate) started: Moment,
     /// The classes of the application's own values.
     pub(crate) own: OwnClasses,
+    /// What is to be invalidated once more.
+    pub(crate) settling: Settling,
     pub(crate) writes_sent: alacena_core::figures::Counter,
     pub(crate) warming: warming::Kept,
     pub(crate) encodings: Arc<Encodings>,
@@ -301,15 +305,34 @@ impl Alacena {
         self.inner.prepared.load_full()
     }
 
-    fn resolve(&self, targets: &[Target]) -> Result<Vec<Step>, Error> {
+    pub(crate) fn resolve(&self, targets: &[Target]) -> Result<Vec<Step>, Error> {
         let prepared = self.prepared();
         let own = self.inner.own.list();
         let steps = targets.iter().map(|target| prepared.steps(target, &own));
         Ok(steps.collect::<Result<Vec<_>, Error>>()?.concat())
     }
 
-    /// Invalidates, on this node and wherever it is shared.
+    /// Invalidates, on this node and wherever it is shared; and once more where a source has to settle.
     pub(crate) async fn apply(
+        &self,
+        steps: &[Step],
+        targets: &[Target],
+        who: &str,
+        wish: Wish,
+    ) -> Invalidated {
+        let repeated = self.repeat_settled(steps, targets, who);
+        let written = async {
+            if let Some(written) = repeated {
+                // An error: the runtime ends, and so does this.
+                let _ = written.await;
+            }
+        };
+        // The first one first: it has taken effect here before anything is waited for.
+        join(self.apply_once(steps, targets, who, wish), written).await.0
+    }
+
+    /// Invalidates, on this node and wherever it is shared.
+    pub(crate) async fn apply_once(
         &self,
         steps: &[Step],
         targets: &[Target],

@@ -143,6 +143,7 @@ mod keys;
 #[cfg(feature = "tower")]
 mod layer;
 mod loading;
+mod on_commit;
 mod open;
 mod own;
 mod parents;
@@ -151,6 +152,7 @@ mod prepared;
 mod preparing;
 mod reach;
 mod reload;
+mod settling;
 mod sources;
 mod promise;
 mod store;
@@ -184,6 +186,7 @@ pub use figures::{
 pub use handle::{Alacena, Ask, Invalidated, Level, Mode, Wish};
 #[cfg(feature = "tower")]
 pub use layer::{CacheLayer, CacheService, LayerBody};
+pub use on_commit::OnCommit;
 pub use own::ClassSettings;
 pub use reach::{Reach, TargetReach};
 pub use reload::{Ready, Reloaded, Reloading};

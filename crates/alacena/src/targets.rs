@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alacena_core::{
     declared::{Parameters, nearest},
-    dep::Dep,
+    dep::{Dep, DepKind},
     engine::{Change, Engine},
     error::{Error, catalogue},
     key::{Key, split_text},
@@ -32,6 +32,25 @@ impl Step {
         match self {
             Step::Dep(dep) => Change::Dep(dep),
             Step::Key(key) => Change::Key(key),
+        }
+    }
+
+    /// What it is as people and files write it; `None`: no target says just that.
+    pub(crate) fn target(&self) -> Option<Target> {
+        let dep = match self {
+            Step::Dep(dep) => dep,
+            Step::Key(key) => return Some(Target::Key(key.text())),
+        };
+        let text = || dep.text().to_owned();
+        match dep.kind() {
+            DepKind::Everything => Some(Target::Everything),
+            DepKind::Namespace => Some(Target::Namespace(text())),
+            DepKind::Class => Some(Target::Class(text())),
+            DepKind::Prefix => Some(Target::Prefix(text())),
+            DepKind::Tag => Some(Target::Tag(text())),
+            DepKind::Key => Some(Target::Key(text())),
+            // Index and bucket: no target says just that.
+            _ => None,
         }
     }
 

@@ -185,6 +185,9 @@ pub struct SourceConfig {
     pub kind: SourceKind,
     /// What protects it from too many calls, and callers from it when it fails.
     pub guard: GuardConfig,
+    /// How long it may answer with what was there before a change: after this what was invalidated is invalidated once
+    /// more. Zero: it never does.
+    pub settle: Duration,
 }
 
 /// What a source is and how it is reached.

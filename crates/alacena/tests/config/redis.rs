@@ -242,6 +242,25 @@ async fn what_is_not_there_yet_is_refused_when_it_is_opened() {
     }
 }
 
+#[tokio::test]
+async fn names_that_can_be_read_are_built() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = parse("[classes.kpis]\nkey_names = \"readable\"\n").unwrap();
+    config.embedded.path = folder.path().join("store");
+    Alacena::open(&config, SystemRuntime::shared()).await.unwrap();
+}
+
+#[test]
+fn a_source_says_how_far_it_lags() {
+    let settle = |settle: &str| {
+        let source = format!("[sources.a]\nkind = \"sqlite\"\npath = \"a.db\"\n{settle}\n");
+        parse(&source).map(|config| config.sources[0].settle)
+    };
+    assert_eq!(settle("").unwrap(), Duration::ZERO);
+    assert_eq!(settle("settle = \"2s\"").unwrap(), Duration::from_secs(2));
+    assert!(settle("settle = \"11m\"").is_err(), "nobody would wait for that");
+}
+
 #[test]
 fn the_examples_of_the_guide_are_accepted() {
     let guide = include_str!("../../../../docs/guide/redis.md");
@@ -250,7 +269,7 @@ fn the_examples_of_the_guide_are_accepted() {
         .skip(1)
         .map(|after| after.split("```").next().unwrap_or_default().replace("\n  ", "\n"))
         .collect();
-    assert_eq!(examples.len(), 7);
+    assert_eq!(examples.len(), 9);
     let key = "A".repeat(43);
     for example in examples {
         let mut names = vec![("ALACENA_KEY", key.as_str())];

@@ -14,6 +14,7 @@ mod matrix;
 mod node;
 mod outages;
 mod process;
+mod settling;
 mod sharing;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "other tests hold and fail it in more ways")]

@@ -8,4 +8,6 @@
 mod world;
 
 mod clock;
+mod on_commit;
 mod parents;
+mod settling;

@@ -113,7 +113,13 @@ impl World {
 
     /// The configuration that another text makes, with the same source.
     pub(crate) fn another(&self, config: &str) -> Config {
-        load(&self.folder, &declared(&self.base, "", config)).unwrap_or_else(|problems| panic!("{problems}"))
+        self.another_with(config, "")
+    }
+
+    /// The same, with more settings of the source.
+    pub(crate) fn another_with(&self, config: &str, settings: &str) -> Config {
+        let text = declared(&self.base, settings, config);
+        load(&self.folder, &text).unwrap_or_else(|problems| panic!("{problems}"))
     }
 
     /// Asks, in a task of its own.

@@ -15,7 +15,8 @@ impl Meaning<'_> {
                     "http" => SourceKind::Http(self.http(settings)?),
                     _ => SourceKind::Sqlite(self.sqlite(settings)?),
                 };
-                Some(SourceConfig { name: name.clone(), kind, guard: guard(settings) })
+                let (guard, settle) = (guard(settings), settings.duration("settle"));
+                Some(SourceConfig { name: name.clone(), kind, guard, settle })
             })
             .collect()
     }

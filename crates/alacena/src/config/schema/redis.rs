@@ -71,7 +71,7 @@ pub(super) const REDIS: &[Field] = &[
     Field::new(
         "key_names",
         choice(&["hashed", "readable"]),
-        "What the names of keys say. `hashed`: nothing. `readable`: besides, the key as it is written, `jobs:list:all:0:50`, for people with other tools; whoever can list the keys learns what is in them. A class may say otherwise.",
+        "What the names of entries say. `hashed`: nothing. `readable`: after the hash, the namespace and the key as it is written, `shop:jobs:list:all:0:50`, for people with other tools: at most 128 bytes, letters of other alphabets and all that a tool could misread as `%20`, what is longer cut and ended with `~`. Whoever can list the keys learns what is in them. A class may say otherwise; nodes that differ in it share no entries of it, and invalidate one another's all the same.",
     )
     .default("hashed"),
     Field::new(

@@ -268,6 +268,13 @@ const SOURCES: &[Field] = &[
         .default("100ms")
         .zero("not at all"),
     Field::new("breaker", Kind::Table(BREAKER), "When a source that fails is left alone."),
+    Field::new(
+        "settle",
+        duration("0s", "10m"),
+        "How long it may go on answering with what was there before a change: the lag of a database replica. Whatever is invalidated that its reads may depend on is invalidated once more after this, so that what was loaded too early goes. Where entries outlive the process, in Redis or on disk, that is written to the store before the first time is acknowledged, and survives a crash.",
+    )
+    .default("0s")
+    .zero("it answers with every change at once"),
 ];
 
 const BREAKER: &[Field] = &[
