@@ -198,7 +198,10 @@ async fn fill(shard: &RedisShard, entry: EntryId) {
     let load = load(shard, entry);
     assert!(matches!(shard.begin(load.clone()).await.expect("it can be asked"), Begun::Lead));
     let envelope = Bytes::from(vec![b'x'; VALUE_BYTES + 100]);
-    shard.store(Store { entry: load.entry, attempt: load.attempt, envelope, keep: MINUTE }).await.expect("there is room");
+    shard
+        .store(Store { entry: load.entry, attempt: load.attempt, envelope, keep: MINUTE })
+        .await
+        .expect("there is room");
 }
 
 fn load(shard: &RedisShard, entry: EntryId) -> Begin {

@@ -53,7 +53,10 @@ fn after_an_invalidation_there_is_nothing_to_compare_with() {
         assert_eq!(put(6).await, Put::Replaced);
         world.engine.invalidate(&Dep::tag("shop", TAG).unwrap());
         // The version went with the entry: were 7 taken, a late 5 would be taken too.
-        assert_eq!((put(7).await, put(5).await), (Put::Refused(PutRefusal::Absent), Put::Refused(PutRefusal::Absent)));
+        assert_eq!(
+            (put(7).await, put(5).await),
+            (Put::Refused(PutRefusal::Absent), Put::Refused(PutRefusal::Absent))
+        );
         assert_eq!(number(&world.fill(8).await), 8);
     });
 }

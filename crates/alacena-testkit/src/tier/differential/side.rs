@@ -133,7 +133,9 @@ impl<'s> Side<'s> {
             Asked::Invalidate { node, markers } => {
                 said(shard(node).invalidate(markers).await, |()| "done".to_owned())
             }
-            Asked::InvalidateEntries { node, entries } => said(shard(node).invalidate_entries(entries).await, |()| "done".to_owned()),
+            Asked::InvalidateEntries { node, entries } => {
+                said(shard(node).invalidate_entries(entries).await, |()| "done".to_owned())
+            }
             Asked::Touch { node, markers } => said(shard(node).touch(markers).await, |()| "done".to_owned()),
             Asked::Happens(happening) => self.stage.happen(happening.clone()).await.to_string(),
             Asked::Passes(time) => {

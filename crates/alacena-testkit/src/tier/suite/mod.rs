@@ -30,8 +30,8 @@ mod stage;
 
 pub use happenings::{check_eviction, check_flush, check_full, check_restart};
 pub use leases::{check_alone, check_entries, check_fencing, check_waiting};
-pub use names::{check_names, check_overwriting};
 pub use markers::{check_markers, check_news, check_prolonging};
+pub use names::{check_names, check_overwriting};
 pub use order::{check_giving_up, check_heartbeat, check_limits, check_order};
 pub(super) use stage::envelope;
 pub use stage::{Happening, Stage};
