@@ -131,3 +131,45 @@ async fn what_is_on_disk_is_sealed_where_there_is_a_key_and_begun_anew_with_anot
         assert_eq!((holds_canary(), asked.load(Ordering::SeqCst)), (is_readable, loads), "{embedded}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fails_costs_nobody_an_answer_and_loses_no_invalidation() {
+    let asked = Arc::new(AtomicU64::new(0));
+    let (folder, upstream) = (tempdir().unwrap(), upstream(Arc::clone(&asked)).await);
+    configure(folder.path(), upstream, "");
+    let server = Running::serve(folder.path(), &[]);
+    assert_eq!(times(&server, 1).await.0, 1);
+    on_disk(&server, 1).await;
+    server.signal(Signal::TERM);
+    server.end();
+
+    // Where the file was, there is none.
+    let (file, aside) = (folder.path().join(".alacena/entries.redb"), folder.path().join("aside"));
+    fs::rename(&file, &aside).unwrap();
+    fs::create_dir(&file).unwrap();
+    let mut server = Running::serve(folder.path(), &[]);
+    server.wait_for("entries.redb");
+    assert_eq!(times(&server, 2).await.0, 2);
+    let (_, status) = times(&server, 2).await;
+    assert!(status.contains("; hit") && status.contains("detail=\"local\""), "{status}");
+    let health: Json = server.get("/cache/health").await.json().await.unwrap();
+    assert_eq!((&health["status"], &health["level"]), (&json!("degraded"), &json!("local")));
+    assert!(health["missing"][0].as_str().unwrap().contains("entries.redb"), "{health}");
+    let gone = server.post("/cache/invalidate", json!({ "tags": ["company:1"] })).await;
+    assert_eq!(
+        (gone.status().as_u16(), &gone.headers()["alacena-level"]),
+        (202, &"deferred".parse().unwrap())
+    );
+
+    // The disk is back, with all that was on it.
+    fs::remove_dir(&file).unwrap();
+    fs::rename(&aside, &file).unwrap();
+    for _ in 0..600 {
+        let health: Json = server.get("/cache/health").await.json().await.unwrap();
+        if health["status"] == "healthy" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(times(&server, 1).await.0, 3, "what was invalidated meanwhile is loaded anew");
+}

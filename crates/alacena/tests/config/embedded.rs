@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alacena::{Alacena, SystemRuntime, TierKind};
+use alacena::{Alacena, SystemRuntime, TierKind, class::ReadMode};
 
 use super::{only, parse, parse_with};
 
@@ -37,6 +37,16 @@ fn copies_of_what_is_on_the_own_disk_stay() {
     assert_eq!(l1_ttl(disk, "l1_ttl = \"1m\"\n"), Some(Duration::from_secs(60)));
     assert_eq!(l1_ttl(&format!("{disk}{redis}"), ""), None, "of a Redis they are asked about again");
     assert_eq!(l1_ttl("", ""), None);
+}
+
+#[test]
+fn nobody_has_to_be_asked_about_the_own_disk() {
+    let read_mode = |above: &str| {
+        let text = format!("{above}[classes.kpis]\nread_mode = \"strict\"\n");
+        parse(&text).unwrap().classes["kpis"].read_mode
+    };
+    assert_eq!(read_mode("[embedded]\nentries_max = \"1GiB\"\n"), ReadMode::Bounded);
+    assert_eq!(read_mode("[redis]\nurl = \"redis://a\"\n"), ReadMode::Strict);
 }
 
 #[tokio::test]

@@ -169,6 +169,12 @@ impl Shard for EmbeddedShard {
     }
 
     fn check(&self, markers: &[MarkerId]) -> Answer<'_, Checked> {
+        if markers.is_empty() {
+            // A sign of life, several times a second: no thread has to wake for it.
+            let era = self.is_open().and_then(|()| self.era().ok_or(Failure::OtherEra));
+            let checked = era.map(|era| Checked { era, good_replicas: 0, markers: Vec::new() });
+            return Box::pin(std::future::ready(checked));
+        }
         let markers = markers.to_vec();
         self.read(|reply| Read::Check(markers, reply))
     }

@@ -11,7 +11,8 @@ impl Meaning<'_> {
     pub(super) fn tiers(&mut self, settings: &Settings) -> Policy {
         Policy {
             read_mode: match settings.text_maybe("read_mode") {
-                Some("strict") => ReadMode::Strict,
+                // To its own disk a node is told nothing by others, and has told it everything itself.
+                Some("strict") if !self.is_on_disk() => ReadMode::Strict,
                 _ => ReadMode::Bounded,
             },
             era: match settings.text_maybe("era") {
@@ -35,8 +36,12 @@ impl Meaning<'_> {
     /// How long copies are answered where a class says nothing and the second tier is this node's own disk: nobody else could
     /// have stored anything newer there.
     fn copies_stay(&self) -> Option<Duration> {
-        let has_disk = !self.has_redis() && self.root.table("embedded").bytes("entries_max") > 0;
-        has_disk.then_some(Duration::MAX)
+        self.is_on_disk().then_some(Duration::MAX)
+    }
+
+    /// Whether the second tier is this node's own disk.
+    fn is_on_disk(&self) -> bool {
+        !self.has_redis() && self.root.table("embedded").bytes("entries_max") > 0
     }
 
     /// Whether there is a `[redis]` section that can be looked at.
