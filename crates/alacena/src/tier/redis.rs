@@ -41,7 +41,7 @@ impl Agreed {
     ) -> Result<Self, Error> {
         let server = Server::new(redis.address.clone(), redis.ca.as_deref())?;
         let server = match redis.commands_per_day {
-            Some(commands) => server.metered(commands.into(), runtime),
+            Some(commands) => server.metered(commands, runtime),
             None => server,
         };
         let settings = settings(redis);

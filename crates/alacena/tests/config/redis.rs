@@ -6,7 +6,6 @@ use alacena::{
     Alacena, SystemRuntime,
     class::{EraPolicy, Policy, ReadMode, WithoutL2},
     config::{Config, PushConfig, RedisConfig},
-    error::catalogue,
 };
 
 use crate::{only, parse, parse_with};
@@ -137,6 +136,7 @@ fn limits_and_words_hold() {
         ("metered = \"10000\"", "is no number for a day"),
         ("metered = \"0/day\"", "is outside its limits"),
         ("metered = \"10/day\"\npush = \"tracking\"", "costs commands all day long"),
+        ("metered = \"10/day\"\npush = \"publish\"", "costs commands all day long"),
         ("urll = \"x\"", "unknown key; did you mean `url`?"),
     ] {
         let (problem, _) = refused(&format!("{url}{field}\n"));
@@ -220,25 +220,22 @@ fn how_many_nodes_there_are_is_said_or_not_known() {
     assert!(only("[server]\nreplicas = 0\n").0.contains("is outside its limits, 1 to 10000"));
 }
 
+/// Each is opened, though nobody is there.
 #[tokio::test]
-async fn what_is_not_there_yet_is_refused_when_it_is_opened() {
-    for (text, path) in [
-        (
-            "server.secret = \"canary, and as long as one has to be\"\nredis.url = \"redis://canary\"\nredis.metered = \"9/day\"\n",
-            "redis.metered:",
-        ),
-        (
-            "server.secret = \"canary, and as long as one has to be\"\nredis.url = \"redis://canary\"\nredis.push = \"none\"\n",
-            "redis.push:",
-        ),
-        ("[embedded]\nentries_max = \"1MiB\"\n", "embedded.entries_max:"),
-    ] {
+async fn every_way_of_hearing_is_built_and_so_is_a_meter() {
+    let secret = "server.secret = \"canary, and as long as one has to be\"\nredis.url = \"redis://127.0.0.1:1\"\n";
+    let ways = ["auto", "tracking", "publish", "none"].map(|push| format!("redis.push = \"{push}\"\n"));
+    let metered = ["", "redis.push = \"none\"\n", "redis.push = \"auto\"\n"]
+        .map(|push| format!("redis.metered = \"9/day\"\n{push}"));
+    for text in ways.iter().chain(&metered) {
         let folder = tempfile::tempdir().unwrap();
-        let mut config = parse(text).unwrap();
+        let mut config = parse(&format!("{secret}{text}")).unwrap();
         config.embedded.path = folder.path().join("store");
-        let refused = Alacena::open(&config, SystemRuntime::shared()).await.unwrap_err();
-        assert_eq!(refused.code(), &catalogue::NOT_BUILT_YET);
-        assert!(refused.detail().starts_with(path) && !refused.detail().contains("canary"), "{refused}");
+        let alacena = Alacena::open(&config, SystemRuntime::shared()).await.unwrap();
+        let shards = alacena.figures().shards;
+        let is_metered = text.contains("metered");
+        assert_eq!(shards[0].spending.map(|spending| spending.limit), is_metered.then_some(9), "{text}");
+        alacena.close(Duration::ZERO).await;
     }
 }
 

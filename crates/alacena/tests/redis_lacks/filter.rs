@@ -1,9 +1,6 @@
 //! A proxy that lets everything through but some of what nobody has asked for.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
-};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use alacena_backends::redis::resp::{Frame, Limits, Reader};
 use bytes::BytesMut;
@@ -19,20 +16,19 @@ use tokio::{
 pub(crate) async fn taking(kinds: &'static [&'static str], server: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let kinds = Arc::new(kinds);
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
             let server = TcpStream::connect(server).await.unwrap();
             let ((mut from_client, to_client), (from_server, mut to_server)) =
                 (client.into_split(), server.into_split());
             tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
-            tokio::spawn(pass(from_server, to_client, Arc::clone(&kinds)));
+            tokio::spawn(pass(from_server, to_client, kinds));
         }
     });
     address
 }
 
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, kinds: Arc<&[&str]>) {
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, kinds: &[&str]) {
     let (mut reader, mut unread, mut raw) =
         (Reader::new(Limits::default()), BytesMut::new(), BytesMut::new());
     loop {
