@@ -42,6 +42,8 @@ pub(crate) struct Asked {
     cell: Arc<Cell>,
     /// The marker to read.
     pub(crate) marker: MarkerId,
+    /// Whether it was known what it holds.
+    was_known: bool,
     /// How often it had been in doubt when it was asked.
     doubts: Doubts,
 }
@@ -120,12 +122,14 @@ impl Shared {
     ///   the answer arrives, late: old is valid by n1      (kept under the cell of n2: stale for ever)
     /// ```
     pub(crate) fn answer(&self, kills: &AtomicU64, asked: &Asked, nonce: Option<Nonce>) -> bool {
-        let Asked { cell, doubts, .. } = asked;
+        let Asked { cell, was_known, doubts, .. } = asked;
         let marker = cell.marker.as_ref().expect("only copies of markers are asked about");
         let copied = match nonce {
             // One of those who read it first.
             Some(nonce) => Some(*marker.nonce.get_or_init(|| nonce)),
-            None => marker.nonce.get().copied(),
+            None if *was_known => marker.nonce.get().copied(),
+            // The same as below, also between the two steps of whoever reads it first.
+            None => None,
         };
         let is_first = marker.nonce.get().is_none();
         let says = Says::of(copied, nonce);
@@ -215,6 +219,13 @@ impl Asked {
     /// The dep of its marker.
     pub(crate) fn dep(&self) -> &Dep {
         &self.cell.dep
+    }
+
+    /// The question about this cell, if it is the copy of a marker.
+    fn about(cell: &Arc<Cell>) -> Option<Self> {
+        let marker = cell.marker.as_ref()?;
+        let was_known = marker.nonce.get().is_some();
+        Some(Self { cell: Arc::clone(cell), marker: marker.id, was_known, doubts: cell.doubts() })
     }
 
     /// Whether its cell is alive: what it is the copy of stands, as far as this node has heard.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use alacena::STEP_BOUNDS;
 use alacena_testkit::servers::RedisServer;
 use futures_util::future::join_all;
 
@@ -70,22 +71,37 @@ async fn where_the_one_who_loads_is_killed_the_next_one_does_within_the_lease() 
     assert_eq!(peer.calls() - before, 2);
 }
 
+/// A burst waits for its turn, and nothing of it is late: no more room is needed than there is by default.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_keys_at_once_are_loaded_hardly_more_than_once_each() {
-    let Some(server) = RedisServer::builder().start() else { return };
-    let roomy = format!("{PATIENT}\nin_flight_max = 65536");
-    let (a, b) = (Node::at(&url(&server), &roomy).await, Node::at(&url(&server), &roomy).await);
-    let loads = ten_thousand_keys(&a, &b).await;
-    // Who gets no answer about the lease in time, on a busy machine, loads without one.
-    assert!((10_000..=11_000).contains(&loads), "{loads}");
-}
-
-/// With no more room than there is by default, some ask for themselves: each node once, and nobody fails.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_keys_at_once_are_more_than_a_connection_takes_and_nobody_fails() {
+async fn ten_thousand_keys_at_once_are_loaded_once_each() {
     let Some(server) = RedisServer::builder().start() else { return };
     let (a, b) = (Node::at(&url(&server), PATIENT).await, Node::at(&url(&server), PATIENT).await);
-    assert!((10_000..=20_000).contains(&ten_thousand_keys(&a, &b).await));
+    let loads = ten_thousand_keys(&a, &b).await;
+    assert_eq!(loads, 10_000, "{:?} {:?}", steps(&a), steps(&b));
+}
+
+/// Where a busy machine does not answer within the 50 ms that there are by default, some ask for themselves: each node once,
+/// and nobody fails.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_keys_at_once_fail_nobody_however_little_time_there_is() {
+    let Some(server) = RedisServer::builder().start() else { return };
+    let (a, b) = (Node::at(&url(&server), "").await, Node::at(&url(&server), "").await);
+    let loads = ten_thousand_keys(&a, &b).await;
+    println!("{loads} loads; {:?} {:?}", steps(&a), steps(&b));
+    assert!((10_000..=20_000).contains(&loads), "{loads}");
+}
+
+/// How many steps there were, how long the longest took, and what became of those that failed.
+fn steps(node: &Node) -> Vec<String> {
+    let figures = node.alacena.figures();
+    let steps = figures.shards[0].steps.iter().filter(|step| step.count() > 0).map(|step| {
+        let failures = step.failures.iter().filter(|(_, count)| *count > 0);
+        let failures: Vec<_> = failures.map(|(why, count)| format!(" {why} {count}")).collect();
+        let longest = step.took.iter().rposition(|count| *count > 0).unwrap_or_default();
+        let longest = STEP_BOUNDS.get(longest).map_or("longer".to_owned(), |bound| format!("{bound:?}"));
+        format!("{} {} {longest}{}", step.step, step.count(), failures.concat())
+    });
+    steps.collect()
 }
 
 /// Two nodes are asked for ten thousand keys at once; how many loads that takes.

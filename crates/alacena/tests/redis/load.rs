@@ -1,6 +1,7 @@
 //! A steady load, and what its callers meet: open loop, so that whoever waits keeps nobody else from coming.
 
 use std::{
+    future::Future,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -11,7 +12,7 @@ use std::{
 use alacena::{Class, error::Error, outcome::Origin};
 use parking_lot::Mutex;
 
-/// Calls a second.
+/// Calls a second for warm and cold keys.
 const RATE: u64 = 2_000;
 /// How often some of them begin.
 const TICK: Duration = Duration::from_millis(5);
@@ -20,7 +21,7 @@ pub(crate) const WARM: u64 = 1_000;
 /// One call of so many asks for a key that nobody has asked for.
 const COLD_EVERY: u64 = 100;
 /// How long the source takes.
-pub(crate) const SOURCE: Duration = Duration::from_millis(500);
+const SOURCE: Duration = Duration::from_millis(500);
 
 /// One call.
 #[derive(Clone, Debug)]
@@ -38,7 +39,19 @@ pub(crate) struct Load {
 }
 
 impl Load {
+    /// Warm keys, and now and then a cold one.
     pub(crate) fn start(class: Class<u64>) -> Self {
+        Self::of(RATE, move |number| {
+            let class = class.clone();
+            async move { call(&class, number).await }
+        })
+    }
+
+    /// So many calls a second, each told its number.
+    pub(crate) fn of<F>(rate: u64, call: impl Fn(u64) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Call> + Send + 'static,
+    {
         let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
         let into = Arc::clone(&calls);
         let ticking = tokio::spawn(async move {
@@ -46,11 +59,11 @@ impl Load {
             let mut number = 0;
             loop {
                 ticks.tick().await;
-                for _ in 0..RATE * TICK.as_millis() as u64 / 1_000 {
+                for _ in 0..rate * TICK.as_millis() as u64 / 1_000 {
                     number += 1;
-                    let (class, into) = (class.clone(), Arc::clone(&into));
+                    let (call, into) = (call(number), Arc::clone(&into));
                     tokio::spawn(async move {
-                        let call = call(&class, number).await;
+                        let call = call.await;
                         into.lock().push(call);
                     });
                 }

@@ -9,10 +9,13 @@
 mod away;
 mod brim;
 mod flight;
+mod leaders;
 mod load;
 mod matrix;
 mod node;
+mod origin;
 mod outages;
+mod overload;
 mod process;
 mod settling;
 mod sharing;

@@ -11,6 +11,7 @@ use std::{
 
 use alacena::{Alacena, Ask, SystemRuntime, config::Config, declared::Parameters, ledger::Target};
 use futures_util::future::join_all;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::node::{PATIENCE, PATIENT, configuration};
@@ -72,6 +73,20 @@ impl Process {
         assert_eq!(self.told(), "proved");
     }
 
+    /// It stands still, and nobody is told (SIGSTOP).
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// It goes on, and has noticed nothing (SIGCONT).
+    pub(crate) fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.running.child), signal).unwrap();
+    }
+
     /// Ends it as a failure of the machine does.
     pub(crate) fn kill(&mut self) {
         self.running.child.kill().unwrap();
@@ -87,9 +102,7 @@ impl Process {
 impl Running {
     fn start(configuration: &Path) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command
-            .args(["process::a_node", "--exact", "--ignored", "--nocapture"])
-            .env(CONFIGURATION, configuration);
+        command.args(["process::a_node", "--exact", "--nocapture"]).env(CONFIGURATION, configuration);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let (say, lines) = channel();
@@ -114,8 +127,8 @@ impl Drop for Running {
     }
 }
 
+/// What other tests run as a process of its own; nobody else gives it a configuration, and then there is nothing to do.
 #[test]
-#[ignore = "other tests run it as a process of its own"]
 fn a_node() {
     let Some(path) = std::env::var_os(CONFIGURATION) else { return };
     let text = std::fs::read_to_string(path).unwrap();
@@ -138,6 +151,7 @@ async fn obey(alacena: &Alacena, line: &str) -> String {
             "proved".to_owned()
         }
         ["ask", callers, read, ref given @ ..] => ask(alacena, callers.parse().unwrap(), read, given).await,
+        ["stores"] => stores(alacena).to_string(),
         ["invalidate", tag] => {
             let target = Target::Tag(tag.to_owned());
             alacena.invalidate(&[target], "test").await.unwrap().level.as_str().to_owned()
@@ -170,6 +184,13 @@ async fn ask(alacena: &Alacena, callers: usize, read: &str, given: &[&str]) -> S
         let _ = write!(said, " {}", outcome.origin().as_str());
     }
     said
+}
+
+/// How often it has tried to store something, and has heard what came of it.
+fn stores(alacena: &Alacena) -> u64 {
+    let figures = alacena.figures();
+    let stores = figures.shards[0].steps.iter().find(|step| step.step == "store");
+    stores.expect("it is a step of every shard").count()
 }
 
 async fn prove(alacena: &Alacena) {
