@@ -124,6 +124,7 @@ impl Shared {
     pub(crate) fn answer(&self, kills: &AtomicU64, asked: &Asked, nonce: Option<Nonce>) -> bool {
         let Asked { cell, was_known, doubts, .. } = asked;
         let marker = cell.marker.as_ref().expect("only copies of markers are asked about");
+        let is_first = marker.nonce.get().is_none();
         let copied = match nonce {
             // One of those who read it first.
             Some(nonce) => Some(*marker.nonce.get_or_init(|| nonce)),
@@ -131,15 +132,14 @@ impl Shared {
             // The same as below, also between the two steps of whoever reads it first.
             None => None,
         };
-        let is_first = marker.nonce.get().is_none();
         let says = Says::of(copied, nonce);
         match says {
+            Says::Same if is_first => drop(cell.change(|state| state.answered_first(*doubts))),
             Says::Same => drop(cell.change(|state| state.answered(*doubts, true))),
             // Through the table, which it leaves in the same step. Doubted meanwhile, it ends all the same: too much.
             Says::Other if cell.state().answered(*doubts, false).mark == Mark::Invalidated => {
                 self.table.invalidate_cell(kills, cell);
             }
-            Says::Same if is_first => drop(cell.change(|state| state.answered_first(*doubts))),
             Says::Other | Says::Nothing => {}
         }
         says == Says::Same
@@ -208,8 +208,9 @@ impl Token {
         let cells = self.cells().iter().filter(|cell| which(cell));
         cells
             .filter_map(|cell| {
-                let marker = cell.marker.as_ref()?.id;
-                Some(Asked { cell: Arc::clone(cell), marker, doubts: cell.doubts() })
+                let marker = cell.marker.as_ref()?;
+                let was_known = marker.nonce.get().is_some();
+                Some(Asked { cell: Arc::clone(cell), marker: marker.id, was_known, doubts: cell.doubts() })
             })
             .collect()
     }
@@ -219,13 +220,6 @@ impl Asked {
     /// The dep of its marker.
     pub(crate) fn dep(&self) -> &Dep {
         &self.cell.dep
-    }
-
-    /// The question about this cell, if it is the copy of a marker.
-    fn about(cell: &Arc<Cell>) -> Option<Self> {
-        let marker = cell.marker.as_ref()?;
-        let was_known = marker.nonce.get().is_some();
-        Some(Self { cell: Arc::clone(cell), marker: marker.id, was_known, doubts: cell.doubts() })
     }
 
     /// Whether its cell is alive: what it is the copy of stands, as far as this node has heard.
@@ -273,17 +267,6 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_believed_once_it_was_read_until_it_is_doubted_and_again_once_it_was_read_again() {
-        let markers = shared();
-        let token = tag(&markers, "t");
-        assert_eq!(token.validity(), Validity::InDoubt);
-        assert!(!markers.stand_by(&token) && !token.is_broken());
-        let asked = token.in_doubt();
-        assert!(answer(&markers, &asked, nonce(1)) && markers.stand_by(&token));
-        push(&markers, &asked);
-        assert!(!markers.stand_by(&token), "known to stand, and doubted: looked at again");
-        assert!(answer(&markers, &token.in_doubt(), nonce(1)) && markers.stand_by(&token));
-    #[test]
     fn who_asked_before_there_was_a_marker_ends_nothing_that_has_been_minted_since() {
         let markers = shared();
         let token = tag(&markers, "t");
@@ -295,6 +278,17 @@ mod tests {
         assert!(token.is_broken(), "what is asked now counts");
     }
 
+    #[test]
+    fn a_copy_is_believed_once_it_was_read_until_it_is_doubted_and_again_once_it_was_read_again() {
+        let markers = shared();
+        let token = tag(&markers, "t");
+        assert_eq!(token.validity(), Validity::InDoubt);
+        assert!(!markers.stand_by(&token) && !token.is_broken());
+        let asked = token.in_doubt();
+        assert!(answer(&markers, &asked, nonce(1)) && markers.stand_by(&token));
+        push(&markers, &asked);
+        assert!(!markers.stand_by(&token), "known to stand, and doubted: looked at again");
+        assert!(answer(&markers, &token.in_doubt(), nonce(1)) && markers.stand_by(&token));
         push(&markers, &asked);
         assert!(!answer(&markers, &token.in_doubt(), nonce(2)));
         assert_eq!(token.validity(), Validity::Broken);

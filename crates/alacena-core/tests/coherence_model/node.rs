@@ -63,8 +63,10 @@ impl Protocol {
             Mutation::NoPlaceholder if cell.nonce.is_none() => cell.state.doubts,
             _ => asked,
         };
+        let is_first = cell.nonce.is_none();
         cell.nonce = cell.nonce.or(held);
         match says {
+            Says::Same if is_first => cell.state = cell.state.answered_first(asked),
             Says::Same => cell.state = cell.state.answered(asked, true),
             Says::Other => cell.state = cell.state.answered(asked, false),
             Says::Nothing => {}
@@ -78,10 +80,8 @@ impl Protocol {
             let is_meant = marker.is_none_or(|marker| marker == self.marker(dep));
             if let Some(cell) =
                 state.nodes[node].shared[dep].filter(|_| is_meant && self.shard_of(dep) == shard)
-        let is_first = cell.nonce.is_none();
             {
                 let state = &mut state.nodes[node].cells[cell].state;
-            Says::Same if is_first => cell.state = cell.state.answered_first(asked),
                 *state = state.doubted();
             }
         }
