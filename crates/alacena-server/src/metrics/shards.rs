@@ -167,7 +167,7 @@ pub(super) static FAMILIES: &[Family] = &[
         samples: |figures, out| on_disk(figures, out, |disk| disk.bytes),
     },
     Family {
-        name: "alacena_l2_bytes_max",
+        name: "alacena_l2_limit_bytes",
         kind: "gauge",
         help: "Bytes of local disk that they may take: embedded.entries_max, or less once the disk was full.",
         labels: SHARD,
