@@ -8,10 +8,13 @@ use std::{
     process::{Command, Stdio},
 };
 
-use alacena_core::tier::{MarkerId, Shard};
+use alacena_core::{
+    key::KeySpace,
+    tier::{EntryId, Fill, MarkerId, Overwrite, Shard},
+};
 use alacena_testkit::FakeRuntime;
 
-use crate::stage::{DAY, Disk, entry, envelope, patient};
+use crate::stage::{DAY, Disk, entry, envelope, fill_of, patient};
 
 /// Where the test that a child process runs finds its folder, and what it is to begin with.
 const CHILD_FOLDER: &str = "ALACENA_TEST_STORE";
@@ -21,6 +24,11 @@ const EACH: u64 = 200;
 
 fn marker(round: u64, number: u64) -> MarkerId {
     MarkerId::Dep(entry(round * EACH + number).0)
+}
+
+/// An entry that values are put over.
+fn put(round: u64) -> EntryId {
+    entry(1_000_000 + round)
 }
 
 /// This very test binary, to run one test in a process of its own.
@@ -42,9 +50,21 @@ async fn child_that_is_killed() {
         disk.mint(marker(round, number), 1).await;
         disk.fill(entry(round * EACH + number), envelope(round, 500), DAY).await;
     }
+    disk.fill(put(round), envelope(0, 500), DAY).await;
     disk.tier.tidy().await.unwrap();
+    let key = KeySpace::new("shop", "c", &["c"]).unwrap().key(None, ["put"]).unwrap();
     println!("kept");
     for number in 0..EACH {
+        let over = Overwrite {
+            entry: put(round).into(),
+            elsewhere: put(round).called(&key),
+            era: disk.nonce(0).era,
+            over: Some(Fill(number)),
+            envelope: envelope(number + 1, 500),
+            keep: DAY,
+        };
+        assert!(disk.shard.overwrite(over).await.unwrap());
+        println!("put {}", number + 1);
         // What is not there any more for want of room is on disk still, and must not come back.
         if number % 3 == 0 {
             disk.tier.evict(&marker(round, number).name()).await.unwrap();
@@ -66,12 +86,13 @@ async fn what_was_answered_as_gone_stays_gone() {
     let folder = tempfile::tempdir().unwrap();
     let mut eras = BTreeSet::new();
     for (round, lines_before) in
-        [2, 3, 4, 37, 120, 2 + 2 * usize::try_from(EACH).unwrap()].into_iter().enumerate()
+        [2, 3, 4, 5, 37, 120, 2 + 3 * usize::try_from(EACH).unwrap()].into_iter().enumerate()
     {
         let round = round as u64;
         let mut child = child(folder.path(), round).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let is_said = |line: &String| ["era ", "kept", "gone "].iter().any(|word| line.starts_with(word));
+        let is_said =
+            |line: &String| ["era ", "kept", "gone ", "put "].iter().any(|word| line.starts_with(word));
         let said: Vec<String> = lines.filter(is_said).take(lines_before).collect();
         child.kill().unwrap(); // SIGKILL
         child.wait().unwrap();
@@ -84,6 +105,9 @@ async fn what_was_answered_as_gone_stays_gone() {
             said.iter().filter_map(|line| line.strip_prefix(word)?.parse().ok()).collect::<BTreeSet<u64>>()
         };
         let (markers, entries) = (gone("gone "), gone("gone too "));
+        let last_put = gone("put ").last().copied().unwrap_or_default();
+        let stored = disk.stored(put(round)).await.map(|envelope| fill_of(&envelope).0);
+        assert!(stored >= Some(last_put), "round {round}: {stored:?} came back, and {last_put} had been put");
         for number in 0..EACH {
             let held = disk.held(marker(round, number)).await.map(|nonce| nonce.random);
             let stored = disk.stored(entry(round * EACH + number)).await;

@@ -7,6 +7,7 @@
 mod bounds;
 mod eras;
 mod faults;
+mod histories;
 mod kill;
 mod stage;
 mod suite;

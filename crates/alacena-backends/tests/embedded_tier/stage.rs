@@ -96,7 +96,7 @@ pub(crate) fn envelope(fill: u64, bytes: usize) -> Bytes {
     envelope.into()
 }
 
-fn fill_of(envelope: &[u8]) -> Fill {
+pub(crate) fn fill_of(envelope: &[u8]) -> Fill {
     Fill(u64::from_be_bytes(*envelope[4..12].first_chunk().unwrap()))
 }
 
