@@ -82,6 +82,9 @@ fn a_node_that_hears_nothing_answers_what_is_older_for_the_horizon_at_most() {
         assert_eq!(number(&b.get().await), 5);
         world.after(1).await;
         assert_eq!(number(&b.get().await), 6);
+        // Whoever puts needs nobody to tell it.
+        assert_eq!(put(&b, 7).await, Put::Replaced);
+        assert_eq!(number(&b.get().await), 7);
     });
 }
 
