@@ -110,7 +110,7 @@
 //! | `http` | sources that are HTTP APIs |
 //! | `sqlite` | sources that are SQLite files |
 //! | `redis` | a Redis or Valkey as the tier that nodes share |
-//! | `embedded` | a store on disk for what must outlive the process: open writes, the history of invalidations |
+//! | `embedded` | a store on disk for what must outlive the process: open writes, the history of invalidations; and for entries that may |
 //! | `tower` | [`CacheLayer`]; brings `http` with it |
 //!
 //! # Where to read on

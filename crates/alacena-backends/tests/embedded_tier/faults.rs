@@ -121,9 +121,9 @@ async fn a_damaged_file_is_moved_aside_and_another_begun() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_damaged_in_places_is_never_answered_from() {
+async fn a_file_that_is_damaged_in_places_takes_nobody_down() {
     let mut moved_aside = 0;
-    for seed in 0..24_u64 {
+    for seed in 0..12_u64 {
         let (folder, runtime) = (tempfile::tempdir().unwrap(), FakeRuntime::new(1));
         let disk = Disk::open(folder.path(), patient(), &runtime).await;
         for number in 0..300 {
