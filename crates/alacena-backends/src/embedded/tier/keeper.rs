@@ -21,8 +21,10 @@ use super::{
 };
 use crate::embedded::file;
 
-/// Pauses between two attempts to open a file that has failed, in rounds of tidying: they double.
+/// The longest pause before a file that has failed is tried again, in rounds of tidying: it begins with two and doubles, until
+/// the file has been well for as long.
 const PAUSE_MAX: u32 = 60;
+
 /// The thread.
 pub(super) struct Keeper {
     site: Site,
@@ -35,8 +37,10 @@ pub(super) struct Keeper {
     bytes_max: u64,
     /// Whether a file was moved aside since the start.
     was_damaged: bool,
+    /// Rounds before it is tried again.
     pause: u32,
-    waited: u32,
+    /// Rounds since it was opened, or given up.
+    rounds: u32,
 }
 
 impl Keeper {
@@ -51,7 +55,7 @@ impl Keeper {
             bytes_max,
             was_damaged: false,
             pause: 1,
-            waited: 0,
+            rounds: 0,
         }
     }
 
@@ -120,14 +124,15 @@ impl Keeper {
     }
 
     fn tidy(&mut self, is_whole: bool) {
-        if self.open.is_none() {
-            self.waited += 1;
-            if self.waited >= self.pause {
-                self.try_open();
+        self.rounds = self.rounds.saturating_add(1);
+        if self.open.is_some() {
+            let is_well = self.within(|open, shared| open.tidy(shared, is_whole));
+            if is_well && self.rounds >= PAUSE_MAX {
+                self.pause = 1;
             }
-            return;
+        } else if self.rounds >= self.pause {
+            self.try_open();
         }
-        self.within(|open, shared| open.tidy(shared, is_whole));
     }
 
     /// Does something with the file; whether it could be done. Over a damaged page redb panics.
@@ -161,7 +166,11 @@ impl Keeper {
     }
 
     fn lose(&mut self, error: Error) {
-        tracing::error!(%error, "the entries on disk cannot be used: this node goes on in memory");
+        self.rounds = 0;
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
+        if self.failure.as_ref().is_none_or(|before| before.to_string() != error.to_string()) {
+            tracing::error!(%error, "the entries on disk cannot be used: this node goes on in memory");
+        }
         self.shared.lose(Lack {
             what: error.to_string(),
             costs: "entries are in memory alone, and a restart begins cold",
@@ -172,17 +181,13 @@ impl Keeper {
     }
 
     fn try_open(&mut self) {
-        self.waited = 0;
         let opened = self.site.open(&self.shared.clock);
         match opened.and_then(|(opened, was_damaged)| {
             self.was_damaged |= was_damaged;
             self.take_over(opened)
         }) {
-            Ok(()) => (self.pause, self.failure) = (1, None),
-            Err(error) => {
-                self.pause = (self.pause * 2).min(PAUSE_MAX);
-                self.lose(error);
-            }
+            Ok(()) => (self.rounds, self.failure) = (0, None),
+            Err(error) => self.lose(error),
         }
     }
 
