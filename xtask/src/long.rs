@@ -1,9 +1,11 @@
 //! `cargo xtask long`: what takes too long for every change and is run by hand before a release.
 
+mod bench;
 mod fuzz;
 mod hit;
 mod http;
 mod matrix;
+mod redis_hit;
 pub(crate) mod seeds;
 mod slow_clients;
 
@@ -50,6 +52,12 @@ const LONG: &[Long] = &[
         run: http::measure,
     },
     Long {
+        name: "redis-hit",
+        about: "a hit of the second tier against the client library's GET and BentoCache; how soon an invalidation is heard",
+        options: &[],
+        run: redis_hit::measure,
+    },
+    Long {
         name: "slow-clients",
         about: "callers who behave beside slow, idle and flooding ones: p99, memory; sources that answer without end",
         options: &["[ATTACK]"],
@@ -84,6 +92,12 @@ const LONG: &[Long] = &[
         about: "Redis killed, stopped, blackholed for half a minute under 2,000 calls a second",
         options: &[],
         run: matrix::go_away,
+    },
+    Long {
+        name: "brim",
+        about: "a Redis of 25 MB that is full, for ten minutes beside plain GET and SET: hits, memory",
+        options: &[],
+        run: matrix::fill_to_the_brim,
     },
     Long {
         name: "mcp-cost",

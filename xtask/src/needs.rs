@@ -1,13 +1,13 @@
 //! What the tests need beside Rust: what for, whether it is there, how it gets here.
 
 use std::{
-    env,
+    env, fs,
     io::{self, IsTerminal, Write},
     path::PathBuf,
 };
 
 use crate::{
-    command::{Result, is_ci, program, run, target, works},
+    command::{Result, is_ci, program, root, run, target, works},
     servers::{self, OLDEST, VALKEY},
 };
 
@@ -22,6 +22,8 @@ pub(crate) enum Need {
     Npm,
     /// The conformance suite of MCP, with a Node that is new enough for it.
     McpSuite,
+    /// The cache of Node that a hit of the second tier is compared with; runs on the Node of the suite.
+    BentoCache,
     /// Prometheus' own checker of metrics.
     Promtool,
     /// Counts instructions.
@@ -64,6 +66,7 @@ impl Need {
             Need::McpClient => "mcp",
             Need::Npm => "npm",
             Need::McpSuite => "mcp-suite",
+            Need::BentoCache => "bentocache",
             Need::Promtool => "promtool",
             Need::Valgrind => "valgrind",
             Need::Cpp => "g++",
@@ -85,6 +88,9 @@ impl Need {
             Need::McpClient => "the official MCP client that talks to the server (PyPI, kept under target/)",
             Need::Npm => "brings the conformance suite of MCP (Debian: npm)",
             Need::McpSuite => "judges /mcp, with the Node it wants (npm, kept under target/)",
+            Need::BentoCache => {
+                "what a hit of the second tier is compared with, on that Node (npm, kept under target/)"
+            }
             Need::Promtool => "checks /metrics as Prometheus would read it (Debian: prometheus)",
             Need::Valgrind => "counts the instructions of an invalidation (Debian: valgrind)",
             Need::Cpp => "compiles libFuzzer, which is written in C++ (Debian: g++)",
@@ -102,7 +108,7 @@ impl Need {
     const fn debian(self) -> &'static [&'static str] {
         match self {
             Need::Python => &["python3", "python3-venv"],
-            Need::McpClient | Need::McpSuite => &[],
+            Need::McpClient | Need::McpSuite | Need::BentoCache => &[],
             // Theirs is the `pip` that brings them.
             Need::OldestRedis | Need::Valkey => &["python3", "python3-venv"],
             Need::Npm => &["npm"],
@@ -129,6 +135,16 @@ impl Need {
                  process.versions.node.startsWith('{NODE}.') ? 0 : 1)",
                 node_folder().join("node_modules/@modelcontextprotocol/conformance/package.json")
             ))),
+            Need::BentoCache => {
+                let is_same = |name: &str| {
+                    let [wanted, found] =
+                        [bento_source(), bento_folder()].map(|folder| fs::read(folder.join(name)));
+                    wanted.is_ok_and(|wanted| found.is_ok_and(|found| found == wanted))
+                };
+                // What npm writes when all is there.
+                let is_whole = bento_folder().join("node_modules/.package-lock.json").exists();
+                is_whole && BENTO_FILES.into_iter().all(is_same)
+            }
             Need::Promtool => works(program("promtool").arg("--version")),
             Need::Valgrind => works(program("valgrind").arg("--version")),
             Need::Cpp => works(program("c++").arg("--version")),
@@ -157,6 +173,18 @@ pub(crate) fn node_tools() -> PathBuf {
 fn node_folder() -> PathBuf {
     target().join("tools/node")
 }
+
+/// Where BentoCache is, with the program that asks it.
+pub(crate) fn bento_folder() -> PathBuf {
+    target().join("tools/bento")
+}
+
+fn bento_source() -> PathBuf {
+    root().join("benches/bento")
+}
+
+/// What lies there beside the packages.
+const BENTO_FILES: [&str; 3] = ["package.json", "package-lock.json", "hit.mjs"];
 
 /// Lists what is missing of `needs`, installs it if that is wanted, and answers what is missing still.
 pub(crate) fn settle(needs: &[Need], install: Install) -> Vec<Need> {
@@ -225,7 +253,21 @@ fn install_all(missing: &[Need]) -> Result {
         npm.args(["install", "--loglevel=error", "--no-audit", "--no-fund", "--prefix"]).arg(node_folder());
         run(npm.args([node, suite]))?;
     }
+    if missing.contains(&Need::BentoCache) {
+        install_bento()?;
+    }
     debian.and(servers)
+}
+
+/// Just what its lock file says: a release of theirs cannot change what we are compared with.
+fn install_bento() -> Result {
+    let (from, to) = (bento_source(), bento_folder());
+    let copy = |name: &str| fs::copy(from.join(name), to.join(name)).map(drop);
+    let copied = fs::create_dir_all(&to).and_then(|()| BENTO_FILES.into_iter().try_for_each(copy));
+    copied.map_err(|error| format!("{}: {error}", to.display()))?;
+    let mut npm = program("npm");
+    npm.args(["ci", "--ignore-scripts", "--loglevel=error", "--no-audit", "--no-fund", "--prefix"]);
+    run(npm.arg(to))
 }
 
 fn install_server(need: Need) -> Result {

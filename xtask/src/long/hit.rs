@@ -5,9 +5,8 @@
 
 use std::{fs, path::PathBuf};
 
-use serde_json::Value;
-
-use crate::command::{Result, cargo, program, read, run, target};
+use super::bench;
+use crate::command::{Result, program, read, run, target};
 
 /// Hits that are counted, so many that neither what surrounds the loop shows, nor the first ones of each key.
 const HITS: u64 = 1_000_000;
@@ -17,7 +16,7 @@ const COUNTED: &[&str] =
 
 /// Ratios, allocations, memory, instructions.
 pub(super) fn measure(_: &[&str]) -> Result {
-    let bench = build()?;
+    let bench = bench::build("alacena", "hit")?;
     for part in [&["allocations"][..], &["times"], &["times", "131072"]] {
         run(program(&bench).args(part))?;
     }
@@ -30,21 +29,6 @@ pub(super) fn measure(_: &[&str]) -> Result {
         println!("{case:<24} {instructions:>6} instructions {ratio:>7.2}x");
     }
     Ok(())
-}
-
-/// Builds the bench and answers where it is: its name ends in a hash.
-fn build() -> Result<PathBuf> {
-    let messages = read(&mut cargo(&[
-        "build",
-        "--profile=dist",
-        "--package=alacena",
-        "--bench=hit",
-        "--message-format=json-render-diagnostics",
-    ]))?;
-    let mut built = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let bench = built.rfind(|message| message["target"]["name"] == "hit");
-    let path = bench.as_ref().and_then(|message| message["executable"].as_str());
-    path.map(PathBuf::from).ok_or_else(|| "cargo names no bench `hit`".to_owned())
 }
 
 fn count(bench: &PathBuf, case: &str) -> Result<u64> {
