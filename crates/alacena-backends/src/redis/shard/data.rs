@@ -360,10 +360,11 @@ impl RedisShard {
         answer.map_err(|unexpected| self.garbled(&self.data, unexpected))
     }
 
-    /// Returns when there is a data connection, or after so long.
+    /// Returns when there is a data connection, or nobody to have one with, or after so long.
     async fn until_up(&self, within: Duration) {
         let mut changes = self.data.changes();
-        let up = pin!(changes.wait_for(|state| !matches!(state, State::Connecting(_))));
+        let up =
+            pin!(changes.wait_for(|state| !matches!(state, State::Connecting(_)) || super::is_gone(state)));
         // Whichever it was, and also where the line has gone: whoever calls it then learns what became of it.
         select(up, self.runtime.sleep(within)).await;
     }

@@ -58,6 +58,8 @@ pub(super) struct Link {
     scripts: Arc<Scripts>,
     runtime: SharedRuntime,
     prepare_within: Duration,
+    /// How long another connection takes at most that is made as soon as this one: its pause may have just begun.
+    others_within: Duration,
     write_within: Duration,
     /// The ways in which the server may tell, the best first.
     ways: &'static [Telling],
@@ -208,7 +210,7 @@ impl Link {
     async fn until_up(&self, line: &Line) {
         let mut changes = line.changes();
         let up = pin!(changes.wait_for(|state| matches!(state, State::Up { .. })));
-        select(up, self.runtime.sleep(self.prepare_within)).await;
+        select(up, self.runtime.sleep(self.others_within)).await;
     }
 
     /// Sends the canary on the data connection, and returns once the link has told of it in this way, or it should have.
@@ -357,6 +359,7 @@ impl RedisShard {
                 scripts: Arc::clone(&self.scripts),
                 runtime: Arc::clone(&self.runtime),
                 prepare_within: settings.prepare_within,
+                others_within: settings.prepare_within + settings.line.pause_max,
                 write_within: settings.step_within,
                 ways: settings.ways(),
                 canary: format!("{}c:{:016x}", MarkerId::prefix(), self.runtime.random()),

@@ -208,6 +208,11 @@ impl RedisShard {
     }
 }
 
+/// Whether the last attempt to connect has shown that nobody is there.
+fn is_gone(state: &State) -> bool {
+    matches!(state, State::Connecting(Some(Cause::Unreachable(_) | Cause::NoAddress)))
+}
+
 /// What a script says to whoever takes the server for one of another era.
 const OTHER_ERA: &str = "OTHERERA";
 
@@ -234,7 +239,7 @@ impl Shard for RedisShard {
     }
 
     fn is_gone(&self) -> bool {
-        matches!(self.data.state(), State::Connecting(Some(Cause::Unreachable(_) | Cause::NoAddress)))
+        is_gone(&self.data.state())
     }
 
     /// Before the server has ever been reached: the wall clock of this node.
