@@ -66,11 +66,19 @@ impl Outage {
         }
     }
 
-    /// Whether an entry that was loaded at `loaded_at`, on the shard's clock, is suspect: the shard was away meanwhile, and
-    /// somebody may still have to tell it of an invalidation.
+    /// Whether the grace after an outage lasts. Until it is over silence proves nothing: what one reader has found to be
+    /// suspect, and to depend on what still stands, would answer the next one.
     #[must_use]
-    pub fn is_suspect(&self, loaded_at: u64, now: Moment) -> bool {
-        loaded_at < self.ended_at && now < self.suspect_until
+    pub fn is_grace(&self, now: Moment) -> bool {
+        now < self.suspect_until
+    }
+
+    /// Whether an entry for which the source was asked at `asked_at`, on the shard's clock, is suspect: the shard was away
+    /// meanwhile, and somebody may still have to tell it of an invalidation. Not when it came home: what was asked for
+    /// before such an invalidation may come home after the outage.
+    #[must_use]
+    pub fn is_suspect(&self, asked_at: u64, now: Moment) -> bool {
+        asked_at < self.ended_at && self.is_grace(now)
     }
 }
 

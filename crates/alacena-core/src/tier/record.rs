@@ -145,6 +145,13 @@ pub struct Seal<'k> {
 }
 
 impl Record {
+    /// When its source was asked, on the clock of its shard: it knows of everything that had happened there before.
+    #[must_use]
+    pub fn asked_at(&self) -> u64 {
+        let took = u64::try_from(self.statistics.load_took.as_millis()).unwrap_or(u64::MAX);
+        self.loaded_at.saturating_sub(took)
+    }
+
     /// The record as bytes, its value compressed with LZ4 where `compressed` and worth it, and sealed where `seal` says
     /// how; `None` where it is beyond the limits of one: more than [`DEPS_MAX`] deps, [`VALUE_BYTES_MAX`] of value.
     ///

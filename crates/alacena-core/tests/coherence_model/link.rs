@@ -11,7 +11,7 @@ use alacena_core::{
 use super::{
     model::{Action, Protocol},
     mutation::Mutation,
-    state::{Beat, Link, State, Told},
+    state::{Beat, Link, State, Told, Warned},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,10 @@ impl Protocol {
     }
 
     pub(crate) fn link_actions(&self, state: &State, actions: &mut Vec<Action>) {
-        for (number, node) in state.nodes.iter().enumerate() {
+        for (number, node) in
+            state.nodes.iter().enumerate().filter(|(number, _)| self.is_here(state, *number))
+        {
+            let is_read = self.is_read(state, number);
             for (shard, link) in node.links.iter().enumerate() {
                 let mut can = |event, may: bool| {
                     if may {
@@ -80,7 +83,7 @@ impl Protocol {
                 can(Event::Lose, !link.is_up && link.view.is_some());
                 can(Event::Return, link.view.is_none());
                 if self.config.heartbeats {
-                    can(Event::Ping, is_there && link.beat.is_none() && state.left.pings > 0);
+                    can(Event::Ping, is_read && is_there && link.beat.is_none() && state.left.pings > 0);
                     let waits = |beat: &Beat| !beat.is_served;
                     can(Event::ServePing, link.is_up && link.beat.as_ref().is_some_and(waits));
                     let waits = |beat: &Beat| beat.checked.is_none();
@@ -186,22 +189,29 @@ impl Protocol {
     }
 
     fn come_back(&self, state: &mut State, node: usize, shard: usize) {
-        let (now, millis) = (self.now(state), self.server_millis(state.tick));
+        let now = self.now(state);
+        if self.config.left.cuts > 0 {
+            state.stamp += 1;
+        }
         let era = self.server_era(state, shard);
         self.doubt(state, node, shard, None);
+        let stamp = state.stamp;
         let link = &mut state.nodes[node].links[shard];
         link.view = Some(era);
-        link.outage.end(now, millis);
+        link.outage.end(now, stamp.into());
         let was_short = link.cut_at.take().is_none_or(|at| now - at < OUTAGE_MIN);
-        link.warned = link.warned.filter(|_| !was_short).map(|(version, _)| (version, now + GRACE));
+        let back = |warned: Warned| Warned { until: Some(now + GRACE), ..warned };
+        link.warned = link.warned.filter(|_| !was_short).map(back);
+        self.ask_later(state);
     }
 
     /// Nodes that are cut off now will be back without knowing what is owed; others are not, and may not know at all.
     pub(crate) fn warn(&self, state: &mut State, version: u8) {
+        let now = self.now(state);
         for link in
             state.nodes.iter_mut().flat_map(|node| &mut node.links).filter(|link| link.cut_at.is_some())
         {
-            link.warned = Some((version, Moment::NEVER));
+            link.warned = Some(Warned { version, acknowledged: now, until: None });
         }
     }
 

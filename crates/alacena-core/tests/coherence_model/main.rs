@@ -17,13 +17,18 @@
 )]
 
 mod envelope;
+mod primary;
 mod state;
 mod mutation;
 mod model;
 mod node;
 mod reader;
+mod question;
+mod load;
 mod writer;
 mod link;
+mod forget;
+mod rename;
 mod check;
 
 mod tags;

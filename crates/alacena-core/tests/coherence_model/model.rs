@@ -15,13 +15,16 @@ use stateright::{Model, Property};
 use super::{
     link::Event,
     mutation::Mutation,
-    state::{Invariant, Left, Primary, Promised, State, Told},
+    primary::{Kept, Primary, marker_at},
+    state::{DEPS, Invariant, Left, Promised, State, Told},
 };
 
 /// The entry of the one key. Its bucket is the first.
 pub(crate) const ENTRY: EntryId = EntryId(0);
 /// Where the entry lies.
 pub(crate) const HOME: usize = 0;
+/// For how long leases and entries are kept: nothing ends by itself here.
+pub(crate) const SOME_TIME: Duration = Duration::from_millis(1);
 
 /// Who takes part, and what may happen to them.
 #[derive(Clone, Debug)]
@@ -95,6 +98,7 @@ pub(crate) struct Seen {
     pub(crate) second: AtomicBool,
     pub(crate) refused: AtomicBool,
     pub(crate) suspect: AtomicBool,
+    pub(crate) joined: AtomicBool,
 }
 
 pub(crate) fn note(seen: &AtomicBool) {
@@ -146,7 +150,7 @@ impl Protocol {
     }
 
     pub(crate) fn marker(&self, dep: usize) -> MarkerId {
-        if self.is_bucket(dep) { ENTRY.bucket_marker() } else { MarkerId::Dep(dep as u128 + 1) }
+        marker_at(if self.is_bucket(dep) { DEPS - 1 } else { dep })
     }
 
     pub(crate) fn shard_of(&self, dep: usize) -> usize {
@@ -158,20 +162,17 @@ impl Protocol {
         Nonce { era, random: state.drawn }
     }
 
-    /// One step of a server; what it tells is on its way, and its replica has it unless that lags.
+    /// One step of a server; what it tells is on its way.
     pub(crate) fn serve<R>(&self, state: &mut State, shard: usize, step: impl FnOnce(&mut Server) -> R) -> R {
         let primary = &mut state.servers[shard];
-        let done = step(&mut primary.server);
-        if !primary.lags {
-            primary.server.replicate(usize::MAX);
-        }
-        for change in primary.server.take_changes() {
+        let (done, mut server) = primary.serve(step);
+        for change in server.take_changes() {
             let Change::Marker(marker) = change else { continue };
             let told = Told::Changed(marker);
             for (number, node) in state.nodes.iter_mut().enumerate() {
                 let link = &mut node.links[shard];
                 // A connection to what the server was before a failover hears nothing.
-                let is_heard = link.is_up && link.view == Some(primary.server.era());
+                let is_heard = link.is_up && link.view == Some(primary.era);
                 match self.config.heartbeats {
                     _ if !is_heard => {}
                     true if !primary.round[number].contains(&told) => primary.round[number].push(told),
@@ -186,17 +187,18 @@ impl Protocol {
     fn server_actions(&self, state: &State, actions: &mut Vec<Action>) {
         let left = state.left;
         for (shard, primary) in state.servers.iter().enumerate() {
-            for (name, _) in primary.server.kept() {
-                match name {
-                    Name::Marker(marker) if left.evictions > 0 => actions.push(Action::Evict(shard, marker)),
-                    Name::Lease(_) if left.lease_ends > 0 => actions.push(Action::EndLease),
-                    _ => {}
-                }
+            let kept = &primary.kept;
+            if left.evictions > 0 {
+                let held = (0..DEPS).filter(|slot| kept.markers[*slot].is_some());
+                actions.extend(held.map(|slot| Action::Evict(shard, marker_at(slot))));
+            }
+            if left.lease_ends > 0 && kept.lease.is_some() {
+                actions.push(Action::EndLease);
             }
             if left.failovers > 0 {
-                match primary.lags {
-                    false => actions.push(Action::Lag(shard)),
-                    true => actions.push(Action::Promote(shard)),
+                match primary.behind {
+                    None => actions.push(Action::Lag(shard)),
+                    Some(_) => actions.push(Action::Promote(shard)),
                 }
             }
             if left.restarts > 0 {
@@ -224,24 +226,25 @@ impl Protocol {
                 state.left.lease_ends -= 1;
                 self.serve(state, HOME, |server| server.evict(Name::Lease(ENTRY)));
             }
-            Action::Lag(shard) => state.servers[shard].lags = true,
+            Action::Lag(shard) => {
+                let primary = &mut state.servers[shard];
+                primary.behind = Some(primary.kept);
+            }
             Action::Promote(shard) => {
                 state.left.failovers -= 1;
                 let primary = &mut state.servers[shard];
-                primary.server.promote(Era(primary.server.era().0 + 1));
-                primary.lags = false;
-                primary.round.iter_mut().for_each(Vec::clear);
+                primary.begin_anew(primary.behind.expect("it has stopped hearing"));
+                self.overtake(state);
             }
             Action::Restart(shard) => {
                 state.left.restarts -= 1;
                 let primary = &mut state.servers[shard];
-                primary.server.restart(Era(primary.server.era().0 + 1), true);
-                primary.round.iter_mut().for_each(Vec::clear);
+                primary.begin_anew(primary.kept);
+                self.overtake(state);
             }
             Action::Fill(shard, full) => {
                 state.left.fills -= 1;
                 state.servers[shard].is_full = full;
-                state.servers[shard].server.set_full(full);
             }
             Action::EndRound(shard) => {
                 for (node, told) in state.nodes.iter_mut().zip(&mut state.servers[shard].round) {
@@ -251,6 +254,9 @@ impl Protocol {
             Action::Tick => {
                 state.left.ticks -= 1;
                 state.tick += 1;
+                state.stamp += 1;
+                self.ask_later(state);
+                self.end_grace(state);
             }
             _ => unreachable!("readers, writers and links look after themselves"),
         }
@@ -265,15 +271,17 @@ impl Model for Protocol {
         let config = &self.config;
         // An odd number of changes ends with memory for everything.
         let is_full = config.left.fills % 2 == 1;
-        let primary = || {
-            let server = Server::new(Era(1));
-            let mut server = if config.left.failovers == 0 { server } else { server.with_replica() };
-            server.set_full(is_full);
-            Primary { server, lags: false, is_full, round: vec![Vec::new(); config.nodes] }
+        let primary = || Primary {
+            era: Era(1),
+            kept: Kept::default(),
+            behind: None,
+            is_full,
+            round: vec![Vec::new(); config.nodes],
         };
         vec![State {
             source: 0,
             tick: 0,
+            stamp: 0,
             servers: (0..config.shards).map(|_| primary()).collect(),
             nodes: vec![self.new_node(); config.nodes],
             readers: config.readers.iter().map(|reads| self.new_reader(reads.times)).collect(),
@@ -306,7 +314,7 @@ impl Model for Protocol {
             Action::Link(node, shard, event) => self.link(&mut state, node, shard, event),
             _ => self.happen(&mut state, action),
         }
-        self.forget(&mut state);
+        self.reduce(&mut state);
         Some(state)
     }
 

@@ -40,6 +40,10 @@ pub(crate) enum Mutation {
     GateOpen,
     /// What was stored before an outage is believed at once after it.
     NoGrace,
+    /// What one reader has found to depend on what stands answers the next one, whenever it was loaded.
+    ProvedWithinTheGrace,
+    /// A value is taken to be as new as the end of its load.
+    NewWhenItLands,
     /// The barrier is acknowledged as soon as it is applied.
     BarrierWithoutWaiting,
     /// What was loaded is kept under cells that had not been read when the source was asked.
@@ -50,4 +54,10 @@ pub(crate) enum Mutation {
     BucketAfterEntry,
     /// What was loaded without the tier is kept once it is back.
     KeepsLocal,
+    /// What an answer says is kept although the copy is of something else.
+    KeepsWhatDisagrees,
+    /// A reader joins a load although something has ended that it depends on.
+    JoinsWhatIsOutdated,
+    /// A reader is answered by a load that began before it came, however strictly it reads and however long ago that was.
+    JoinsWhatIsOlder,
 }

@@ -13,15 +13,15 @@ use alacena_core::{
 use super::{
     model::Protocol,
     mutation::Mutation,
-    state::{Cell, Node, State, Step, Trip},
+    state::{Cell, DEPS, Node, State, Token},
 };
 
 impl Protocol {
     pub(crate) fn new_node(&self) -> Node {
         Node {
             cells: Vec::new(),
-            shared: vec![None; self.deps()],
-            own: vec![None; self.deps()],
+            shared: [None; DEPS],
+            own: [None; DEPS],
             memory: None,
             flight: Flight::default(),
             attempts: 0,
@@ -30,17 +30,32 @@ impl Protocol {
         }
     }
 
+    pub(crate) fn cells_of<'a>(
+        &self,
+        state: &'a State,
+        node: usize,
+        token: &Token,
+    ) -> impl Iterator<Item = &'a Cell> {
+        let cells = &state.nodes[node].cells;
+        let token = *token;
+        (0..self.deps()).map(move |dep| &cells[usize::from(token[dep])])
+    }
+
+    /// Whether something has ended that this depends on.
+    pub(crate) fn is_broken(&self, state: &State, node: usize, token: &Token) -> bool {
+        self.cells_of(state, node, token).any(Cell::has_ended)
+    }
+
     /// The live cell of a dep, made if there is none.
-    pub(crate) fn open(&self, state: &mut State, node: usize, dep: usize, is_shared: bool) -> usize {
-        let there = &mut state.nodes[node];
-        let Node { cells, shared, own, .. } = there;
+    pub(crate) fn open(&self, state: &mut State, node: usize, dep: usize, is_shared: bool) -> u8 {
+        let Node { cells, shared, own, .. } = &mut state.nodes[node];
         let (table, born) = match is_shared {
             true => (shared, doubt::State::UNPROVED),
             false => (own, doubt::State::ALIVE),
         };
         *table[dep].get_or_insert_with(|| {
             cells.push(Cell { is_shared, nonce: None, state: born });
-            cells.len() - 1
+            u8::try_from(cells.len() - 1).expect("there are few")
         })
     }
 
@@ -49,14 +64,14 @@ impl Protocol {
         &self,
         state: &mut State,
         node: usize,
-        cell: usize,
+        cell: u8,
         asked: Doubts,
         held: Option<Nonce>,
         era: Option<Era>,
     ) -> bool {
         let is_current = |held: &Nonce| Some(held.era) == era || self.is(Mutation::NoEra);
         let held = held.filter(is_current);
-        let cell = &mut state.nodes[node].cells[cell];
+        let cell = &mut state.nodes[node].cells[usize::from(cell)];
         let says = Says::of(cell.nonce, held);
         let asked = match self.config.mutation {
             Mutation::OldAnswerAccepted => cell.state.doubts,
@@ -81,7 +96,7 @@ impl Protocol {
             if let Some(cell) =
                 state.nodes[node].shared[dep].filter(|_| is_meant && self.shard_of(dep) == shard)
             {
-                let state = &mut state.nodes[node].cells[cell].state;
+                let state = &mut state.nodes[node].cells[usize::from(cell)].state;
                 *state = state.doubted();
             }
         }
@@ -91,7 +106,8 @@ impl Protocol {
     pub(crate) fn end(&self, state: &mut State, node: usize, dep: usize) {
         let Node { cells, shared, own, .. } = &mut state.nodes[node];
         for cell in [shared[dep].take(), own[dep].take()].into_iter().flatten() {
-            cells[cell].state = cells[cell].state.ended(Mark::Invalidated);
+            let state = &mut cells[usize::from(cell)].state;
+            *state = state.ended(Mark::Invalidated);
         }
     }
 
@@ -99,7 +115,8 @@ impl Protocol {
     pub(crate) fn end_own(&self, state: &mut State, node: usize) {
         let Node { cells, own, .. } = &mut state.nodes[node];
         for cell in own.iter_mut().filter_map(Option::take) {
-            cells[cell].state = cells[cell].state.ended(Mark::Invalidated);
+            let state = &mut cells[usize::from(cell)].state;
+            *state = state.ended(Mark::Invalidated);
         }
     }
 
@@ -111,91 +128,20 @@ impl Protocol {
         })
     }
 
-    /// Whether silence means that nothing has changed.
+    /// Whether silence means that nothing has changed: not within the grace.
     pub(crate) fn is_proved(&self, state: &State, node: usize) -> bool {
-        let links = &state.nodes[node].links;
-        match self.config.heartbeats {
-            true => {
-                links.iter().map(|link| link.proved_until).min().is_some_and(|until| self.now(state) < until)
-            }
-            false => links.iter().all(|link| link.view.is_some()),
-        }
-    }
-
-    /// Forgets what makes no difference any more, so that states that are alike are the same.
-    pub(crate) fn forget(&self, state: &mut State) {
-        for node in 0..self.config.nodes {
-            self.forget_cells(state, node);
-        }
-    }
-
-    fn forget_cells(&self, state: &mut State, node: usize) {
-        let has_ended = |state: &State, cell: usize| state.nodes[node].cells[cell].has_ended();
-        for dep in 0..self.deps() {
-            if state.nodes[node].shared[dep].is_some_and(|cell| has_ended(state, cell)) {
-                state.nodes[node].shared[dep] = None;
-            }
-        }
-        let is_broken = |state: &State, token: &[usize]| token.iter().any(|cell| has_ended(state, *cell));
-        // What has ended stays so: it is never an answer again.
-        if state.nodes[node].memory.as_ref().is_some_and(|copy| is_broken(state, &copy.token)) {
-            state.nodes[node].memory = None;
-        }
-        let mine: Vec<usize> =
-            (0..state.readers.len()).filter(|at| self.config.readers[*at].node == node).collect();
-        for at in &mine {
-            if state.readers[*at].held.as_ref().is_some_and(|copy| is_broken(state, &copy.token)) {
-                state.readers[*at].held = None;
-            }
-        }
-        if state.nodes[node].loading.as_ref().is_some_and(|(_, token)| is_broken(state, token)) {
-            state.nodes[node].loading = None;
-        }
-
-        let mut places = vec![None; state.nodes[node].cells.len()];
-        let mut order = Vec::new();
-        let mut asked_about = vec![false; places.len()];
-        let mut place = |cell: &mut usize| {
-            *cell = *places[*cell].get_or_insert_with(|| {
-                order.push(*cell);
-                order.len() - 1
-            });
-        };
-        for at in &mine {
-            let reader = &state.readers[*at];
-            if let Step::Look(trip) | Step::Mint(trip) | Step::Settle(trip) = &reader.step {
-                asked(trip, &reader.token).for_each(|cell| asked_about[cell] = true);
-            }
-        }
-        let there = &mut state.nodes[node];
-        there.shared.iter_mut().chain(&mut there.own).flatten().for_each(&mut place);
-        there.memory.iter_mut().flat_map(|copy| &mut copy.token).for_each(&mut place);
-        there.loading.iter_mut().flat_map(|(_, token)| token).for_each(&mut place);
-        for at in &mine {
-            let reader = &mut state.readers[*at];
-            reader.token.iter_mut().for_each(&mut place);
-            reader.held.iter_mut().flat_map(|copy| &mut copy.token).for_each(&mut place);
-        }
-        let there = &mut state.nodes[node];
-        let cell = |old: &usize| {
-            let mut cell = there.cells[*old];
-            // How often it was in doubt matters only to an answer that is under way.
-            if !asked_about[*old] || cell.has_ended() {
-                cell.state.doubts = Doubts(0);
-            }
-            if cell.has_ended() {
-                cell.nonce = None;
-            }
-            cell
-        };
-        there.cells = order.iter().map(cell).collect();
+        let now = self.now(state);
+        let is_blind = self.is(Mutation::NoGrace) || self.is(Mutation::ProvedWithinTheGrace);
+        state.nodes[node].links.iter().all(|link| {
+            let is_heard = if self.config.heartbeats { now < link.proved_until } else { link.view.is_some() };
+            is_heard && (is_blind || !link.outage.is_grace(now))
+        })
     }
 
     /// The process dies and another one begins: nothing is left but what was written down.
     pub(crate) fn clear(&self, state: &mut State, node: usize) {
-        let links = state.nodes[node].links.clone();
-        let attempts = state.nodes[node].attempts;
-        state.nodes[node] = Node { links, attempts, ..self.new_node() };
+        let links = std::mem::take(&mut state.nodes[node].links);
+        state.nodes[node] = Node { links, ..self.new_node() };
         for at in 0..state.readers.len() {
             if self.config.readers[at].node == node {
                 let left = state.readers[at].left;
@@ -206,8 +152,4 @@ impl Protocol {
             link.proved_until = Moment::ORIGIN;
         }
     }
-}
-
-fn asked<'a>(trip: &'a Trip, token: &'a [usize]) -> impl Iterator<Item = usize> + 'a {
-    trip.asked.iter().map(|(dep, _)| token[*dep]).chain(token.last().copied())
 }

@@ -12,14 +12,24 @@ use alacena_core::{
     runtime::Moment,
     tier::{Era, Fill, Heartbeat, MarkerId, Nonce, Outage},
 };
-use alacena_testkit::tier::Server;
-use bytes::Bytes;
+
+use super::{envelope::Envelope, primary::Primary};
+
+/// The most tags that the entry has.
+pub(crate) const TAGS: usize = 2;
+/// The most that it depends on: its tags, and behind them its bucket.
+pub(crate) const DEPS: usize = TAGS + 1;
+
+/// The cells of the deps, in their order, by their places in the node.
+pub(crate) type Token = [u8; DEPS];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct State {
     /// The truth.
     pub(crate) source: u8,
     pub(crate) tick: u8,
+    /// Counts ticks and returns of links, so that it shows whether a load began before an outage ended.
+    pub(crate) stamp: u8,
     pub(crate) servers: Vec<Primary>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) readers: Vec<Reader>,
@@ -47,16 +57,6 @@ pub(crate) enum Invariant {
     Deferred,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Primary {
-    pub(crate) server: Server,
-    /// Whether its replica has stopped hearing of anything.
-    pub(crate) lags: bool,
-    pub(crate) is_full: bool,
-    /// What was told in this round, node by node: only where rounds count.
-    pub(crate) round: Vec<Vec<Told>>,
-}
-
 /// Something on its way to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Told {
@@ -69,13 +69,12 @@ pub(crate) struct Node {
     /// All cells that anything of this node still holds.
     pub(crate) cells: Vec<Cell>,
     /// The live cell of each dep: the copies of markers, and those that the node alone decides about.
-    pub(crate) shared: Vec<Option<usize>>,
-    pub(crate) own: Vec<Option<usize>>,
+    pub(crate) shared: [Option<u8>; DEPS],
+    pub(crate) own: [Option<u8>; DEPS],
     pub(crate) memory: Option<Copy>,
     pub(crate) flight: Flight,
     pub(crate) attempts: u64,
-    /// What the load under way depends on, that others could join.
-    pub(crate) loading: Option<(Attempt, Vec<usize>)>,
+    pub(crate) loading: Option<Loading>,
     pub(crate) links: Vec<Link>,
 }
 
@@ -97,11 +96,20 @@ impl Cell {
     }
 }
 
+/// The load under way that others may join. What it depends on is for its reader to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Loading {
+    pub(crate) attempt: Attempt,
+    pub(crate) began: Moment,
+}
+
 /// The entry in memory.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Copy {
     pub(crate) value: u8,
-    pub(crate) token: Vec<usize>,
+    /// When the source was asked for it.
+    pub(crate) stamp: u8,
+    pub(crate) token: Token,
 }
 
 /// One shard, as one node sees it.
@@ -123,8 +131,15 @@ pub(crate) struct Link {
     pub(crate) sends: Option<u8>,
     /// When it was cut, if it is.
     pub(crate) cut_at: Option<Moment>,
-    /// What was deferred elsewhere while it was cut, and until when that counts.
-    pub(crate) warned: Option<(u8, Moment)>,
+    pub(crate) warned: Option<Warned>,
+}
+
+/// What was deferred elsewhere while a link was cut. It counts once the link is back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Warned {
+    pub(crate) version: u8,
+    pub(crate) acknowledged: Moment,
+    pub(crate) until: Option<Moment>,
 }
 
 /// The ping that is under way, and the question for the era beside it.
@@ -142,13 +157,14 @@ pub(crate) struct Reader {
     pub(crate) left: u8,
     /// What an answer must be at least, and by which invariant.
     pub(crate) floor: (u8, Invariant),
-    /// What one must be that says that it is of this node alone.
-    pub(crate) own_floor: u8,
-    pub(crate) attempt: Attempt,
-    /// The cells of the deps, in their order.
-    pub(crate) token: Vec<usize>,
-    /// What the markers of the deps hold, as the load has learned it.
-    pub(crate) known: Vec<Option<Nonce>>,
+    pub(crate) came: Moment,
+    /// Whether it has waited for a load that had begun before it came.
+    pub(crate) has_waited: bool,
+    /// Its load, until that has landed.
+    pub(crate) attempt: Option<Attempt>,
+    pub(crate) token: Token,
+    /// What the markers of the tags hold, as the load has learned it.
+    pub(crate) known: [Option<Nonce>; TAGS],
     pub(crate) was_read: bool,
     pub(crate) agreed: bool,
     pub(crate) seen: Option<Fill>,
@@ -160,32 +176,37 @@ pub(crate) struct Reader {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
     Idle,
-    /// Asking for the entry and for markers.
-    Look(Trip),
-    /// Seeing to it that there are markers.
-    Mint(Trip),
-    /// Asking for the lease.
+    /// Waits for somebody else's load, which knows of all that it must know of, or does not.
+    Join(Attempt, bool),
+    /// Looks once more, after a load that did not.
+    Turn,
+    /// Asks for the entry and for markers.
+    Look(Box<Trip>),
+    /// Sees to it that there are markers.
+    Mint(Box<Trip>),
+    /// Asks for the lease.
     Begin,
-    /// Asking about what was told of meanwhile, with the lease in hand.
-    Settle(Trip),
-    Fetch,
-    Land(u8),
+    /// Asks about what was told of meanwhile, with the lease in hand.
+    Settle(Box<Trip>),
+    /// The source, asked at this stamp, has answered this.
+    Land(u8, u8),
+    /// This is to be stored, for which the source was asked at this stamp.
     Store(u8, u8),
 }
 
 /// One round trip, to every shard at once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Trip {
-    /// The deps that are asked about, and the doubts of their cells when the question was sent.
-    pub(crate) asked: Vec<(usize, Doubts)>,
+    /// The deps that are asked about, with the doubts of their cells when the question was sent.
+    pub(crate) asked: [Option<Doubts>; DEPS],
     /// What has still to be served.
     pub(crate) parts: Vec<Part>,
-    pub(crate) nonces: Vec<Option<Nonce>>,
+    pub(crate) nonces: [Option<Nonce>; DEPS],
     /// The era of each shard, as it is judged.
     pub(crate) eras: Vec<Option<Era>>,
     pub(crate) bucket: Option<Nonce>,
     pub(crate) bucket_doubts: Doubts,
-    pub(crate) entry: Option<Bytes>,
+    pub(crate) entry: Option<Envelope>,
     pub(crate) failed: bool,
     /// There was no memory for a marker.
     pub(crate) is_refused: bool,
@@ -201,6 +222,27 @@ pub(crate) enum Part {
     /// The bucket's marker and the entry.
     Entry(usize),
     Mint(usize),
+}
+
+impl Reader {
+    pub(crate) fn trip(&self) -> Option<&Trip> {
+        match &self.step {
+            Step::Look(trip) | Step::Mint(trip) | Step::Settle(trip) => Some(trip),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn trip_mut(&mut self) -> Option<&mut Trip> {
+        match &mut self.step {
+            Step::Look(trip) | Step::Mint(trip) | Step::Settle(trip) => Some(trip),
+            _ => None,
+        }
+    }
+
+    /// Whether it is asking for something.
+    pub(crate) fn is_active(&self) -> bool {
+        self.step != Step::Idle
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,6 @@
 //! An invalidation, step by step: the source, this node, every shard, this node again.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use alacena_core::{
     journal::{Deferral, Removal},
@@ -9,7 +9,7 @@ use alacena_core::{
 use alacena_testkit::tier::Name;
 
 use super::{
-    model::{Action, Changes, ENTRY, HOME, Protocol},
+    model::{Action, Changes, Config, ENTRY, HOME, Protocol, SOME_TIME},
     mutation::Mutation,
     state::{State, Writer, WriterStep},
 };
@@ -43,8 +43,21 @@ impl Protocol {
             Changes::Key => vec![HOME],
             Changes::Tags => self.config.tags.iter().copied().collect::<BTreeSet<_>>().into_iter().collect(),
         };
+        let only = if let [shard] = shards[..] { Some(shard) } else { None };
         writer.step = WriterStep::Tells(shards);
         self.end_here(state, at);
+        if let Some(shard) = only.filter(|_| self.is_one_step(state, at)) {
+            self.tell(state, at, shard);
+            self.acknowledge(state, at);
+        }
+    }
+
+    /// Where nobody reads on its node, an invalidation of one shard is one step. The source could change earlier: whoever
+    /// asks it meanwhile would be answered with something newer. It could be acknowledged later: whoever asks meanwhile
+    /// would be promised less. So whatever breaks a promise in between breaks it with this one.
+    fn is_one_step(&self, state: &State, at: usize) -> bool {
+        let Config { barrier, journal, .. } = self.config;
+        !barrier && !journal && !self.is_read(state, self.config.writers[at])
     }
 
     fn end_here(&self, state: &mut State, at: usize) {
@@ -103,8 +116,8 @@ impl Protocol {
             let holder = lease.and_then(|(_, item)| Nonce::from_bytes(&item.bytes));
             server.invalidate_entries(&[ENTRY.into()]).unwrap();
             if let Some(attempt) = holder.filter(|_| keeps_lease) {
-                let lease = Duration::from_millis(1);
-                let _ = server.begin(&Begin { entry: ENTRY.into(), attempt, seen: None, lease }, 0);
+                let _ =
+                    server.begin(&Begin { entry: ENTRY.into(), attempt, seen: None, lease: SOME_TIME }, 0);
             }
         });
     }

@@ -8,6 +8,7 @@ mod nodes;
 mod after;
 mod away;
 mod coherent;
+mod grace;
 mod names;
 mod put;
 mod shared;

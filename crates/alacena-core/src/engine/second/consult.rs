@@ -125,7 +125,7 @@ impl Engine {
             held.token().is_shared() && held.token().is_current() && held.judge(now) == Freshness::Fresh
         });
         // Some shard was away a moment ago, and a node that came back later may still have to tell it of an invalidation.
-        let is_suspect = |held: &&Entry| second.is_suspect(now - held.lifetime().loaded_at);
+        let is_suspect = |held: &&Entry| second.is_suspect(asked_ago(held, now));
         let Some(entry) = entry.map(|entry| entry.id()) else {
             // Values of this class stay on this node; what they depend on does not.
             return match proved {
@@ -196,9 +196,8 @@ impl Engine {
     /// it.
     pub(in crate::engine) fn unanswered(&self, question: &Question, held: Entry) -> Consulted {
         let (second, now) = (self.0.second.get(), self.0.runtime.now());
-        let age = now - held.lifetime().loaded_at;
         let stands = held.token().is_shared() && self.0.markers.stand_by_at(held.token(), now);
-        let is_suspect = second.is_none_or(|second| second.is_suspect(age));
+        let is_suspect = second.is_none_or(|second| second.is_suspect(asked_ago(&held, now)));
         match held.judge(now) {
             // It was only due to be asked about.
             Freshness::Fresh if stands && !is_suspect => Consulted::Found(Proved::of_memory(&held)),
@@ -285,7 +284,7 @@ impl Engine {
             entry: draft
                 .copy_under(question.key.as_bytes(), second.check_again_at(&question.rules, now, deps.as_of)),
             freshness,
-            is_suspect: !is_certain || post.is_suspect(record.loaded_at),
+            is_suspect: !is_certain || post.is_suspect(record.asked_at()),
             statistics: record.statistics,
             loaded_at: record.loaded_at,
         })
@@ -397,7 +396,7 @@ impl Second {
         Ok(Read { nonces, bucket, entry: bytes, eras })
     }
 
-    /// Whether what was loaded so long ago is suspect at any shard.
+    /// Whether that for which the source was asked so long ago is suspect at any shard.
     fn is_suspect(&self, age: Duration) -> bool {
         let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         self.posts.iter().any(|post| post.is_suspect(post.shard.server_millis().saturating_sub(age)))
@@ -477,6 +476,11 @@ impl Held {
         let stored = stored.iter().find(|stored| stored.is_of(self.marker)).map(|stored| stored.nonce);
         self.era.map_or(Standing::Gone, |era| Standing::of_dep(stored, self.nonce, era))
     }
+}
+
+/// How long ago the source was asked for this. What it said may be as old as that, however late it came home.
+fn asked_ago(held: &Entry, now: Moment) -> Duration {
+    (now - held.lifetime().loaded_at).saturating_add(held.load_took())
 }
 
 /// How long a wait for the lease of another node lasts at most before it is looked at again.

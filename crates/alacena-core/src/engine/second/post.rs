@@ -116,10 +116,10 @@ impl Post {
         self.shard.era().is_some() && self.drain.is_open() && self.reads.is_on()
     }
 
-    /// Whether an entry that was loaded at `loaded_at`, on the shard's clock, is suspect: the shard was away meanwhile, and
-    /// somebody may still have to tell it of an invalidation.
-    pub(super) fn is_suspect(&self, loaded_at: u64) -> bool {
-        self.outage.lock().is_suspect(loaded_at, self.runtime.now())
+    /// Whether an entry for which the source was asked at `asked_at`, on the shard's clock, is suspect: the shard was away
+    /// meanwhile, and somebody may still have to tell it of an invalidation.
+    pub(super) fn is_suspect(&self, asked_at: u64) -> bool {
+        self.outage.lock().is_suspect(asked_at, self.runtime.now())
     }
 
     /// Waits for a connection, as long as an outage that has just begun may still be none.
@@ -173,16 +173,19 @@ impl Post {
         }
     }
 
-    /// Until when its silence means something.
+    /// Until when its silence means something: nothing, within the grace after an outage.
     pub(super) fn proved_until(&self) -> Moment {
+        if self.outage.lock().is_grace(self.runtime.now()) {
+            return Moment::ORIGIN;
+        }
         Moment::from_nanos(self.proved_until.load(Ordering::Acquire))
     }
 
     fn coherence(&self, lacks: &[Lack]) -> Coherence {
-        let Capabilities { era, telling, is_metered, .. } = self.shard.capabilities();
+        let Capabilities { era, telling, is_metered, is_heard, .. } = self.shard.capabilities();
         // Nobody has needed it yet: that is no lack.
         let sleeps = is_metered && self.shard.era().is_none() && !lacks.iter().any(|lack| lack.is_serious);
-        match era && telling.is_any() {
+        match era && telling.is_any() && is_heard {
             _ if !sleeps && !self.is_there() => Coherence::Local,
             true => Coherence::Bounded,
             false => Coherence::Eventual,
@@ -375,11 +378,16 @@ async fn beat(engine: Weak<Inner>, post: &Post) {
             }
             era = now_era;
         }
+        // Not when it is only tried out whether it is there.
         if post.is_there()
+            && post.reads.state() == State::Closed
             && let Some(engine) = engine.upgrade()
         {
+            let engine = Engine(engine);
             // What was loaded while it was away: from here on other nodes can invalidate it unheard.
-            Engine(engine).end_local();
+            engine.end_local();
+            // The grace may be over, which nothing else tells of where no ping is sent.
+            engine.prove();
         }
         if let (true, Some(era)) = (is_watched && !post.shard.capabilities().is_metered, era) {
             heartbeat.ping(runtime.now());

@@ -169,7 +169,7 @@ impl Engine {
         })?;
         let deps = Deps::of(question, second, &token, &asked, &read.nonces, &read.eras, self.0.runtime.now());
         // What may have been invalidated unheard must not become certain by being put anew.
-        let is_suspect = second.posts.iter().any(|post| post.is_suspect(held.loaded_at));
+        let is_suspect = second.posts.iter().any(|post| post.is_suspect(held.asked_at()));
         if !deps.are_certain(&held, era) || is_suspect {
             return Err(PutRefusal::Absent);
         }

@@ -1,0 +1,70 @@
+//! After an outage in which another node may have written down what it could not tell.
+
+use std::time::Duration;
+
+use alacena_core::{
+    engine::Level,
+    outcome::{Origin, StaleReason},
+};
+
+use crate::{
+    nodes::World,
+    support::{exact, number, on_one_thread},
+};
+
+/// How long a step at the server may take.
+const STEP: Duration = Duration::from_millis(50);
+
+#[test]
+fn what_one_reader_has_found_out_is_no_proof_for_the_next() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        let (a, b) = (world.node().await, world.node().await);
+        let asked = a.ask();
+        world.call().await.answer(1);
+        asked.await.unwrap().unwrap();
+        a.get().await;
+        assert_eq!(a.get().await.origin(), Origin::L1);
+
+        a.cut();
+        b.cut();
+        world.after(1).await;
+        assert_eq!(b.invalidate().await, Level::DeferredVolatile);
+        a.mend();
+        world.after(1).await;
+        // The marker still stands, for all that this node can see.
+        for _ in 0..3 {
+            let asked = a.ask();
+            world.runtime.advance(STEP).await;
+            let outcome = asked.await.unwrap().unwrap();
+            assert_eq!((number(&outcome), outcome.stale()), (1, Some(StaleReason::Unproved)));
+        }
+        world.call().await.answer(2);
+        world.after(0).await;
+        let fresh = a.get().await;
+        assert_eq!((number(&fresh), fresh.stale()), (2, None), "it was asked for after the outage");
+        world.after(6).await;
+        a.get().await;
+        assert_eq!(a.get().await.origin(), Origin::L1, "and the grace is over");
+    });
+}
+
+#[test]
+fn what_was_asked_for_before_an_outage_was_over_is_suspect_however_late_it_comes_home() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        let (a, b) = (world.node().await, world.node().await);
+        let asked = a.ask();
+        let call = world.call().await;
+        a.cut();
+        b.cut();
+        world.after(1).await;
+        assert_eq!(b.invalidate().await, Level::DeferredVolatile);
+        a.mend();
+        world.after(1).await;
+        call.answer(1);
+        asked.await.unwrap().unwrap();
+        let outcome = a.get().await;
+        assert_eq!((number(&outcome), outcome.stale()), (1, Some(StaleReason::Unproved)));
+    });
+}
