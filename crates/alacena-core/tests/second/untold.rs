@@ -9,7 +9,8 @@ use std::{
 };
 
 use alacena_core::{
-    outcome::Origin,
+    error::Error,
+    outcome::{Origin, Outcome, StaleReason},
     runtime::BoxFuture,
     tier::{
         Answer, Begin, Begun, Capabilities, Checked, Coherence, EntryId, EntryName, Era, Looked, MarkerId,
@@ -17,6 +18,7 @@ use alacena_core::{
     },
 };
 use alacena_testkit::{settle, tier::FakeShard};
+use tokio::task::JoinHandle;
 
 use crate::{
     nodes::World,
@@ -138,6 +140,14 @@ fn untold(shard: &FakeShard, is_metered: bool) -> (Arc<dyn Shard>, Arc<AtomicU64
     (Arc::new(Untold { shard: shard.clone(), asked: Arc::clone(&asked) }), asked)
 }
 
+/// Whoever asks is answered by the source, with another number than before.
+async fn is_loaded_anew(world: &World, asked: JoinHandle<Result<Outcome, Error>>) {
+    settle().await;
+    assert!(!asked.is_finished(), "it is answered without the source");
+    world.call().await.answer(2);
+    assert_eq!(number(&asked.await.unwrap().unwrap()), 2);
+}
+
 fn is_untold(shard: FakeShard) -> Arc<dyn Shard> {
     untold(&shard, false).0
 }
@@ -161,9 +171,7 @@ fn a_copy_is_answered_for_a_second_and_then_asked_about() {
         let old = b.get().await;
         assert_eq!((number(&old), old.origin()), (1, Origin::L1), "nobody has told it");
         world.runtime.advance(UNTOLD_MAX / 2).await;
-        let asked = b.ask();
-        world.call().await.answer(2);
-        assert_eq!(number(&asked.await.unwrap().unwrap()), 2);
+        is_loaded_anew(&world, b.ask()).await;
         // And so on: what is copied anew is answered for as long again.
         assert_eq!(b.get().await.origin(), Origin::L1);
         world.runtime.advance(UNTOLD_MAX).await;
@@ -185,9 +193,7 @@ fn what_has_been_found_to_stand_for_one_key_is_asked_about_for_the_next() {
         b.ask_for("one").await.unwrap().unwrap();
         world.runtime.advance(UNTOLD_MAX / 2).await;
         a.invalidate().await;
-        let asked = b.ask_for("other");
-        world.call().await.answer(2);
-        assert_eq!(number(&asked.await.unwrap().unwrap()), 2);
+        is_loaded_anew(&world, b.ask_for("other")).await;
     });
 }
 
@@ -204,9 +210,32 @@ fn a_slow_load_is_as_old_as_its_beginning() {
         world.runtime.advance(UNTOLD_MAX).await;
         call.answer(1);
         asked.await.unwrap().unwrap();
-        let asked = b.ask();
-        world.call().await.answer(2);
-        assert_eq!(number(&asked.await.unwrap().unwrap()), 2);
+        is_loaded_anew(&world, b.ask()).await;
+    });
+}
+
+/// Nobody doubts a copy of what is told by nobody: how long it has not been asked about is all that there is.
+#[test]
+fn who_joins_is_not_told_that_an_old_copy_is_fresh() {
+    on_one_thread(async {
+        for is_metered in [false, true] {
+            let world = World::new(exact(3_600));
+            let (a, b) = (world.node().await, world.node_at(|shard| untold(&shard, is_metered).0).await);
+            let asked = b.ask();
+            world.call().await.answer(1);
+            asked.await.unwrap().unwrap();
+            assert_eq!(b.get().await.origin(), Origin::L1);
+            a.invalidate().await;
+            world.after(200).await;
+            b.blackhole();
+            let (first, second) = (b.ask(), b.ask());
+            world.runtime.advance(Duration::from_millis(50)).await;
+            for asked in [first, second] {
+                assert!(asked.is_finished(), "a step, and no longer");
+                let outcome = asked.await.unwrap().unwrap();
+                assert_eq!((number(&outcome), outcome.stale()), (1, Some(StaleReason::Unproved)), "{is_metered}");
+            }
+        }
     });
 }
 
@@ -233,9 +262,7 @@ fn a_shard_that_falls_silent_takes_its_copies_with_it() {
         b.ask_for("one").await.unwrap().unwrap();
         a.invalidate().await;
         world.runtime.advance(UNTOLD_MAX).await;
-        let asked = b.ask_for("other");
-        world.call().await.answer(2);
-        assert_eq!(number(&asked.await.unwrap().unwrap()), 2);
+        is_loaded_anew(&world, b.ask_for("other")).await;
     });
 }
 

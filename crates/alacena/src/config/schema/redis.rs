@@ -53,7 +53,7 @@ pub(super) const REDIS: &[Field] = &[
     Field::new(
         "push",
         choice(&["auto", "tracking", "publish", "none"]),
-        "How a node hears what others invalidate; the same on every node. `auto`: the first of these that proves to work. `tracking`: the server tells of every change (`CLIENT TRACKING`). `publish`: nodes tell one another over the server, for where a proxy or a missing right takes tracking away. `none`: not at all; then what is in memory is answered for 0.9s at most before Redis is asked for it again, and the level is `eventual`. One that is named and does not prove to work is as `none`. Which one it is, and what it costs, is in `/cache/health`.",
+        "How a node hears what others invalidate. `auto`: the first of these that proves to work. `tracking`: the server tells of every change (`CLIENT TRACKING`). `publish`: nodes tell one another over the server, for where a proxy or a missing right takes tracking away. `none`: not at all; then what is in memory is answered for 0.9s at most before Redis is asked for it again, and the level is `eventual`. One that is named and does not prove to work is as `none`. Which one it is, and what it costs, is in `/cache/health`.",
     )
     .default("auto"),
     Field::new(
