@@ -1,8 +1,14 @@
 //! What an entry depends on, and can therefore be invalidated by.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
-use crate::error::{Error, catalogue};
+use crate::{
+    error::{Error, catalogue},
+    tier::BUCKETS,
+};
 
 /// Longest text of a tag or prefix, in bytes.
 pub const TEXT_BYTES_MAX: usize = 512;
@@ -111,10 +117,19 @@ impl Dep {
         Self { kind: DepKind::Key, namespace: namespace.into(), text: text.into() }
     }
 
-    /// Every entry of this bucket of a second tier.
+    /// Every entry of this bucket of a second tier. All of them are made at once, since each read there asks for one.
     #[must_use]
-    pub(crate) fn bucket(number: u16) -> Self {
-        Self { kind: DepKind::Bucket, namespace: "".into(), text: format!("{number:03x}").into() }
+    pub(crate) fn bucket(number: u16) -> &'static Self {
+        static ALL: LazyLock<Vec<Dep>> = LazyLock::new(|| {
+            let namespace: Arc<str> = "".into();
+            let bucket = |number| Dep {
+                kind: DepKind::Bucket,
+                namespace: Arc::clone(&namespace),
+                text: format!("{number:03x}").into(),
+            };
+            (0..BUCKETS).map(bucket).collect()
+        });
+        &ALL[usize::from(number)]
     }
 
     /// Every entry that carries `tag`.

@@ -6,9 +6,11 @@
 
 #[cfg(not(feature = "shuttle"))]
 mod real {
-    pub(crate) use std::{hash::RandomState, sync::atomic};
+    pub(crate) use std::sync::atomic;
 
     pub(crate) use parking_lot::Mutex;
+    /// The hasher of the memory, seeded at random: each read hashes its key and its deps several times.
+    pub(crate) use quick_cache::DefaultHashBuilder as RandomState;
 }
 
 #[cfg(feature = "shuttle")]

@@ -177,8 +177,10 @@ impl Engine {
                     let ticket = match self.consult(question, landing.token(), spare.as_ref()).await {
                         Consulted::Found(found) if question.mode == Mode::Refresh => found.ticket,
                         Consulted::Found(Proved { entry, origin, is_kept, .. }) => {
-                            self.land_found(landing, entry, origin, is_kept);
-                            break Waited::of(self.wait(question, landed, None, false).await, false);
+                            // This caller need not be told.
+                            drop(landed);
+                            self.land_found(landing, entry.clone(), origin, is_kept);
+                            return Ok(proved(&question.rules, entry, self.0.runtime.now(), origin));
                         }
                         Consulted::Suspect(entry) if question.mode == Mode::Normal && !question.insists => {
                             // Those who wait look for themselves.
@@ -323,7 +325,13 @@ impl Engine {
     }
 
     /// Answers with what perhaps still holds, labelled, and loads it behind the caller's back.
-    pub(super) fn answer_suspect(&self, question: &Question, load: Load, entry: Entry, now: Moment) -> Outcome {
+    pub(super) fn answer_suspect(
+        &self,
+        question: &Question,
+        load: Load,
+        entry: Entry,
+        now: Moment,
+    ) -> Outcome {
         question.rules.counters.stale(StaleReason::Unproved);
         self.revalidate(question, load, Some(&entry));
         stale(entry, now, None, StaleReason::Unproved, false)

@@ -89,7 +89,7 @@ struct Inner {
 }
 
 struct Shard {
-    slots: HashMap<Key, Slot>,
+    slots: HashMap<Key, Slot, RandomState>,
     /// The number of slots at which idle ones are looked for.
     sweep_at: usize,
 }
@@ -106,7 +106,7 @@ impl Flights {
     /// No flights yet.
     #[must_use]
     pub fn new(runtime: SharedRuntime) -> Self {
-        let shard = || Mutex::new(Shard { slots: HashMap::new(), sweep_at: IDLE_MAX });
+        let shard = || Mutex::new(Shard { slots: HashMap::default(), sweep_at: IDLE_MAX });
         Self(Arc::new(Inner {
             runtime,
             hasher: RandomState::default(),
@@ -358,7 +358,9 @@ impl Landing {
 
     fn finish<R>(&mut self, end: End, error: Option<&Error>, act: impl FnOnce(bool) -> R) -> R {
         let inner = &self.flights.0;
-        let (now, random) = (inner.runtime.now(), inner.runtime.random());
+        let now = inner.runtime.now();
+        // Spreads the pauses after failures, and is a call of the system's.
+        let random = if matches!(end, End::Failed(_)) { inner.runtime.random() } else { 0 };
         let _no_longer_joinable;
         let mut shard = inner.shard(&self.key).lock();
         let slot = shard.slots.get_mut(&self.key).expect("a key that is loading is not forgotten");
@@ -376,8 +378,8 @@ impl Landing {
     }
 
     fn tell(&mut self, result: Result<Settled, Unsettled>) {
-        if let Some(tell) = self.tell.take() {
-            // Nobody may be waiting any more: the load outlives its callers.
+        // Nobody may be waiting any more: the load outlives its callers.
+        if let Some(tell) = self.tell.take().filter(|tell| tell.receiver_count() > 0) {
             tell.send_replace(Some(result));
         }
     }

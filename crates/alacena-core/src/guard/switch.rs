@@ -105,7 +105,9 @@ impl Switch {
             Err(_) => Some(Report { failed: false, slow: false }),
         };
         if let Some((report, pass)) = report.and_then(|report| Some((report, held.pass.take()?))) {
-            self.breaker.lock().report(pass, report, now, self.runtime.random());
+            // Spreads how long it stays off: a good answer does not switch it off, and chance is a call of the system's.
+            let random = if report.failed || report.slow { self.runtime.random() } else { 0 };
+            self.breaker.lock().report(pass, report, now, random);
         }
         result
     }
@@ -251,7 +253,8 @@ mod tests {
     fn who_waits_for_a_place_hears_at_once_that_nobody_answers() {
         let (switch, _) = switch();
         let begun = Cell::new(0);
-        let calls = burst(&switch, &begun, || Err(Failure::TimedOut(Error::new(&catalogue::TIER_TIMEOUT, ""))));
+        let calls =
+            burst(&switch, &begun, || Err(Failure::TimedOut(Error::new(&catalogue::TIER_TIMEOUT, ""))));
         let begun_at_once = begun.get();
         for (end, mut call) in calls {
             drop(end);

@@ -75,8 +75,12 @@ impl Shared {
     pub(crate) fn forget_all(&self, kills: &AtomicU64, of: impl Fn(MarkerId) -> bool) {
         for part in &self.directory().parts {
             // Not under the lock: it is taken within that of the table.
-            let cells: Vec<_> =
-                part.lock().iter().filter(|(marker, _)| of(**marker)).map(|(_, cell)| Arc::clone(cell)).collect();
+            let cells: Vec<_> = part
+                .lock()
+                .iter()
+                .filter(|(marker, _)| of(**marker))
+                .map(|(_, cell)| Arc::clone(cell))
+                .collect();
             cells.iter().for_each(|cell| self.table.invalidate_cell(kills, cell));
         }
     }
@@ -90,7 +94,8 @@ impl Shared {
     pub(crate) fn in_use(&self, most: usize, of: impl Fn(MarkerId) -> bool) -> Vec<MarkerId> {
         let (mut wide, mut used, mut unused, mut buckets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for part in &self.directory().parts {
-            for (marker, cell) in part.lock().iter().filter(|(marker, cell)| of(**marker) && cell.is_alive()) {
+            for (marker, cell) in part.lock().iter().filter(|(marker, cell)| of(**marker) && cell.is_alive())
+            {
                 let list = match cell.dep.kind() {
                     DepKind::Bucket => match cell.take_used_marker() {
                         true => &mut buckets,
@@ -201,22 +206,28 @@ impl Token {
 
     /// The cell of a bucket, if there is one.
     pub(crate) fn bucket(&self) -> Option<Asked> {
-        self.ask_about(|cell| cell.dep.kind() == DepKind::Bucket).pop()
+        self.cells().iter().find(|cell| cell.dep.kind() == DepKind::Bucket).and_then(Asked::about)
+    }
+
+    /// Every marker that a cell is the copy of, in the order of the deps, and what it held, if that has been read.
+    pub(crate) fn copied(&self) -> impl Iterator<Item = (MarkerId, Option<Nonce>)> {
+        let markers = self.cells().iter().filter_map(|cell| cell.marker.as_ref());
+        markers.map(|marker| (marker.id, marker.nonce.get().copied()))
     }
 
     fn ask_about(&self, which: impl Fn(&Cell) -> bool) -> Vec<Asked> {
-        let cells = self.cells().iter().filter(|cell| which(cell));
-        cells
-            .filter_map(|cell| {
-                let marker = cell.marker.as_ref()?;
-                let was_known = marker.nonce.get().is_some();
-                Some(Asked { cell: Arc::clone(cell), marker: marker.id, was_known, doubts: cell.doubts() })
-            })
-            .collect()
+        self.cells().iter().filter(|cell| which(cell)).filter_map(Asked::about).collect()
     }
 }
 
 impl Asked {
+    /// The question about this cell, if it is the copy of a marker.
+    fn about(cell: &Arc<Cell>) -> Option<Self> {
+        let marker = cell.marker.as_ref()?;
+        let was_known = marker.nonce.get().is_some();
+        Some(Self { cell: Arc::clone(cell), marker: marker.id, was_known, doubts: cell.doubts() })
+    }
+
     /// The dep of its marker.
     pub(crate) fn dep(&self) -> &Dep {
         &self.cell.dep
@@ -348,13 +359,17 @@ mod tests {
             assert!(answer(&markers, &token.in_doubt(), nonce(1)));
             token.all_shared().iter().map(|asked| asked.marker).collect::<Vec<_>>()
         };
-        let buckets: Vec<_> = (0..40).map(Dep::bucket).collect();
+        let buckets: Vec<_> = (0..40).map(|number| Dep::bucket(number).clone()).collect();
         let [buckets, tag] = [prove(&buckets), prove(&[Dep::tag("n", "t").unwrap()])];
         let class = prove(&[Dep::class("n", "c")]);
         let in_use = |most| markers.shared().unwrap().0.in_use(most, |_| true);
         assert_eq!(in_use(2), [class[0], tag[0]]);
-        prove(&[Dep::bucket(7)]);
-        assert_eq!(in_use(100), [class[0], tag[0], buckets[7]], "a bucket that nobody looks at is left alone");
+        prove(&[Dep::bucket(7).clone()]);
+        assert_eq!(
+            in_use(100),
+            [class[0], tag[0], buckets[7]],
+            "a bucket that nobody looks at is left alone"
+        );
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(super) struct Table {
 }
 
 pub(super) struct Shard {
-    slots: HashMap<Dep, Slot>,
+    slots: HashMap<Dep, Slot, RandomState>,
     /// The cells that data, and not configuration, makes: they take turns to leave. Cells that were invalidated stand
     /// here too until they are swept out.
     pub(super) queue: VecDeque<Arc<Cell>>,
@@ -53,8 +53,9 @@ impl Table {
     /// A table of at most about `capacity` cells for what data, and not configuration, makes.
     pub(super) fn new(capacity: usize, directory: Option<Directory>) -> Self {
         let capacity = capacity.div_ceil(SHARDS).max(1);
-        let shard = || Mutex::new(Shard { slots: HashMap::new(), queue: VecDeque::new(), held: 0, capacity });
-        Self { hasher: RandomState::default(), shards: (0..SHARDS).map(|_| shard()).collect(), directory }
+        let shard = || Shard { slots: HashMap::default(), queue: VecDeque::new(), held: 0, capacity };
+        let shards = (0..SHARDS).map(|_| Mutex::new(shard())).collect();
+        Self { hasher: RandomState::default(), shards, directory }
     }
 
     /// What each dep holds now.

@@ -303,9 +303,10 @@ impl Queue {
         !self.unsent.is_empty()
     }
 
-    /// Whether there are several callers, so that more of them may ask in this moment.
+    /// Whether there are several callers, so that more of them may ask in this moment. Two calls can be those of one caller,
+    /// who asks nothing more before they are answered.
     pub(super) fn is_shared(&self) -> bool {
-        self.expected.len() > 1 || self.crowd > 1
+        self.expected.len() > 2 || self.crowd > 2
     }
 
     /// Takes what is to be sent into `buffer`, which is empty; whether there was anything.

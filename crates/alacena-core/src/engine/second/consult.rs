@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::{join, join_all};
 
-use super::{COPY_MAX, Second, Ticket, is_strict, post::Post};
+use super::{COPY_MAX, Second, Ticket, is_strict, keeps_copies, post::Post};
 use crate::{
     class::EraPolicy,
     dep::{Dep, DepKind},
@@ -180,7 +180,7 @@ impl Engine {
                 Consulted::Found(Proved {
                     entry,
                     origin: Origin::L2,
-                    is_kept: is_agreed && !is_suspect,
+                    is_kept: is_agreed && !is_suspect && keeps_copies(&question.rules),
                     ticket,
                 })
             }
@@ -354,7 +354,7 @@ impl Second {
             }
         });
         let (mut bucket, mut bytes) = (None, None);
-        for (era, part) in eras.iter_mut().zip(join_all(parts).await) {
+        for (era, part) in eras.iter_mut().zip(all(parts).await) {
             let (at, held, checked, found): (Vec<usize>, _, _, _) = part?;
             at.into_iter().zip(held).for_each(|(at, nonce)| nonces[at] = nonce);
             *era = checked.or(*era);
@@ -380,7 +380,7 @@ impl Second {
         });
         let (mut bucket, mut bytes) = (None, None);
         let mut eras = vec![None; self.posts.len()];
-        for (era, part) in eras.iter_mut().zip(join_all(parts).await) {
+        for (era, part) in eras.iter_mut().zip(all(parts).await) {
             let (at, checked, looked) = part?;
             if let Some(checked) = checked {
                 if checked.good_replicas < self.good_replicas_min {
@@ -475,6 +475,15 @@ impl Held {
     fn standing(&self, stored: &[StoredDep]) -> Standing {
         let stored = stored.iter().find(|stored| stored.is_of(self.marker)).map(|stored| stored.nonce);
         self.era.map_or(Standing::Gone, |era| Standing::of_dep(stored, self.nonce, era))
+    }
+}
+
+/// What all of them come to, which are made at once. Nearly always there is one, which needs no company.
+async fn all<T, F: Future<Output = T>>(parts: impl ExactSizeIterator<Item = F>) -> Vec<T> {
+    let mut parts = parts;
+    match parts.len() {
+        1 => vec![parts.next().expect("there is one").await],
+        _ => join_all(parts).await,
     }
 }
 

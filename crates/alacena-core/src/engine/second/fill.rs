@@ -19,7 +19,7 @@ use futures_util::future::{Either, join_all, select};
 use super::{
     Second,
     consult::{Deps, Held, LOOK_AGAIN},
-    is_strict, local_max,
+    is_strict, keeps_copies, local_max,
     post::{Post, either},
 };
 use crate::{
@@ -243,7 +243,10 @@ impl Engine {
                     ticket.before = found.as_ref().map(|found| (found.statistics, found.loaded_at));
                     let is_wanted = question.mode != Mode::Refresh;
                     match found.filter(|found| is_wanted && found.is_answer()) {
-                        Some(found) => Claim::Licence(Licence::Found(found.entry, is_agreed)),
+                        Some(found) => {
+                            let is_kept = is_agreed && keeps_copies(&question.rules);
+                            Claim::Licence(Licence::Found(found.entry, is_kept))
+                        }
                         None => continue,
                     }
                 }

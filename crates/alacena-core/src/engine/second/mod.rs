@@ -239,6 +239,11 @@ pub(super) fn local_max(second: &Second) -> Duration {
     if second.is_only_node { Duration::MAX } else { LOCAL_MAX }
 }
 
+/// Whether what others have stored is kept in memory by these rules once it has been read.
+pub(super) fn keeps_copies(rules: &Rules) -> bool {
+    rules.policy.l1_ttl != Some(Duration::ZERO)
+}
+
 /// Whether these rules want every read to look the markers up, and so what is stored by them to be looked up.
 pub(super) fn is_strict(rules: &Rules) -> bool {
     rules.policy.read_mode == crate::class::ReadMode::Strict
