@@ -78,7 +78,7 @@ impl World {
             let value = self.source.fetch_add(1, Ordering::SeqCst) + 1;
             self.disk.shard.invalidate(&[MARKER]).await.unwrap();
             self.answered.fetch_max(value, Ordering::SeqCst);
-            if value % 7 == 0 {
+            if value.is_multiple_of(7) {
                 self.disk.tier.evict(&MARKER.name()).await.unwrap();
             }
         }

@@ -100,8 +100,27 @@ async fn what_was_loaded_survives_a_kill_and_what_was_invalidated_does_not_come_
     let server = Running::serve(folder.path(), &[]);
     assert_eq!(times(&server, 2).await.0, 4);
     assert_eq!(asked.load(Ordering::SeqCst), 4);
-    let explained = server.get("/cache/explain?key=kpis:2").await;
-    assert!(explained.status().is_success());
+    let explained: Json = server.get("/cache/explain?key=kpis:2").await.json().await.unwrap();
+    let there = &explained["explanations"][0]["l2"];
+    assert_eq!((&there["shard"], &there["entry"]["stands"]), (&json!("embedded"), &json!("certain")));
+    server.signal(Signal::TERM);
+    server.end();
+
+    // A copy may be of any time: it is answered from once more, and loaded anew meanwhile.
+    let file = folder.path().join(".alacena/entries.redb");
+    let copy = folder.path().join("copy");
+    fs::copy(&file, &copy).unwrap();
+    fs::rename(&copy, &file).unwrap();
+    let server = Running::serve(folder.path(), &[]);
+    let (answer, status) = times(&server, 2).await;
+    assert!(answer == 4 && status.contains("ttl=-1; detail=\"unproved\""), "{status}");
+    for _ in 0..600 {
+        if times(&server, 2).await.0 == 5 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("what may have gone back in time was never loaded anew");
 }
 
 #[tokio::test(flavor = "multi_thread")]
