@@ -93,12 +93,14 @@ impl OnCommit {
     ///
     /// ```
     /// # use alacena::{Alacena, ledger::Target};
+    /// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
     /// # let alacena = Alacena::builder().build();
     /// let mut changed = alacena.on_commit("orders");
     /// changed.add(Target::Tag("company:42".into()))?;
     /// assert_eq!(changed.outbox_row(), r#"[{"tag":"company:42"}]"#);
     /// # changed.rolled_back();
     /// # Ok::<(), alacena::error::Error>(())
+    /// # }).unwrap();
     /// ```
     #[must_use]
     pub fn outbox_row(&self) -> String {
