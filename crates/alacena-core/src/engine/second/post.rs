@@ -182,10 +182,10 @@ impl Post {
     }
 
     fn coherence(&self, lacks: &[Lack]) -> Coherence {
-        let Capabilities { era, telling, is_metered, is_heard, .. } = self.shard.capabilities();
+        let Capabilities { era, telling, is_metered, .. } = self.shard.capabilities();
         // Nobody has needed it yet: that is no lack.
         let sleeps = is_metered && self.shard.era().is_none() && !lacks.iter().any(|lack| lack.is_serious);
-        match era && telling.is_any() && is_heard {
+        match era && telling.is_any() {
             _ if !sleeps && !self.is_there() => Coherence::Local,
             true => Coherence::Bounded,
             false => Coherence::Eventual,
@@ -378,9 +378,7 @@ async fn beat(engine: Weak<Inner>, post: &Post) {
             }
             era = now_era;
         }
-        // Not when it is only tried out whether it is there.
         if post.is_there()
-            && post.reads.state() == State::Closed
             && let Some(engine) = engine.upgrade()
         {
             let engine = Engine(engine);
