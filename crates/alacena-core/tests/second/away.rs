@@ -241,3 +241,31 @@ fn a_server_that_is_slow_is_told_of_invalidations_all_the_same() {
         assert_eq!(invalidated.await.unwrap(), Level::Applied);
     });
 }
+
+/// The breaker tries out now and then whether somebody answers. That nobody does must cost what was loaded meanwhile nothing.
+#[test]
+fn what_was_loaded_without_it_does_not_end_when_it_is_only_tried_out() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        let a = world.node().await;
+        let asked = a.ask();
+        world.call().await.answer(1);
+        asked.await.unwrap().unwrap();
+        world.source.always(Ok(2));
+        a.blackhole();
+        world.runtime.advance(Duration::from_millis(950)).await;
+        while a.engine.second_tier()[0].reads != State::Open {
+            let asked = a.ask();
+            world.runtime.advance(STEP).await;
+            asked.await.unwrap().unwrap();
+        }
+        world.runtime.advance(STEP * 3).await;
+        assert_eq!(a.get().await.origin(), Origin::Local);
+        // Its first pause, of a second or a fifth more, and some heartbeats.
+        world.runtime.advance(Duration::from_millis(1_800)).await;
+        let asked = a.ask();
+        world.runtime.advance(STEP).await;
+        let held = asked.await.unwrap().unwrap();
+        assert_eq!((number(&held), held.origin()), (2, Origin::Stale), "it is still there");
+    });
+}
