@@ -1,6 +1,6 @@
 //! Servers whose commands are paid for: what is sent to them, counted here and there.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use alacena_backends::redis::RedisShard;
 use alacena_core::{
@@ -11,6 +11,7 @@ use alacena_testkit::{
     FakeRuntime,
     servers::{Flavour, RedisServer},
 };
+use futures_util::future::{Either, select};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -45,6 +46,20 @@ impl Metered {
             self.runtime.advance(Duration::from_secs(1)).await;
         }
         Machine.sleep(Duration::from_millis(200)).await;
+    }
+
+    /// What it comes to, while time passes here as quickly as a server of real time can follow.
+    async fn in_time<T>(&self, what: impl Future<Output = T>) -> T {
+        let time = async {
+            loop {
+                self.runtime.advance(Duration::from_millis(100)).await;
+                Machine.sleep(Duration::from_millis(20)).await;
+            }
+        };
+        match within_patience(select(pin!(what), pin!(time))).await {
+            Either::Left((done, _)) => done,
+            Either::Right((never, _)) => never,
+        }
     }
 
     fn used(&self) -> u64 {
@@ -188,19 +203,16 @@ async fn a_server_that_is_gone_is_missed_by_who_needs_it() {
     server.kill();
     in_time(|| async { node.shard.rouse().map_or(Err(Failure::OtherEra), |_| Ok(())) }).await;
     assert_eq!(node.has_heard(), [], "nobody needs it");
-    // The pause after a connection that did not last.
-    node.runtime.advance(Duration::from_secs(1)).await;
-    within_patience(node.shard.check(&[])).await.expect_err("nobody is there");
-    assert_eq!(node.has_heard(), [Heard::Lost]);
+    node.in_time(node.shard.check(&[])).await.expect_err("nobody is there");
+    assert_eq!(within_patience(node.heard.recv()).await, Some(Heard::Lost));
     assert!(node.shard.lacks().iter().any(|lack| lack.is_serious && lack.what.contains("cannot be used")));
 
     server.restart();
     let back = async {
         while node.shard.check(&[]).await.is_err() {
-            node.runtime.advance(Duration::from_secs(1)).await;
             Machine.sleep(Duration::from_millis(20)).await;
         }
     };
-    within_patience(back).await;
-    assert!(matches!(node.has_heard()[..], [Heard::Connected(_)]));
+    node.in_time(back).await;
+    assert!(matches!(within_patience(node.heard.recv()).await, Some(Heard::Connected(_))));
 }
