@@ -158,6 +158,50 @@ async fn a_file_that_is_damaged_in_places_takes_nobody_down() {
     assert!(moved_aside > 0, "no damage was ever noticed");
 }
 
+/// redb panics over some pages and reports others; some it meets as it opens the file, some as entries are counted.
+#[tokio::test]
+async fn whichever_page_is_damaged_the_tier_goes_on() {
+    let (folder, runtime) = (tempfile::tempdir().unwrap(), FakeRuntime::new(1));
+    let disk = Disk::open(folder.path(), patient(), &runtime).await;
+    for number in 0..30 {
+        disk.fill(entry(number), envelope(number, 700), DAY).await;
+        disk.mint(MarkerId::Dep(entry(number).0), number).await;
+    }
+    disk.close().await;
+    let file = folder.path().join("entries.redb");
+    let whole = fs::read(&file).unwrap();
+    let pages = whole.chunks(4_096).enumerate().skip(1);
+    let pages: Vec<_> =
+        pages.filter(|(_, page)| page.iter().any(|byte| *byte != 0)).map(|(at, _)| at).collect();
+    assert!(pages.len() > 8, "{pages:?}");
+    for page in pages {
+        let mut damaged = whole.clone();
+        damaged[page * 4_096..][..4_096].fill(0xff);
+        fs::write(&file, &damaged).unwrap();
+        let disk = Disk::start(folder.path(), patient(), &runtime);
+        rounds(&disk, 4).await;
+        disk.fill(entry(1_000), envelope(1, 100), DAY).await;
+        assert!(disk.stored(entry(1_000)).await.is_some(), "page {page}");
+        disk.close().await;
+    }
+}
+
+#[tokio::test]
+async fn where_entries_are_sealed_no_damaged_file_stays() {
+    let (folder, runtime) = (tempfile::tempdir().unwrap(), FakeRuntime::new(1));
+    let (file, kept) = (folder.path().join("entries.redb"), folder.path().join("entries.redb.damaged"));
+    fs::write(&kept, "readable, and kept before there was a key").unwrap();
+    fs::write(&file, "readable, and damaged").unwrap();
+    let mut settings = patient();
+    settings.keeps_damaged = false;
+    let disk = Disk::open(folder.path(), settings, &runtime).await;
+    assert!(!kept.exists());
+    let lacks = disk.shard.lacks();
+    assert!(lacks[0].what.contains("was removed"), "{lacks:?}");
+    disk.close().await;
+    assert!(!fs::read(&file).unwrap().starts_with(b"readable"));
+}
+
 #[tokio::test]
 async fn a_folder_that_cannot_be_written_keeps_nobody_from_starting() {
     // Nothing is read-only for root: a folder in the place of the file is.

@@ -48,6 +48,7 @@ impl OnDisk {
         settings.entries_bytes_max = embedded.entries_bytes_max;
         settings.markers_max = embedded.markers_max;
         settings.mark = mark(config, &secret);
+        settings.keeps_damaged = embedded.keys.is_none();
         let tier = EmbeddedTier::open(ledger, settings, Arc::clone(runtime))?;
         if let Either::Right(_) = select(std::pin::pin!(tier.opened()), runtime.sleep(OPENED_WITHIN)).await {
             tracing::warn!(

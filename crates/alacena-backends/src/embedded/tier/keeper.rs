@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::{
     FILE, FILE_DAMAGED,
     open::Open,
-    opening::{Opened, Site, is_damage},
+    opening::{Opened, PANICKED, Site, is_damage},
     orders::{Order, gather},
     readers::Readers,
     room::Room,
@@ -24,6 +24,9 @@ use crate::embedded::file;
 /// The longest pause before a file that has failed is tried again, in rounds of tidying: it begins with two and doubles, until
 /// the file has been well for as long.
 const PAUSE_MAX: u32 = 60;
+
+/// What entries may take of a disk that was full, at the least: what a configuration may say, at the least.
+const BYTES_MIN: u64 = 1 << 20;
 
 /// The thread.
 pub(super) struct Keeper {
@@ -129,10 +132,22 @@ impl Keeper {
             let is_well = self.within(|open, shared| open.tidy(shared, is_whole));
             if is_well && self.rounds >= PAUSE_MAX {
                 self.pause = 1;
+                self.widen();
             }
         } else if self.rounds >= self.pause {
             self.try_open();
         }
+    }
+
+    /// A disk that was full may have room again, since somebody else filled it: a little more is tried, up to what is
+    /// configured.
+    fn widen(&mut self) {
+        let most = self.site.settings.entries_bytes_max;
+        let Some(open) = self.open.as_mut().filter(|_| self.bytes_max < most) else { return };
+        self.bytes_max = (self.bytes_max / 4 * 5).min(most);
+        open.room.bytes_max = self.bytes_max;
+        self.rounds = 0;
+        self.shared.say(self.lacks());
     }
 
     /// Does something with the file; whether it could be done. Over a damaged page redb panics.
@@ -142,7 +157,7 @@ impl Keeper {
         let error = match catch_unwind(AssertUnwindSafe(|| work(open, shared))) {
             Ok(Ok(())) => return true,
             Ok(Err(error)) => error,
-            Err(_) => redb::Error::Corrupted("redb panicked over it".to_owned()),
+            Err(_) => redb::Error::Corrupted(PANICKED.to_owned()),
         };
         self.fail(error);
         false
@@ -153,7 +168,7 @@ impl Keeper {
         let Some(Open { database, room, .. }) = self.open.take() else { return };
         if matches!(&error, redb::Error::Io(error) if is_full(error.kind())) {
             // Smaller than it is, so that what is removed makes room for what comes.
-            self.bytes_max = (room.bytes / 4 * 3).max(1);
+            self.bytes_max = (room.bytes / 4 * 3).max(BYTES_MIN);
         }
         let is_damaged = is_damage(&error);
         self.lose(file::failed(&self.site.folder, format!("{FILE}: {error}")).caused_by(error));
@@ -193,33 +208,44 @@ impl Keeper {
 
     fn take_over(&mut self, opened: Opened) -> Result<(), Error> {
         let Opened { database, era, bytes } = opened;
-        let mut lacks = Vec::new();
-        if self.was_damaged {
-            lacks.push(Lack {
-                what: format!("{FILE} was damaged, and lies beside the new one as {FILE_DAMAGED}"),
-                costs: "what was in it is loaded anew",
-                remedy: "Look at the disk; the damaged file can be removed.",
-                is_serious: false,
-            });
-        }
-        let settings = &self.site.settings;
-        let mut room = Room::new(self.bytes_max, settings.markers_max);
+        let mut room = Room::new(self.bytes_max, self.site.settings.markers_max);
         room.bytes = bytes;
-        if self.bytes_max < settings.entries_bytes_max {
-            lacks.push(Lack {
-                what: format!("the disk was full: entries take {} bytes of it at most", self.bytes_max),
-                costs: "fewer entries are kept than embedded.entries_max says",
-                remedy: "Make room on the disk, and start anew; or lower embedded.entries_max.",
-                is_serious: false,
-            });
-        }
         let mut open = Open::new(database, era, room);
-        let ready = open.shrink(&self.shared).and_then(|()| open.count(&self.shared));
-        ready
-            .map_err(|error| file::failed(&self.site.folder, format!("{FILE}: {error}")).caused_by(error))?;
-        self.shared.connect(&open.database, era, lacks);
+        let ready = || open.shrink(&self.shared).and_then(|()| open.count(&self.shared));
+        let ready = catch_unwind(AssertUnwindSafe(ready))
+            .unwrap_or_else(|_| Err(redb::Error::Corrupted(PANICKED.to_owned())));
+        if let Err(error) = ready {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(open)));
+            // Another one is begun when it is tried again.
+            self.was_damaged |= is_damage(&error) && self.site.move_aside(&error.to_string()).is_ok();
+            return Err(file::failed(&self.site.folder, format!("{FILE}: {error}")).caused_by(error));
+        }
+        self.shared.connect(&open.database, era, self.lacks());
         self.open = Some(open);
         Ok(())
+    }
+
+    /// What an open file does without.
+    fn lacks(&self) -> Vec<Lack> {
+        let Self { site, was_damaged, bytes_max, .. } = self;
+        let became = match site.settings.keeps_damaged {
+            true => format!("lies beside the new one as {FILE_DAMAGED}"),
+            false => "was removed, since it may have been readable".to_owned(),
+        };
+        let damaged = was_damaged.then(|| Lack {
+            what: format!("{FILE} was damaged, and {became}"),
+            costs: "what was in it is loaded anew",
+            remedy: "Look at the disk; a damaged file that is kept can be removed.",
+            is_serious: false,
+        });
+        let is_full = *bytes_max < site.settings.entries_bytes_max;
+        let full = is_full.then(|| Lack {
+            what: format!("the disk was full: entries take {bytes_max} bytes of it at most"),
+            costs: "fewer entries are kept than embedded.entries_max says",
+            remedy: "Make room on the disk: it is tried by itself to take more. Or lower embedded.entries_max.",
+            is_serious: false,
+        });
+        damaged.into_iter().chain(full).collect()
     }
 
     /// Puts on disk what is not there yet, and gives the file back.

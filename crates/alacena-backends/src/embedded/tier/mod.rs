@@ -76,6 +76,9 @@ pub struct TierSettings {
     /// What the names of entries are hashed with and what they are sealed with, as one fingerprint: a file that was written
     /// with anything else is begun anew. Default: zeros.
     pub mark: [u8; 32],
+    /// Whether a file that is damaged is kept, beside the one that takes its place. Default true. Where entries are sealed it
+    /// had better not be: it may be of before, and readable. One that was kept earlier is removed then.
+    pub keeps_damaged: bool,
     /// How long a step may take. Default 250 ms.
     pub step_within: Duration,
     /// How long an invalidation may take, which waits for the disk. Default 1 s.
@@ -88,6 +91,7 @@ impl Default for TierSettings {
             entries_bytes_max: 1 << 30,
             markers_max: 1 << 18,
             mark: [0; 32],
+            keeps_damaged: true,
             step_within: Duration::from_millis(250),
             remove_within: Duration::from_secs(1),
         }

@@ -130,6 +130,9 @@ impl Open {
     /// Sweeps a part of the file, or all of it, and flushes. Where there is nothing to do nothing is written.
     pub(super) fn tidy(&mut self, shared: &Shared, is_whole: bool) -> Result<(), redb::Error> {
         self.leases.sweep(shared.clock.millis());
+        if is_whole {
+            self.room.begin_sweep();
+        }
         loop {
             let (markers, entries) = self.room.expired(&self.seen()?, shared.clock.millis())?;
             if !markers.is_empty() || !entries.is_empty() {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use alacena_core::{error::Error, tier::Era};
-use redb::{Database, DatabaseError, ReadableDatabase, StorageError, TableError};
+use redb::{Database, ReadableDatabase, TableError};
 
 use super::{
     FILE, FILE_DAMAGED, TierSettings,
@@ -21,6 +21,8 @@ use crate::embedded::file;
 
 /// Memory for pages of the file; the system keeps more of them, as long as it has room.
 const PAGES_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What is said of a file over which redb has panicked, as it does over damaged pages.
+pub(super) const PANICKED: &str = "redb panicked over it";
 /// The name of the one row of [`MARK`].
 const MARK_NAME: &str = "mark";
 
@@ -76,13 +78,16 @@ pub(super) fn is_damage(error: &redb::Error) -> bool {
 impl Site {
     /// Opens the file; one that is damaged is moved aside, and another one begun. Whether that was so.
     pub(super) fn open(&self, clock: &Clock) -> Result<(Opened, bool), Error> {
-        let damaged = match self.open_as_it_is(clock) {
+        if !self.settings.keeps_damaged {
+            self.remove(FILE_DAMAGED)?;
+        }
+        let damaged = match self.open_or_panic(clock) {
             Ok(opened) => return Ok((opened, false)),
             Err(Unopened::Failed(error)) => return Err(error),
             Err(Unopened::Damaged(why)) => why,
         };
         self.move_aside(&damaged)?;
-        match self.open_as_it_is(clock) {
+        match self.open_or_panic(clock) {
             Ok(opened) => Ok((opened, true)),
             Err(Unopened::Failed(error)) => Err(error),
             Err(Unopened::Damaged(why)) => Err(file::failed(&self.folder, format!("{FILE}: {why}"))),
@@ -91,6 +96,13 @@ impl Site {
 
     /// A file that cannot be read keeps nobody from going on.
     pub(super) fn move_aside(&self, why: &str) -> Result<(), Error> {
+        if !self.settings.keeps_damaged {
+            tracing::error!(
+                why,
+                "the entries on disk are damaged: the file is removed, and another one begun"
+            );
+            return self.remove(FILE);
+        }
         let moved = fs::rename(self.folder.join(FILE), self.folder.join(FILE_DAMAGED));
         tracing::error!(
             why,
@@ -101,6 +113,21 @@ impl Site {
             let detail = format!("{FILE} is damaged ({why}) and cannot be moved aside: {error}");
             file::failed(&self.folder, detail).caused_by(error)
         })
+    }
+
+    /// Over a damaged page redb may panic, wherever it meets it: that is an answer, too.
+    fn open_or_panic(&self, clock: &Clock) -> Result<Opened, Unopened> {
+        catch_unwind(AssertUnwindSafe(|| self.open_as_it_is(clock)))
+            .unwrap_or_else(|_| Err(Unopened::Damaged(PANICKED.to_owned())))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), Error> {
+        match fs::remove_file(self.folder.join(name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(file::failed(&self.folder, format!("{name} cannot be removed: {error}")).caused_by(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn open_as_it_is(&self, clock: &Clock) -> Result<Opened, Unopened> {
@@ -123,10 +150,7 @@ impl Site {
             Some((Verdict::Anew(why), _)) => {
                 tracing::info!(why, "the entries on disk are begun anew");
                 drop(database);
-                fs::remove_file(self.folder.join(FILE)).map_err(|error| {
-                    let detail = format!("{FILE} cannot be removed: {error}");
-                    Unopened::Failed(file::failed(&self.folder, detail).caused_by(error))
-                })?;
+                self.remove(FILE).map_err(Unopened::Failed)?;
                 (self.database()?, clock.draw_era())
             }
         };
@@ -135,13 +159,10 @@ impl Site {
         Ok(Opened { database, era, bytes })
     }
 
-    /// After a kill redb looks at every page of the file, and over a damaged one it may panic: that is an answer, too.
+    /// After a kill redb looks at every page of the file.
     fn database(&self) -> Result<Database, Unopened> {
         let file = file::handle(&self.folder, FILE).map_err(Unopened::Failed)?;
-        let open = || Database::builder().set_cache_size(PAGES_BYTES_MAX).create_file(file);
-        let opened = catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| {
-            Err(DatabaseError::Storage(StorageError::Corrupted("redb panicked over it".to_owned())))
-        });
+        let opened = Database::builder().set_cache_size(PAGES_BYTES_MAX).create_file(file);
         opened.map_err(|error| Unopened::from((self, error)))
     }
 

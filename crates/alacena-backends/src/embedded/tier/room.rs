@@ -30,6 +30,8 @@ pub(super) struct Room {
     markers_hand: MarkerKey,
     swept_entries: Option<Place>,
     swept_markers: Option<MarkerKey>,
+    /// Whether the sweep of either has come to the end since it was [begun](Room::begin_sweep): the entries, the markers.
+    has_come_round: [bool; 2],
 }
 
 impl Room {
@@ -44,6 +46,7 @@ impl Room {
             markers_hand: (0, 0),
             swept_entries: None,
             swept_markers: None,
+            has_come_round: [false; 2],
         }
     }
 
@@ -125,6 +128,7 @@ impl Room {
             }
             true
         })?;
+        self.has_come_round[1] |= next.is_none();
         self.swept_markers = next;
         let (mut seen, mut next) = (0, None);
         let from = self.swept_entries.take().unwrap_or_else(|| Place::read((0, "")));
@@ -139,12 +143,19 @@ impl Room {
             }
             true
         })?;
+        self.has_come_round[0] |= next.is_none();
         self.swept_entries = next;
         Ok((markers, entries))
     }
 
-    /// Whether the sweep has come round.
+    /// From here on it is seen whether all of either kind has been looked at.
+    pub(super) fn begin_sweep(&mut self) {
+        (self.swept_entries, self.swept_markers, self.has_come_round) = (None, None, [false; 2]);
+    }
+
+    /// Whether all of both kinds have been looked at since the sweep was begun. They are of different lengths: one may have
+    /// begun again meanwhile.
     pub(super) fn is_swept(&self) -> bool {
-        self.swept_entries.is_none() && self.swept_markers.is_none()
+        self.has_come_round == [true; 2]
     }
 }

@@ -104,6 +104,11 @@ impl Shared {
         watchers.iter().for_each(|listening| listening.watcher.connected(era));
     }
 
+    /// The file is open, and says something else of itself now.
+    pub(super) fn say(&self, lacks: Vec<Lack>) {
+        *self.lacks.lock() = lacks;
+    }
+
     /// The file cannot be used.
     pub(super) fn lose(&self, lack: Lack) {
         *self.database.lock() = None;

@@ -161,7 +161,9 @@ impl Work<'_, '_> {
     fn put(&mut self, at: &Place, envelope: &[u8], keep: Duration) -> Result<(), Stop> {
         let taken = u64::from(bytes_taken(envelope.len()));
         if taken > self.room.bytes_max {
-            return Err(full("there is no room for an entry of this size: raise embedded.entries_max"));
+            return Err(full(
+                "there is no room for an entry of this size: raise embedded.entries_max, or make room on the disk",
+            ));
         }
         let grown = self.kept.put_entry(at, envelope, self.now.saturating_add(millis(keep)))?;
         self.room.grow(grown);
