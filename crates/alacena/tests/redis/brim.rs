@@ -44,7 +44,8 @@ async fn a_server_that_is_full_has_nearly_as_many_hits_as_plain_get_and_set() {
     let evicting =
         || RedisServer::builder().config("maxmemory", &room).config("maxmemory-policy", "allkeys-lru");
     let (Some(server), Some(plain)) = (evicting().start(), evicting().start()) else { return };
-    let node = Node::at(&url(&server), PATIENT).await;
+    // So little memory that it is full, too, before anything is counted.
+    let node = Node::declaring(&url(&server), PATIENT, "[memory]\nmax = \"16MiB\"\n").await;
     // What is in memory would be hits that Redis has nothing to do with.
     let policy = Policy { l1_ttl: Some(Duration::ZERO), l2_compressed: Some(false), ..policy() };
     let class: Class<String> = node.alacena.shared_class("items", policy.clone()).unwrap();
