@@ -1,6 +1,8 @@
 //! What one node has loaded the others need not.
 
-use alacena_core::outcome::Origin;
+use std::time::Duration;
+
+use alacena_core::{class::Policy, outcome::Origin};
 
 use crate::{
     nodes::World,
@@ -96,5 +98,20 @@ fn the_end_of_an_entry_is_the_same_on_every_node() {
         let asked = b.ask();
         world.call().await.answer(2);
         assert_eq!(number(&asked.await.unwrap().unwrap()), 2);
+    });
+}
+
+#[test]
+fn what_is_not_to_be_kept_in_memory_is_found_anew_by_each_read() {
+    on_one_thread(async {
+        let world = World::new(Policy { l1_ttl: Some(Duration::ZERO), ..exact(60) });
+        let (a, b) = (world.node().await, world.node().await);
+        let asked = a.ask();
+        world.call().await.answer(1);
+        asked.await.unwrap().unwrap();
+        for _ in 0..2 {
+            assert_eq!(b.get().await.origin(), Origin::L2);
+        }
+        assert_eq!(b.engine.figures().entries, 0);
     });
 }
