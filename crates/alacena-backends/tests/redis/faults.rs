@@ -10,7 +10,7 @@ use std::{
 
 use alacena_core::{
     runtime::Runtime,
-    tier::{Begun, EntryId, Failure, Nonce, Push, Shard, record::Record},
+    tier::{Begun, EntryId, EntryName, Era, Failure, Fill, Nonce, Overwrite, Push, Shard, record::Record},
 };
 use alacena_testkit::{
     chaos::{ChaosProxy, Fault, Rule},
@@ -19,7 +19,7 @@ use alacena_testkit::{
 
 use crate::{
     machine::Machine,
-    node::{Heard, Node, entry, in_time, marker, within_patience},
+    node::{self, Heard, MINUTE, Node, entry, in_time, marker, record, within_patience},
     stage::patient,
 };
 
@@ -77,7 +77,7 @@ async fn asks_for_its_own(node: Arc<Node>, number: u16, held: Arc<HashMap<u16, N
     let (entry, marker, nonce) = (entry(number), marker(number), held[&number]);
     let (mut answered, mut failed) = (0, 0);
     while answered < 200 {
-        let outcome = match answered % 4 {
+        let outcome = match answered % 6 {
             0 => node
                 .look(&entry.into(), &[])
                 .await
@@ -90,6 +90,14 @@ async fn asks_for_its_own(node: Arc<Node>, number: u16, held: Arc<HashMap<u16, N
                 .check(&[marker])
                 .await
                 .map(|checked| assert_eq!(checked.markers, [Some(nonce)], "checked")),
+            // Whatever is there; and what nobody has put there.
+            put @ (3 | 4) => match node.era() {
+                Some(era) => node
+                    .overwrite(over(entry, number, era, (put == 4).then_some(Fill(0xf011))))
+                    .await
+                    .map(|is_there| assert_eq!(is_there, put == 3, "put")),
+                None => Err(Failure::OtherEra),
+            },
             _ => match node.era() {
                 Some(era) => node
                     .mint(era, &[(marker, Nonce { era, random: 1 })], Duration::from_millis(1))
@@ -107,6 +115,13 @@ async fn asks_for_its_own(node: Arc<Node>, number: u16, held: Arc<HashMap<u16, N
         }
     }
     failed
+}
+
+fn over(entry: EntryId, number: u16, era: Era, over: Option<Fill>) -> Overwrite {
+    // Nobody asks for that.
+    let elsewhere: EntryName = node::entry(number + 1_000).into();
+    let envelope = record(entry, &format!("value {number}"));
+    Overwrite { entry: entry.into(), elsewhere, era, over, envelope, keep: MINUTE }
 }
 
 fn is_mine(entry: EntryId, number: u16, found: Option<&[u8]>) {

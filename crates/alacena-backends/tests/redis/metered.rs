@@ -5,10 +5,11 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use alacena_backends::redis::RedisShard;
 use alacena_core::{
     runtime::{Runtime, SharedRuntime},
-    tier::{Begun, Failure, Shard, Stored, Telling},
+    tier::{Begun, Failure, Nonce, Shard, Stored, Telling},
 };
 use alacena_testkit::{
     FakeRuntime,
+    chaos::{ChaosProxy, Fault, Rule},
     servers::{Flavour, RedisServer},
 };
 use futures_util::future::{Either, select};
@@ -215,4 +216,24 @@ async fn a_server_that_is_gone_is_missed_by_who_needs_it() {
     };
     node.in_time(back).await;
     assert!(matches!(within_patience(node.heard.recv()).await, Some(Heard::Connected(_))));
+}
+
+/// A firewall has closed what was idle, and nobody has noticed: who removes something then makes another connection, and
+/// removes it there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removal_is_tried_again_where_the_idle_connection_was_dead() {
+    let Some(server) = RedisServer::builder().start() else { return };
+    let proxy = ChaosProxy::start(server.address(), 3);
+    let runtime = Machine::shared();
+    let metered = server_at(&format!("redis://{}", proxy.address())).metered(10_000, &runtime);
+    let shard = RedisShard::open(metered, patient(), runtime);
+    let era = within_patience(shard.check(&[])).await.expect("it connects by itself").era;
+    for number in 1..4 {
+        let nonce = Nonce { era, random: number };
+        within_patience(shard.mint(era, &[(marker(1), nonce)], MINUTE)).await.expect("there is room");
+        let dead = proxy.inject(Rule::to_server(Fault::Reset { at: 0 }).only_who_sent("ECHO").times(1));
+        within_patience(shard.invalidate(&[marker(1)])).await.expect("it is tried twice");
+        assert_eq!(dead.hits(), 1);
+        assert_eq!(within_patience(shard.check(&[marker(1)])).await.expect("it is there").markers, [None]);
+    }
 }

@@ -188,6 +188,7 @@ pub(crate) fn record(entry: EntryId, value: &str) -> Bytes {
         fingerprint: *b"redis/v1",
         era: Era(0),
         loaded_at: 0,
+        asked_before: Duration::ZERO,
         fresh: MINUTE,
         revalidate: Duration::ZERO,
         stand_in: Duration::ZERO,

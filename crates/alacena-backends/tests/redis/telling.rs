@@ -10,6 +10,7 @@ use alacena_testkit::{
 };
 
 use crate::{
+    machine::Machine,
     node::{Heard, Node, entry, in_time, listener, marker, within_patience},
     stage::{patient, server_at},
 };
@@ -105,9 +106,7 @@ async fn without_either_nobody_tells_and_the_link_is_there_all_the_same() {
 async fn whoever_says_how_it_is_told_is_told_so() {
     let Some(server) = RedisServer::builder().start() else { return };
     let url = format!("redis://{}", server.address());
-    for (wanted, published) in
-        [(Telling::Tracked, false), (Telling::Published, true), (Telling::Nothing, false)]
-    {
+    for wanted in Telling::ALL {
         let node = Node::at(&url, settings(wanted));
         node.is_connected().await;
         assert_eq!(node.capabilities().telling, wanted);
@@ -118,7 +117,7 @@ async fn whoever_says_how_it_is_told_is_told_so() {
         let count = || publications(&server);
         let before = count();
         node.invalidate(&[marker(1)]).await.expect("removing works");
-        assert_eq!(count() > before, published);
+        assert!(count() > before, "others may hear of it in this way only");
         if wanted == Telling::Tracked {
             continue;
         }
@@ -157,9 +156,39 @@ async fn who_cannot_say_what_it_removes_says_that() {
         let lacks = node.lacks();
         let lack = lacks.iter().find(|lack| lack.is_serious).expect("it is said");
         assert!(lack.what.contains("PUBLISH") && lack.remedy.contains("+publish"), "{lack}");
+        assert!(!node.capabilities().is_heard, "so nothing may be waited for and then called a barrier");
         server.command(&["ACL", "SETUSER", "app", "+publish"]);
         node.invalidate(&[marker(1)]).await.expect("removing works");
         assert_eq!(node.lacks().iter().filter(|lack| lack.is_serious).count(), 0, "and no more when it can");
+    }
+}
+
+/// However a node hears of others itself: it does not know how they hear of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_hears_in_no_other_way_hears_of_what_nodes_of_every_mind_remove() {
+    for flavour in Flavour::ALL {
+        let Some(server) = server(flavour, NO_TRACKING) else { continue };
+        let hears = Node::join(&url(&server)).await;
+        assert_eq!(hears.capabilities().telling, Telling::Published);
+        let direct = format!("redis://{}", server.address());
+        let metered = server_at(&direct).metered(10_000, &Machine::shared());
+        let metered = RedisShard::open(metered, patient(), Machine::shared());
+        within_patience(metered.rouse().expect("it sleeps")).await.expect("the server is there");
+        assert_eq!(metered.capabilities().telling, Telling::Nothing);
+        let mut others = vec![metered];
+        for telling in Telling::ALL {
+            let other = RedisShard::open(server_at(&direct), settings(telling), Machine::shared());
+            in_time(|| other.check(&[])).await;
+            others.push(other);
+        }
+        for (number, other) in (0..).zip(&others) {
+            other.invalidate(&[marker(number)]).await.expect("removing works");
+            hears.hears(|heard| *heard == Heard::Pushed(Push::Marker(marker(number)))).await;
+            let of_key = entry(number);
+            other.invalidate_entries(&[of_key.into()]).await.expect("removing works");
+            hears.hears(|heard| *heard == Heard::Pushed(Push::Marker(of_key.bucket_marker()))).await;
+            assert!(other.capabilities().is_heard);
+        }
     }
 }
 

@@ -1,6 +1,10 @@
 //! A breaker that several callers share, and so many places that a burst of calls is not taken for a server that is slow.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, pin::pin, time::Duration};
+
+use futures_util::future::{Either, select};
+
+use tokio::sync::SemaphorePermit;
 
 use super::{
     breaker::{Breaker, BreakerSettings, Pass, Report, State},
@@ -16,8 +20,8 @@ use crate::{
 /// Switches one direction of one shard off while it does not answer, so that nobody waits for it.
 pub(crate) struct Switch {
     runtime: SharedRuntime,
-    /// A call that takes longer than this is slow.
-    slow: Duration,
+    /// How long a call may take, and how long one that begins something waits for its place.
+    limit: Duration,
     /// Held for a few instructions, never across an await.
     breaker: Mutex<Breaker>,
     /// Of calls that begin something, ...
@@ -36,37 +40,69 @@ impl Switch {
     /// Closed; a call that takes more than half of `limit` is slow.
     pub(crate) fn new(settings: BreakerSettings, limit: Duration, runtime: SharedRuntime) -> Self {
         let breaker = Mutex::new(Breaker::new(settings, runtime.now()));
-        Self { runtime, slow: limit / 2, breaker, begin: Places::new(), go_on: Places::new() }
+        Self { runtime, limit, breaker, begin: Places::new(), go_on: Places::new() }
     }
 
     /// Makes the call as soon as there is a place for it, unless the switch is off.
+    ///
+    /// # Errors
+    /// Those of the call; `Overloaded` where the switch is off, or no place was free for as long as a call may take: then it
+    /// was not made.
     pub(crate) async fn call<T>(&self, call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        self.call_at(&self.begin, call).await
+        let place = match self.place(&self.begin)? {
+            Some(place) => place,
+            None => match select(pin!(self.begin.wait()), self.runtime.sleep(self.limit)).await {
+                Either::Left((place, _)) => place?,
+                Either::Right(_) => {
+                    let detail = format!("its turn did not come within {:?}", self.limit);
+                    return Err(Failure::Overloaded(Error::new(&catalogue::TIER_OVERLOADED, detail)));
+                }
+            },
+        };
+        self.call_at(place, call).await
     }
 
     /// The same for a call that goes on with what others have begun, and is not to wait behind those who are about to begin:
-    /// what they have would run out meanwhile.
+    /// what they have would run out meanwhile. There are no more of these than have begun, so none gives its turn up.
     pub(crate) async fn go_on<T>(
         &self,
         call: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        self.call_at(&self.go_on, call).await
+        let place = match self.place(&self.go_on)? {
+            Some(place) => place,
+            None => self.go_on.wait().await?,
+        };
+        self.call_at(place, call).await
+    }
+
+    /// A free place; `None`: it has to be waited for.
+    fn place<'p>(&self, places: &'p Places) -> Result<Option<SemaphorePermit<'p>>, Failure> {
+        match places.free() {
+            None if !self.is_on() => Err(off()),
+            place => Ok(place),
+        }
     }
 
     async fn call_at<T>(
         &self,
-        places: &Places,
+        _place: SemaphorePermit<'_>,
         call: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let _place = match places.free() {
-            Some(place) => place,
-            None if !self.is_on() => return Err(off()),
-            None => places.wait().await?,
-        };
         let began = self.runtime.now();
         let acquired = self.breaker.lock().acquire(began);
         let Ok(pass) = acquired else { return Err(off()) };
-        self.report(Held { switch: self, pass: Some(pass) }, began, self.slow, call.await)
+        self.report(Held { switch: self, pass: Some(pass) }, began, self.limit / 2, call.await)
+    }
+
+    /// Makes a call at once that has a time limit of its own, and tells nothing of how quickly the others are answered.
+    pub(crate) async fn call_unhurried<T>(
+        &self,
+        call: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let began = self.runtime.now();
+        let acquired = self.breaker.lock().acquire(began);
+        let Ok(pass) = acquired else { return Err(off()) };
+        self.report(Held { switch: self, pass: Some(pass) }, began, Duration::MAX, call.await)
     }
 
     /// Makes the call at once, also where the switch is off for no more than that answers are slow: it had better be late than
@@ -163,7 +199,7 @@ mod tests {
 
     /// Time as the test sets it.
     #[derive(Default)]
-    struct Clock(parking_lot::Mutex<Moment>);
+    struct Clock(Arc<parking_lot::Mutex<Moment>>);
 
     impl Clock {
         fn pass(&self, time: Duration) {
@@ -181,8 +217,11 @@ mod tests {
             0
         }
 
-        fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
-            Box::pin(std::future::pending())
+        /// Over when it is next looked at.
+        fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
+            let (now, end) = (Arc::clone(&self.0), self.now() + time);
+            let is_over = move || if *now.lock() >= end { Poll::Ready(()) } else { Poll::Pending };
+            Box::pin(std::future::poll_fn(move |_| is_over()))
         }
 
         fn spawn(&self, _: BoxFuture<'static, ()>) {}
@@ -247,6 +286,40 @@ mod tests {
             assert!(!is_pending(&mut call), "it was its turn");
         }
         assert_eq!((begun.get(), switch.state()), (1_000, State::Closed));
+    }
+
+    #[test]
+    fn nobody_waits_longer_for_a_place_than_a_call_may_take() {
+        let (switch, clock) = switch();
+        let begun = Cell::new(0);
+        let mut calls = burst(&switch, &begun, || Ok(()));
+        let taken = begun.get() as usize;
+        clock.pass(LIMIT - Duration::from_millis(1));
+        assert!(calls[taken..].iter_mut().all(|(_, call)| is_pending(call)), "their turn may still come");
+        clock.pass(Duration::from_millis(1));
+        for (_, call) in &mut calls[taken..] {
+            let given_up = call.as_mut().now_or_never().expect("it waits no longer");
+            assert!(matches!(given_up, Err(Failure::Overloaded(_))), "{given_up:?}");
+        }
+        assert_eq!((begun.get() as usize, switch.state()), (taken, State::Closed), "nothing was made");
+        let goes_on = switch.go_on(async { Ok(()) }).now_or_never();
+        assert!(goes_on.is_some());
+    }
+
+    /// A connection that has to be made first takes as long as it takes; that nobody is there is a failure as ever.
+    #[test]
+    fn what_is_unhurried_is_never_slow_and_may_fail() {
+        let (switch, clock) = switch();
+        for _ in 0..100 {
+            let unhurried = switch.call_unhurried(takes(&clock, LIMIT * 9)).now_or_never().unwrap();
+            assert!(unhurried.is_ok());
+        }
+        assert_eq!(switch.state(), State::Closed);
+        for _ in 0..5 {
+            let _ = switch.call_unhurried(fails()).now_or_never();
+        }
+        assert_eq!(switch.state(), State::Open);
+        assert!(switch.call_unhurried(takes(&clock, LIMIT)).now_or_never().unwrap().is_err());
     }
 
     #[test]

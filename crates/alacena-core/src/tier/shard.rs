@@ -143,6 +143,9 @@ pub struct Capabilities {
     pub evicts: bool,
     /// Whether each command is paid for, so that nothing is sent that nobody has asked for.
     pub is_metered: bool,
+    /// Whether what this node removes is said to those nodes, too, that hear of it only from whoever removes it. False for
+    /// a while after the server has not let it.
+    pub is_heard: bool,
 }
 
 /// What [`Shard::look`] found.

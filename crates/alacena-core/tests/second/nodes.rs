@@ -87,6 +87,15 @@ impl World {
 
     /// The same, with something between it and the server.
     pub(crate) async fn node_at(&self, between: impl FnOnce(FakeShard) -> Arc<dyn Shard>) -> Node {
+        self.node_that_waits(Duration::from_millis(50), between).await
+    }
+
+    /// The same, where a step may take so long.
+    pub(crate) async fn node_that_waits(
+        &self,
+        step_within: Duration,
+        between: impl FnOnce(FakeShard) -> Arc<dyn Shard>,
+    ) -> Node {
         let runtime: SharedRuntime = Arc::new(self.runtime.clone());
         let engine = Engine::new(EngineSettings::default(), runtime);
         let link = self.tier.shard();
@@ -97,7 +106,7 @@ impl World {
             journal: Arc::new(VolatileJournal::default()),
             breaker: BreakerSettings::default(),
             lease: seconds(3),
-            step_within: std::time::Duration::from_millis(50),
+            step_within,
             good_replicas_min: 0,
             is_only_node: false,
         });

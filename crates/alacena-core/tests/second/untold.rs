@@ -9,12 +9,13 @@ use std::{
 };
 
 use alacena_core::{
+    engine::{Level, Wish},
     error::Error,
     outcome::{Origin, Outcome, StaleReason},
     runtime::BoxFuture,
     tier::{
         Answer, Begin, Begun, Capabilities, Checked, Coherence, EntryId, EntryName, Era, Looked, MarkerId,
-        Minted, Nonce, Overwrite, Push, Shard, Store, Stored, Telling, UNTOLD_MAX, Watcher,
+        Minted, Nonce, OUTAGE_MIN, Overwrite, Push, Shard, Store, Stored, Telling, UNTOLD_MAX, Watcher,
     },
 };
 use alacena_testkit::{settle, tier::FakeShard};
@@ -29,6 +30,8 @@ use crate::{
 struct Untold {
     shard: FakeShard,
     asked: Arc<AtomicU64>,
+    /// Whether a connection has to be brought about, and never comes.
+    sleeps: bool,
 }
 
 struct Deaf {
@@ -62,6 +65,10 @@ impl Untold {
 impl Shard for Untold {
     fn capabilities(&self) -> Capabilities {
         self.shard.capabilities()
+    }
+
+    fn rouse(&self) -> Option<Answer<'_, ()>> {
+        self.sleeps.then(|| Box::pin(std::future::pending()) as Answer<'_, ()>)
     }
 
     fn era(&self) -> Option<Era> {
@@ -137,7 +144,7 @@ impl Shard for Untold {
 fn untold(shard: &FakeShard, is_metered: bool) -> (Arc<dyn Shard>, Arc<AtomicU64>) {
     shard.set_capabilities(Capabilities { telling: Telling::Nothing, is_metered, ..shard.capabilities() });
     let asked = Arc::new(AtomicU64::new(0));
-    (Arc::new(Untold { shard: shard.clone(), asked: Arc::clone(&asked) }), asked)
+    (Arc::new(Untold { shard: shard.clone(), asked: Arc::clone(&asked), sleeps: false }), asked)
 }
 
 /// Whoever asks is answered by the source, with another number than before.
@@ -148,12 +155,12 @@ async fn is_loaded_anew(world: &World, asked: JoinHandle<Result<Outcome, Error>>
     assert_eq!(number(&asked.await.unwrap().unwrap()), 2);
 }
 
-fn is_untold(shard: FakeShard) -> Arc<dyn Shard> {
+pub(crate) fn is_untold(shard: FakeShard) -> Arc<dyn Shard> {
     untold(&shard, false).0
 }
 
 fn tells_now(shard: FakeShard) -> Arc<dyn Shard> {
-    Arc::new(Untold { shard, asked: Arc::default() })
+    Arc::new(Untold { shard, asked: Arc::default(), sleeps: false })
 }
 
 #[test]
@@ -214,6 +221,28 @@ fn a_slow_load_is_as_old_as_its_beginning() {
     });
 }
 
+/// What another read was asked for that a load had to learn first, too, was asked for before the load.
+#[test]
+fn what_was_learned_before_a_load_is_as_old_as_it_is() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        let (a, b) = (world.node().await, world.node_at(is_untold).await);
+        let (learn, learned) = tokio::sync::oneshot::channel();
+        let asked = b.ask_after(async { learned.await.unwrap() });
+        world.runtime.advance(UNTOLD_MAX / 2).await;
+        a.invalidate().await;
+        world.runtime.advance(UNTOLD_MAX).await;
+        learn.send(()).unwrap();
+        world.call().await.answer(1);
+        asked.await.unwrap().unwrap();
+        let asked = b.ask();
+        settle().await;
+        assert!(!asked.is_finished(), "it is answered from memory");
+        world.call().await.answer(2);
+        assert_eq!(number(&asked.await.unwrap().unwrap()), 2);
+    });
+}
+
 /// Nobody doubts a copy of what is told by nobody: how long it has not been asked about is all that there is.
 #[test]
 fn who_joins_is_not_told_that_an_old_copy_is_fresh() {
@@ -233,7 +262,11 @@ fn who_joins_is_not_told_that_an_old_copy_is_fresh() {
             for asked in [first, second] {
                 assert!(asked.is_finished(), "a step, and no longer");
                 let outcome = asked.await.unwrap().unwrap();
-                assert_eq!((number(&outcome), outcome.stale()), (1, Some(StaleReason::Unproved)), "{is_metered}");
+                assert_eq!(
+                    (number(&outcome), outcome.stale()),
+                    (1, Some(StaleReason::Unproved)),
+                    "{is_metered}"
+                );
             }
         }
     });
@@ -321,5 +354,46 @@ fn a_node_that_pays_for_commands_sends_none_while_nobody_asks_it() {
         // And it is there when it is needed.
         assert_eq!(node.get().await.origin(), Origin::L2);
         assert_eq!(node.engine.second_tier()[0].coherence, Coherence::Eventual);
+    });
+}
+
+/// INV-3: nodes that hear only of what is said to them answer from before for longer than a barrier waits.
+#[test]
+fn what_could_not_be_said_to_everybody_is_no_barrier() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        let a = world.node().await;
+        a.link.set_capabilities(Capabilities { is_heard: false, ..a.link.capabilities() });
+        assert_eq!(a.engine.second_tier()[0].coherence, Coherence::Eventual);
+        assert_eq!(
+            a.invalidate_as(Wish::Barrier).await,
+            Level::Applied,
+            "and nobody waits for what is not to be"
+        );
+    });
+}
+
+/// INV-7b: an outage that is shorter is suspected by nobody, so nobody owes anything after it.
+#[test]
+fn however_little_time_a_step_has_an_invalidation_has_that_of_an_outage() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        let hasty = world.node_that_waits(Duration::from_millis(10), |shard| Arc::new(shard)).await;
+        let metered = world.node_at(|shard| untold(&shard, true).0).await;
+        let sleeping =
+            |shard| Arc::new(Untold { shard, asked: Arc::default(), sleeps: true }) as Arc<dyn Shard>;
+        let asleep = world.node_at(sleeping).await;
+        // Of a node that is idle nothing is heard, and that means nothing where commands are paid for.
+        world.after(60).await;
+        for node in [hasty, metered, asleep] {
+            node.blackhole();
+            node.link.reset();
+            let invalidated = node.invalidating();
+            world.runtime.advance(OUTAGE_MIN - Duration::from_millis(1)).await;
+            assert!(!invalidated.is_finished(), "it may still be nothing");
+            world.runtime.advance(Duration::from_millis(1)).await;
+            assert!(invalidated.is_finished(), "and no longer");
+            assert_eq!(invalidated.await.unwrap(), Level::DeferredVolatile);
+        }
     });
 }

@@ -1,7 +1,7 @@
 //! Redis is killed while three times as much is asked for as the source can bear (INV-14).
 //!
 //! Memory holds little of it, so nearly all is asked of the source. Ordinarily for 3 seconds; with `ALACENA_AWAY=30` for 30,
-//! and then the source's work is held against its capacity by the clock.
+//! and then nearly all of the source's capacity is to be used, by the clock, instead of half of it.
 
 use std::{
     sync::{
@@ -125,9 +125,10 @@ async fn redis_is_killed_while_three_times_as_much_is_asked_for_as_the_source_ca
         "whoever fails has been turned away: {:?}",
         failed[0]
     );
-    if exact.is_some() {
-        assert!(loads as f64 >= 0.9 * capacity, "{loads} of {capacity}");
-    }
+    // How many places are taken is looked at when a load begins, which says nothing of a source that nobody asks; by the
+    // clock half of it is what also a busy machine does.
+    let least = if exact.is_some() { 0.9 } else { 0.5 };
+    assert!(loads as f64 >= least * capacity, "{loads} of {capacity}");
 }
 
 fn class(node: &Node) -> Class<String> {

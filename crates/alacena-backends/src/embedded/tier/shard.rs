@@ -148,7 +148,7 @@ impl EmbeddedShard {
 
 impl Shard for EmbeddedShard {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { telling: Telling::Tracked, era: true, evicts: true, is_metered: false }
+        Capabilities { telling: Telling::Tracked, era: true, evicts: true, is_metered: false, is_heard: true }
     }
 
     fn lacks(&self) -> Vec<Lack> {

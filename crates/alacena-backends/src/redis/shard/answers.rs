@@ -109,6 +109,13 @@ pub(super) fn flag(answer: &Frame) -> Read<bool> {
     }
 }
 
+/// Whether an entry was put where it belongs.
+pub(super) fn overwritten(answer: Frame, echo: u64) -> Read<bool> {
+    let [said, is_there] = items(answer)?;
+    echoed(&said, echo)?;
+    flag(&is_there)
+}
+
 /// How many of at most `most` there were.
 pub(super) fn count(answer: &Frame, most: usize) -> Read<u32> {
     match answer {

@@ -203,18 +203,16 @@ impl RedisShard {
         let over = over.map(|fill| fill.0.to_be_bytes());
         let script =
             script.arg(&*identity.replication_id).arg(over.as_ref().map_or(&[][..], |fill| &fill[..]));
-        let mut commands = vec![script.number(millis(keep)).arg(&envelope)];
-        if self.settings.publishes() {
-            commands.extend(published::removals(&[bucket]));
-        }
-        let replies = self.data.pipeline(&commands, self.settings.step_within).await;
-        let mut replies = replies.map_err(|failure| self.failed(failure, Some(&identity)))?.into_iter();
+        let echo = self.echo();
+        let mut commands = vec![script.number(millis(keep)).arg(&envelope).number(echo)];
+        commands.extend(published::removals(&[bucket]));
+        let mut replies = self.ask_all_with_echo(commands, self.settings.step_within).await?.into_iter();
         let overwritten = replies.next().expect("there are as many replies as commands");
-        let refused = replies.find_map(Result::err);
         match overwritten {
             Ok(answer) => {
-                self.shared.set_unpublished(refused.map(|refusal| refusal.to_string().into()));
-                self.read(answers::flag(&answer))
+                let is_there = self.read(answers::overwritten(answer, echo))?;
+                self.hear_published(replies)?;
+                Ok(is_there)
             }
             Err(refusal) if refusal.code() == super::OTHER_ERA => {
                 self.start_over(Some(&identity));
@@ -273,11 +271,9 @@ impl RedisShard {
             if names.is_empty() {
                 return Ok(());
             }
-            let (count, published) = match self.settings.publishes() {
-                true => (names.len(), published::removals(&names)),
-                false => (names.len(), Vec::new()),
-            };
-            // What is published is published behind the removal: whoever hears of it and looks finds it done.
+            // What is published is published behind the removal: whoever hears of it and looks finds it done. In whatever way
+            // this node hears of others, some may hear of it in this one only.
+            let (count, published) = (names.len(), published::removals(&names));
             let mut commands = vec![Command::new("UNLINK").args(names)];
             commands.extend(published);
             let within = self.settings.remove_within;
@@ -285,7 +281,10 @@ impl RedisShard {
             self.identity()?;
             let mut replies = match self.ask_all_with_echo(commands.clone(), within).await {
                 Err(failure) if failure.is_in_doubt() => {
-                    self.until_up(within).await;
+                    match self.rousing() {
+                        Some(rousing) => rousing.await?,
+                        None => self.until_up(within).await,
+                    }
                     self.ask_all_with_echo(commands, within).await?
                 }
                 replies => replies?,
@@ -295,10 +294,25 @@ impl RedisShard {
             let removed =
                 removed.map_err(|refusal| self.failed(connection::Failure::Refused(refusal), None))?;
             self.read(answers::count(&removed, count))?;
-            let refused = replies.find_map(Result::err);
-            self.shared.set_unpublished(refused.map(|refusal| refusal.to_string().into()));
-            Ok(())
+            self.hear_published(replies)
         })
+    }
+
+    /// What came of publishing what was removed: if it was refused, the removal is done all the same, and it is said that
+    /// not everybody hears of it.
+    fn hear_published(&self, replies: impl Iterator<Item = Result<Frame, Refusal>>) -> Result<(), Failure> {
+        for reply in replies {
+            match reply {
+                Ok(Frame::Integer(_)) => {}
+                Ok(_) => return Err(self.garbled(&self.data, Unexpected("how many have heard of it"))),
+                Err(refusal) => {
+                    self.shared.set_unpublished(&refusal.to_string(), self.runtime.now());
+                    return Ok(());
+                }
+            }
+        }
+        self.shared.set_published();
+        Ok(())
     }
 
     /// Uses markers; told of nobody. So many to a command, so that no command is long.

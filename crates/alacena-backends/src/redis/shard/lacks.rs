@@ -25,7 +25,8 @@ const PUBLISHED: &str = "nodes tell one another with PUBLISH instead, so that no
 const UNTOLD: &str = "the level is `eventual`: what another node has invalidated may be answered for 0.9 s more, and each \
                       copy in memory is asked about again as often";
 const UNPUBLISHED: &str = "nodes that hear of what others invalidate in no other way are not told by this one, and may \
-                           answer it until they ask again, after 5 s";
+                           answer it until their copies end, after l1_ttl (5 s without one); so the level is `eventual`, and \
+                           nothing that this node invalidates gets as far as `barrier`";
 const SPENT: &str = "until midnight UTC this node answers by itself and says `local`, and invalidations are written down, so \
                      that other nodes hear of them late";
 const NEARLY_SPENT: &str =
@@ -74,7 +75,7 @@ impl RedisShard {
             lacks.push(Lack {
                 what: format!("{address} does not let this node say what it invalidates (PUBLISH): {why}"),
                 costs: UNPUBLISHED,
-                remedy: "Give the user the right, ACL SETUSER … +publish &alc:*, or set redis.push = \"tracking\" on every node, if all of them can.",
+                remedy: "Give the user the right: ACL SETUSER … +publish &alc:*.",
                 is_serious: true,
             });
         }

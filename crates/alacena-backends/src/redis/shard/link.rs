@@ -27,7 +27,6 @@ use alacena_core::{
 };
 use futures_util::future::{Either, select};
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
 
 use super::{
     super::{
@@ -36,6 +35,7 @@ use super::{
         scripts::Scripts,
     },
     RedisShard, ShardSettings,
+    canaries::Canaries,
     greet::{cause, identify, unsuitable},
     published::{self, CHANNEL},
     said::Identity,
@@ -80,8 +80,8 @@ struct Told {
     is_up: bool,
     /// Whether the server tracks for this connection: it refuses to be told so twice.
     is_tracked: bool,
-    /// Who waits for the canary, and in which way it is to come.
-    canary: Option<(Telling, oneshot::Sender<()>)>,
+    /// Who waits for the canary.
+    canaries: Canaries,
     /// When it was last looked for.
     looked: Moment,
 }
@@ -218,11 +218,10 @@ impl Link {
     /// # Errors
     /// It could not be sent: that proves nothing.
     pub(super) async fn prove(&self, way: Telling) -> Result<Tells, Cause> {
-        let (hears, heard) = oneshot::channel();
-        let id = {
+        let (heard, id) = {
             let mut told = self.told.lock();
-            told.canary = Some((way, hears));
-            told.identity.as_ref().map(|identity| identity.replication_id.clone()).unwrap_or_default()
+            let id = told.identity.as_ref().map(|identity| identity.replication_id.clone());
+            (told.canaries.listen(way), id.unwrap_or_default())
         };
         let send = match way {
             Telling::Tracked => {
@@ -327,20 +326,13 @@ impl Told {
         if let Some(marker) = MarkerId::from_name(name) {
             self.push(Push::Marker(marker));
         } else if name == canary.as_bytes() {
-            self.hear(way);
+            self.canaries.hear(way);
         }
     }
 
     fn push(&self, push: Push) {
         if self.is_up {
             self.watcher.pushed(push);
-        }
-    }
-
-    fn hear(&mut self, way: Telling) {
-        if let Some((_, canary)) = self.canary.take_if(|(expected, _)| *expected == way) {
-            // An error: nobody waits for it any more.
-            let _ = canary.send(());
         }
     }
 }
@@ -368,7 +360,7 @@ impl RedisShard {
                     identity: None,
                     is_up: false,
                     is_tracked: false,
-                    canary: None,
+                    canaries: Canaries::default(),
                     looked: Moment::ORIGIN,
                 }),
                 is_silent: AtomicBool::new(false),

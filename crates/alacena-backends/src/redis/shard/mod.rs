@@ -36,6 +36,7 @@ mod data;
 mod waiters;
 mod waits;
 mod published;
+mod canaries;
 mod link;
 mod ping;
 mod sleeper;
@@ -218,7 +219,7 @@ const OTHER_ERA: &str = "OTHERERA";
 
 impl Shard for RedisShard {
     fn capabilities(&self) -> Capabilities {
-        self.shared.capabilities()
+        self.shared.capabilities(self.runtime.now())
     }
 
     fn lacks(&self) -> Vec<Lack> {

@@ -19,7 +19,8 @@ pub struct ShardSettings {
     /// How long finding out about a new connection may take; 1 s by default.
     pub prepare_within: Duration,
     /// How the server is to tell of changes: in this way or, where that does not prove to work, not at all. None, the
-    /// default: in the best way that proves to work. Where commands are metered it does not.
+    /// default: in the best way that proves to work. Where commands are metered it does not. What this node removes it
+    /// publishes in any case: how others hear of it, it does not know.
     pub telling: Option<Telling>,
     /// Loads that may wait for somebody else's at once; the next one is refused. 65,536 by default.
     pub waiters_max: usize,
@@ -36,11 +37,6 @@ impl ShardSettings {
             Some(Telling::Published) => &[Telling::Published, Telling::Nothing],
             Some(Telling::Nothing) => &[Telling::Nothing],
         }
-    }
-
-    /// Whether what is removed is said over the server, for whoever hears of it in no other way.
-    pub(super) const fn publishes(&self) -> bool {
-        matches!(self.telling, None | Some(Telling::Published))
     }
 }
 

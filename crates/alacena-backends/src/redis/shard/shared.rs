@@ -40,6 +40,9 @@ pub(super) struct Shared {
 
 /// How long a missing right is held against a user: whoever needs it asks again sooner.
 const DENIED_FOR: Duration = Duration::from_secs(30);
+/// How long what is removed counts as not heard after something was not: longer than from an answer until whoever asked
+/// for it has looked, so that what others remove meanwhile hides nothing from him.
+const UNHEARD_FOR: Duration = Duration::from_secs(5);
 
 /// How the server tells of changes, and why not otherwise; and what it does not let its user do.
 struct Told {
@@ -49,6 +52,8 @@ struct Told {
     fallen: BTreeMap<Telling, Arc<str>>,
     /// Why nobody hears what this node removes who relies on that it says so.
     unpublished: Option<Arc<str>>,
+    /// When that was last so.
+    unheard_at: Option<Moment>,
     /// What the user was last not permitted to do, and when.
     denied: Option<(Arc<str>, Moment)>,
 }
@@ -61,7 +66,13 @@ impl Shared {
             is_up: AtomicBool::new(false),
             clock: Mutex::default(),
             memory: RwLock::new(None),
-            told: RwLock::new(Told { telling, fallen: BTreeMap::new(), unpublished: None, denied: None }),
+            told: RwLock::new(Told {
+                telling,
+                fallen: BTreeMap::new(),
+                unpublished: None,
+                unheard_at: None,
+                denied: None,
+            }),
             wakes: AtomicBool::new(true),
             is_metered,
         }
@@ -118,11 +129,17 @@ impl Shared {
         self.told.read().fallen.clone()
     }
 
-    /// What this node has removed could not be published, and why; or it has been.
-    pub(super) fn set_unpublished(&self, why: Option<Arc<str>>) {
-        if self.told.read().unpublished != why {
-            self.told.write().unpublished = why;
+    /// What this node has removed has been published.
+    pub(super) fn set_published(&self) {
+        if self.told.read().unpublished.is_some() {
+            self.told.write().unpublished = None;
         }
+    }
+
+    /// It could not be, and why.
+    pub(super) fn set_unpublished(&self, why: &str, now: Moment) {
+        let mut told = self.told.write();
+        (told.unpublished, told.unheard_at) = (Some(why.into()), Some(now));
     }
 
     /// The user is not permitted to do what a step needs.
@@ -155,12 +172,17 @@ impl Shared {
         self.wakes.load(Ordering::Relaxed)
     }
 
-    pub(super) fn capabilities(&self) -> Capabilities {
+    pub(super) fn capabilities(&self, now: Moment) -> Capabilities {
+        let (telling, unheard_at) = {
+            let told = self.told.read();
+            (told.telling, told.unheard_at)
+        };
         Capabilities {
-            telling: self.telling(),
+            telling,
             era: self.identity.read().as_ref().is_none_or(Identity::is_known),
             evicts: self.memory.read().as_ref().is_none_or(Memory::evicts),
             is_metered: self.is_metered,
+            is_heard: unheard_at.is_none_or(|at| now - at >= UNHEARD_FOR),
         }
     }
 }

@@ -122,20 +122,32 @@ impl Post {
         self.outage.lock().is_suspect(asked_at, self.runtime.now())
     }
 
-    /// Waits for a connection, as long as an outage that has just begun may still be none.
+    /// Waits for a connection, as long as an outage that has just begun may still be none; brings it about where none is
+    /// kept up.
     ///
     /// # Errors
     /// There is none, and to wait for it any longer helps nobody.
     pub(super) async fn connected(&self) -> Result<(), Failure> {
         let asked = self.runtime.now();
-        while self.shard.era().is_none() {
-            let left = Outage::tries_until(asked, self.counts.heard()) - self.runtime.now();
+        let is_metered = self.shard.capabilities().is_metered;
+        loop {
+            // What the day has no commands left for waits for the next one; whatever else has failed is tried again.
+            if let Some(rousing) = self.shard.rouse()
+                && let Err(spent @ Failure::Overloaded(_)) = rousing.await
+            {
+                return Err(spent);
+            }
+            if self.shard.era().is_some() {
+                return Ok(());
+            }
+            // Of a shard that sleeps nothing has been heard for longer than an outage lasts, and that means nothing.
+            let heard = if is_metered { asked } else { self.counts.heard() };
+            let left = Outage::tries_until(asked, heard) - self.runtime.now();
             if left.is_zero() || self.shard.is_gone() {
                 return Err(Failure::Unavailable(Error::new(&catalogue::BREAKER_OPEN, "the shard is away")));
             }
             self.runtime.sleep(LOOK_AGAIN.min(left)).await;
         }
-        Ok(())
     }
 
     /// Has the shard do what had better be done late than written down, within so long; not while nothing is answered
@@ -168,8 +180,8 @@ impl Post {
     /// Brings a connection about, where none is kept up while nobody needs it.
     pub(super) async fn rouse(&self) {
         if let Some(rousing) = self.shard.rouse() {
-            // What has come of it whatever follows finds out.
-            let _ = self.reads.call(rousing).await;
+            // What has come of it whatever follows finds out. All wait for one connection, which takes longer than a step.
+            let _ = self.reads.call_unhurried(rousing).await;
         }
     }
 
@@ -182,10 +194,10 @@ impl Post {
     }
 
     fn coherence(&self, lacks: &[Lack]) -> Coherence {
-        let Capabilities { era, telling, is_metered, .. } = self.shard.capabilities();
+        let Capabilities { era, telling, is_metered, is_heard, .. } = self.shard.capabilities();
         // Nobody has needed it yet: that is no lack.
         let sleeps = is_metered && self.shard.era().is_none() && !lacks.iter().any(|lack| lack.is_serious);
-        match era && telling.is_any() {
+        match era && telling.is_any() && is_heard {
             _ if !sleeps && !self.is_there() => Coherence::Local,
             true => Coherence::Bounded,
             false => Coherence::Eventual,
@@ -285,6 +297,12 @@ impl Ear {
         if let Some(second) = engine.0.second.get() {
             act(&engine, &second.posts[self.number]);
         }
+        // Whoever holds the last of an engine ends it, and its shards with it: not while one of them is telling, which is
+        // done under its locks.
+        let runtime = Arc::clone(&engine.0.runtime);
+        if let Some(last) = Arc::into_inner(engine.0) {
+            runtime.spawn(Box::pin(async move { drop(last) }));
+        }
     }
 }
 
@@ -378,7 +396,9 @@ async fn beat(engine: Weak<Inner>, post: &Post) {
             }
             era = now_era;
         }
+        // Not when it is only tried out whether it is there.
         if post.is_there()
+            && post.reads.state() == State::Closed
             && let Some(engine) = engine.upgrade()
         {
             let engine = Engine(engine);

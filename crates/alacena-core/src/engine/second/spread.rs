@@ -11,10 +11,11 @@ use crate::{
     journal::{Deferred, Removal},
     key::Key,
     ledger::Target,
-    tier::{EntryName, Failure, HORIZON, MarkerId},
+    tier::{EntryName, Failure, HORIZON, MarkerId, OUTAGE_MIN},
 };
 
-/// How many times as long as a step an invalidation may take, in all: it is tried twice, for five times as long each.
+/// How many times as long as a step an invalidation may take, in all: it is tried twice, for five times as long each. But
+/// never less than [`OUTAGE_MIN`], since others take nobody to owe anything before that.
 const STEPS_PER_INVALIDATION: u32 = 10;
 
 /// How far an invalidation has gone.
@@ -124,13 +125,9 @@ impl Engine {
             drop(work);
         }));
         let level = told.await.unwrap_or(Level::DeferredVolatile);
-        let level = match (level, spread.wish) {
-            (Level::Applied, Wish::Barrier) => {
-                self.0.runtime.sleep(HORIZON).await;
-                Level::Barrier
-            }
-            (level, _) => level,
-        };
+        if level == Level::Barrier {
+            self.0.runtime.sleep(HORIZON).await;
+        }
         Reached { level, dropped }
     }
 
@@ -150,6 +147,7 @@ impl Engine {
         removals
     }
 
+    /// How far it has gone: a barrier from here on only takes time.
     async fn tell_posts(
         &self,
         removals: &[BTreeSet<Removal>],
@@ -160,7 +158,8 @@ impl Engine {
         let second = self.0.second.get().expect("there are shards");
         let concerned = second.posts.iter().zip(removals).filter(|(_, removals)| !removals.is_empty());
         let told = concerned.map(|(post, removals)| async move {
-            match tell(post, removals, second.step_within * STEPS_PER_INVALIDATION, wish).await {
+            let within = (second.step_within * STEPS_PER_INVALIDATION).max(OUTAGE_MIN);
+            match tell(post, removals, within, wish).await {
                 Ok(level) => level,
                 Err(failure) => {
                     tracing::warn!(shard = post.drain.shard_name(), %failure, "an invalidation is deferred");
@@ -171,7 +170,8 @@ impl Engine {
                 }
             }
         });
-        join_all(told).await.into_iter().max().unwrap_or(Level::Applied)
+        let least = if wish == Wish::Barrier { Level::Barrier } else { Level::Applied };
+        join_all(told).await.into_iter().max().unwrap_or(least)
     }
 }
 
@@ -216,7 +216,6 @@ async fn tell(
             Removal::Marker(_) | Removal::Whole => None,
         })
         .collect();
-    post.rouse().await;
     // Written down instead of tried while the shard is away: nobody waits for what is not going to answer.
     let removed = post.insist(within, async {
         post.connected().await?;
@@ -229,6 +228,8 @@ async fn tell(
     });
     removed.await?;
     match wish {
+        // Who has not been told answers for longer than a barrier waits.
+        Wish::Barrier if post.shard.capabilities().is_heard => Ok(Level::Barrier),
         Wish::Applied | Wish::Barrier => Ok(Level::Applied),
         Wish::Replicated(replicas, within) => match post.shard.replicate(replicas, within).await {
             Ok(reached) if reached >= replicas => Ok(Level::Replicated),

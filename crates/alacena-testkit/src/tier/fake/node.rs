@@ -45,6 +45,7 @@ impl Node {
                 era: true,
                 evicts: false,
                 is_metered: false,
+                is_heard: true,
             },
             closed: false,
         };
