@@ -93,7 +93,14 @@ impl<V: Any + Send + Sync> Outcome<V> {
             Lifetime { loaded_at, fresh_until, revalidate_until: fresh_until, stand_in_until: fresh_until };
         let value = value.map(|value| Value::new(value, 0, 0));
         let token = Token::default();
-        let draft = Draft { value, token, lifetime, load_took: Duration::ZERO, changed: None };
+        let draft = Draft {
+            value,
+            token,
+            lifetime,
+            load_took: Duration::ZERO,
+            asked_before: Duration::ZERO,
+            changed: None,
+        };
         let entry = draft.under(&[]);
         let besides = Some(Box::new(Besides { origin, miss, stale, collapsed, not_stored }));
         Self { entry, at, besides, of: PhantomData }

@@ -42,6 +42,7 @@ fn record() -> Record {
         fingerprint: *b"kpis, v1",
         era: Era(0x0e0e_0e0e),
         loaded_at: 1_795_132_800_123,
+        asked_before: Duration::ZERO,
         fresh: seconds(300),
         revalidate: seconds(5),
         stand_in: seconds(86_400),

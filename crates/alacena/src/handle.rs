@@ -322,9 +322,9 @@ impl Alacena {
     ) -> Invalidated {
         let repeated = self.repeat_settled(steps, targets, who);
         let written = async {
-            if let Some(written) = repeated {
+            if let Some(mut written) = repeated {
                 // An error: the runtime ends, and so does this.
-                let _ = written.await;
+                let _ = written.wait_for(|is_written| *is_written).await;
             }
         };
         // The first one first: it has taken effect here before anything is waited for.
@@ -357,33 +357,5 @@ impl Alacena {
         if let Err(error) = self.inner.store.ledger.record(invalidation).await {
             tracing::warn!(who, error = ?error, "an invalidation was applied but not recorded");
         }
-    }
-
-    /// Applies what an earlier process left open: writes that it may have sent.
-    pub(crate) async fn recover(&self) -> Result<(), Error> {
-        for (id, intent) in self.inner.store.ledger.open_intents().await? {
-            tracing::info!(
-                write = intent.write,
-                "recovery: an earlier process may have sent this write; invalidating what it changes"
-            );
-            for target in &intent.targets {
-                let steps = self.prepared().steps(target, &[]);
-                match steps {
-                    Ok(steps) => {
-                        let (targets, who) =
-                            (std::slice::from_ref(target), format!("recovery {}", intent.write));
-                        let Invalidated { level, .. } =
-                            self.apply(&steps, targets, &who, Wish::Applied).await;
-                        self.record(targets, &who, level).await;
-                    }
-                    // The configuration has changed since: what it named exists no more, so nothing is kept of it.
-                    Err(error) => {
-                        tracing::info!(write = intent.write, error = ?error, "an open write names nothing")
-                    }
-                }
-            }
-            self.inner.store.ledger.close_intent(id).await?;
-        }
-        Ok(())
     }
 }

@@ -151,6 +151,7 @@ mod patterns;
 mod prepared;
 mod preparing;
 mod reach;
+mod recovery;
 mod reload;
 mod settling;
 mod sources;

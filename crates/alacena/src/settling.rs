@@ -16,6 +16,7 @@
 //! written.
 //!
 //! What waits is bounded. Beyond that one repetition of the whole namespace stands for all: rather too much than too late.
+//! Whoever is covered by it is acknowledged once it is written down, and has its own source's time to settle.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,11 +26,12 @@ use alacena_core::{
     ledger::{Intent, IntentId, Target},
 };
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use crate::{
     handle::Alacena,
     prepared::{Prepared, PreparedRead},
+    recovery::settled,
     targets::Step,
 };
 
@@ -43,24 +45,21 @@ pub(crate) struct Settling(Mutex<Waiting>);
 #[derive(Default)]
 struct Waiting {
     count: usize,
-    whole: Whole,
+    /// The repetition that stands for all that there was no room for, while it waits.
+    whole: Option<Whole>,
 }
 
-/// The repetition that stands for all that there was no room for.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Whole {
-    /// There was room.
-    #[default]
-    Spared,
-    /// It waits.
-    Waits,
-    /// It waits, and something has been invalidated since it began to: it is not the last one.
-    WaitsAgain,
+struct Whole {
+    /// Whether it is written down.
+    written: watch::Receiver<bool>,
+    /// What has been invalidated since it began to wait: it is not the last one, and the next one waits for so long.
+    again: Option<Duration>,
 }
 
 /// What one invalidation is followed by.
 struct Repetition {
     after: Duration,
+    is_whole: bool,
     steps: Vec<Step>,
     targets: Vec<Target>,
     who: String,
@@ -76,43 +75,40 @@ impl Alacena {
         steps: &[Step],
         targets: &[Target],
         who: &str,
-    ) -> Option<oneshot::Receiver<()>> {
+    ) -> Option<watch::Receiver<bool>> {
         let of = self.prepared_full();
         let after = of.settles_after(steps)?;
-        let settling = &self.inner.settling;
-        let repetition = match settling.enter() {
+        let (tell, told) = watch::channel(false);
+        let repetition = match self.inner.settling.enter(after, &told) {
             Entered::Alone => {
                 // A class of the application names steps alone.
                 let targets = match targets {
                     [] => steps.iter().filter_map(Step::target).collect(),
                     targets => targets.to_vec(),
                 };
-                let (steps, who) = (steps.to_vec(), format!("settle of {who}"));
-                Repetition { after, steps, targets, who, of }
+                Repetition { after, is_whole: false, steps: steps.to_vec(), targets, who: settled(who), of }
             }
-            Entered::Whole => Repetition::of_all(of),
-            Entered::Covered => return None,
+            Entered::Whole => Repetition::of_all(after, of),
+            Entered::Covered(written) => return Some(written),
         };
-        let (tell, told) = oneshot::channel();
         let alacena = self.clone();
         self.runtime().spawn(Box::pin(async move { alacena.repeat(repetition, tell).await }));
         Some(told)
     }
 
-    async fn repeat(self, repetition: Repetition, tell: oneshot::Sender<()>) {
+    async fn repeat(self, repetition: Repetition, tell: watch::Sender<bool>) {
         // Whoever closes waits for it, as long as it waits for anything.
         let work = self.inner.engine.begin_work();
         let written = self.write_down(&repetition).await;
-        // Whoever asked may be gone.
-        let _ = tell.send(());
-        loop {
-            self.runtime().sleep(repetition.after).await;
+        // Whoever asked may be gone; whoever is covered comes later.
+        tell.send_replace(true);
+        let mut next = Some(repetition.after);
+        while let Some(after) = next {
+            self.runtime().sleep(after).await;
             let (steps, who) = (self.steps_of(&repetition), &repetition.who);
             let level = self.apply_once(&steps, &repetition.targets, who, Wish::Applied).await.level;
             self.record(&repetition.targets, who, level).await;
-            if self.inner.settling.leave(repetition.is_whole()) {
-                break;
-            }
+            next = self.inner.settling.leave(repetition.is_whole);
         }
         if let Some(id) = written
             && let Err(error) = self.inner.store.ledger.close_intent(id).await
@@ -151,55 +147,52 @@ impl Alacena {
 }
 
 impl Repetition {
-    fn of_all(of: Arc<Prepared>) -> Self {
-        let after = of.reads.iter().map(|read| read.source.config.settle).max().unwrap_or_default();
+    fn of_all(after: Duration, of: Arc<Prepared>) -> Self {
         let steps = vec![Step::Dep(Dep::namespace(&of.namespace))];
         let targets = vec![Target::Namespace(of.namespace.clone())];
-        Self { after, steps, targets, who: WHOLE.to_owned(), of }
-    }
-
-    fn is_whole(&self) -> bool {
-        self.who == WHOLE
+        Self { after, is_whole: true, steps, targets, who: settled("too much"), of }
     }
 }
-
-const WHOLE: &str = "settle of too much";
 
 enum Entered {
     Alone,
     Whole,
-    Covered,
+    /// By one that waits already, whose `written` says whether it is written down.
+    Covered(watch::Receiver<bool>),
 }
 
 impl Settling {
-    fn enter(&self) -> Entered {
+    /// One is to be repeated `after` so long, and once it is written down that is `told`.
+    fn enter(&self, after: Duration, told: &watch::Receiver<bool>) -> Entered {
         let mut waiting = self.0.lock();
         if waiting.count < WAITING_MAX {
             waiting.count += 1;
             return Entered::Alone;
         }
-        match waiting.whole {
-            Whole::Spared => {
-                waiting.whole = Whole::Waits;
-                Entered::Whole
+        match &mut waiting.whole {
+            Some(whole) => {
+                whole.again = whole.again.max(Some(after));
+                Entered::Covered(whole.written.clone())
             }
-            Whole::Waits | Whole::WaitsAgain => {
-                waiting.whole = Whole::WaitsAgain;
-                Entered::Covered
+            none => {
+                *none = Some(Whole { written: told.clone(), again: None });
+                Entered::Whole
             }
         }
     }
 
-    /// One has been repeated. Whether that was all of it.
-    fn leave(&self, is_whole: bool) -> bool {
+    /// One has been repeated. After how long it is to be once more, if so.
+    fn leave(&self, is_whole: bool) -> Option<Duration> {
         let mut waiting = self.0.lock();
         if !is_whole {
             waiting.count -= 1;
-            return true;
+            return None;
         }
-        let is_last = waiting.whole != Whole::WaitsAgain;
-        waiting.whole = if is_last { Whole::Spared } else { Whole::Waits };
-        is_last
+        let again = waiting.whole.as_mut().and_then(|whole| whole.again.take());
+        if again.is_none() {
+            waiting.whole = None;
+        }
+        again
     }
 }
 
@@ -223,5 +216,31 @@ fn concerns(step: &Step, read: &PreparedRead) -> bool {
             // Of a parent, too, whose tags are those of its children.
             _ => true,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_covered_is_acknowledged_once_what_covers_it_is_written_down() {
+        let (settling, second) = (Settling::default(), Duration::from_secs(1));
+        let (tell, told) = watch::channel(false);
+        let (_other, other_told) = watch::channel(true);
+        for _ in 0..WAITING_MAX {
+            assert!(matches!(settling.enter(second, &told), Entered::Alone));
+        }
+        assert!(matches!(settling.enter(second, &told), Entered::Whole));
+        let Entered::Covered(written) = settling.enter(2 * second, &other_told) else {
+            panic!("one stands for all")
+        };
+        assert!(!*written.borrow());
+        tell.send_replace(true);
+        assert!(*written.borrow());
+        assert!(matches!(settling.enter(second, &other_told), Entered::Covered(_)));
+        // The longest of those that are covered, and then it is over.
+        assert_eq!((settling.leave(true), settling.leave(true)), (Some(2 * second), None));
+        assert!(matches!(settling.enter(second, &told), Entered::Whole));
     }
 }

@@ -91,6 +91,21 @@ pub(super) enum Led {
 /// Asks the source. Told whether caches on the way must be asked to look again.
 pub(super) type Ask = Box<dyn FnOnce(bool) -> BoxFuture<'static, Result<Loaded, Error>> + Send>;
 
+/// How long it took to come by what a load brought home.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Took {
+    /// To ask the source: what a refresh ahead and statistics go by.
+    pub(super) load: Duration,
+    /// Before that, since something of it was asked for: what the load had to learn first may be as old as that.
+    pub(super) before: Duration,
+}
+
+impl From<Duration> for Took {
+    fn from(load: Duration) -> Self {
+        Self { load, before: Duration::ZERO }
+    }
+}
+
 impl Load {
     pub(super) fn new<F>(load: impl FnOnce(bool) -> F + Send + 'static) -> Self
     where
@@ -154,7 +169,7 @@ impl Engine {
         load: impl FnOnce() -> F,
     ) -> Result<Led, Error>
     where
-        F: Future<Output = Result<(Loaded, Duration), Failure>>,
+        F: Future<Output = Result<(Loaded, Took), Failure>>,
     {
         if let Some(second) = self.0.second.get().filter(|_| !landing.token().is_shared()) {
             second.rouse().await;
@@ -188,7 +203,7 @@ impl Engine {
         question: &Question,
         landing: Landing,
         urgency: Urgency,
-        loaded: Result<(Loaded, Duration), Failure>,
+        loaded: Result<(Loaded, Took), Failure>,
         withheld: Option<NotStored>,
     ) -> Result<Led, Error> {
         match loaded {
@@ -220,15 +235,22 @@ impl Engine {
         urgency: Urgency,
         load: Load,
         no_cache: bool,
-    ) -> Result<(Loaded, Duration), Failure> {
-        let learned = match load {
-            Load::Ask(ask) => Learned::Ask(ask),
-            Load::After(first) => first.await.map_err(Failure::not_looked)?,
+    ) -> Result<(Loaded, Took), Failure> {
+        let began = self.0.runtime.now();
+        let first = match load {
+            Load::Ask(ask) => {
+                let (loaded, took) = self.ask_source(rules, urgency, || ask(no_cache)).await?;
+                return Ok((loaded, took.into()));
+            }
+            Load::After(first) => first,
         };
-        match learned {
-            Learned::Ask(ask) => self.ask_source(rules, urgency, || ask(no_cache)).await,
-            Learned::Known(loaded) => Ok((loaded, Duration::ZERO)),
-        }
+        let (loaded, load) = match first.await.map_err(Failure::not_looked)? {
+            Learned::Ask(ask) => self.ask_source(rules, urgency, || ask(no_cache)).await?,
+            Learned::Known(loaded) => (loaded, Duration::ZERO),
+        };
+        // What was learned first was asked for before that, and before the wait for a place.
+        let before = (self.0.runtime.now() - began).saturating_sub(load);
+        Ok((loaded, Took { load, before }))
     }
 
     /// What one caller alone is answered with.
@@ -237,7 +259,7 @@ impl Engine {
         question: &Question,
         token: Token,
         loaded: Loaded,
-        took: Duration,
+        took: Took,
     ) -> Settled {
         let not_stored = match loaded.withheld {
             Some(reason) => reason,
@@ -315,7 +337,7 @@ impl Engine {
         question: &Question,
         landing: Landing,
         loaded: Loaded,
-        took: Duration,
+        took: Took,
     ) -> Option<NotStored> {
         let rules = &question.rules;
         let policy = &rules.policy;
@@ -356,17 +378,11 @@ impl Engine {
         not_stored
     }
 
-    fn draft(
-        &self,
-        question: &Question,
-        loaded: Loaded,
-        token: Token,
-        took: Duration,
-        ttl: Duration,
-    ) -> Draft {
+    fn draft(&self, question: &Question, loaded: Loaded, token: Token, took: Took, ttl: Duration) -> Draft {
         let (now, random) = (self.0.runtime.now(), self.0.runtime.random());
         let lifetime = Lifetime::on_terms(&question.rules.policy, ttl, &loaded.terms, now, random);
-        Draft { value: loaded.value, token, lifetime, load_took: took, changed: None }
+        let Took { load: load_took, before: asked_before } = took;
+        Draft { value: loaded.value, token, lifetime, load_took, asked_before, changed: None }
     }
 }
 

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use super::{
     Engine, Loaded, Question,
-    load::Failure,
+    load::{Failure, Took},
     read::{Found, Waited, resting},
     second::Licence,
 };
@@ -184,8 +184,8 @@ impl Engine {
         });
         let loading = self.load_exactly(rules, wanted, no_cache, load);
         let loaded = self.while_renewing_all(leases.collect(), loading).await;
-        let each: Vec<Result<(Loaded, Duration), Failure>> = match loaded {
-            Ok((loaded, took)) => loaded.into_iter().map(|loaded| Ok((loaded, took))).collect(),
+        let each: Vec<Result<(Loaded, Took), Failure>> = match loaded {
+            Ok((loaded, took)) => loaded.into_iter().map(|loaded| Ok((loaded, took.into()))).collect(),
             Err(Failure { error, looked }) => {
                 licensed.iter().map(|_| Err(Failure { error: error.clone(), looked })).collect()
             }
@@ -296,8 +296,10 @@ impl Engine {
         match self.load_exactly(&questions[*first].rules, alone.clone(), no_cache, load).await {
             Ok((loaded, took)) => {
                 let each = alone.iter().zip(tokens).zip(loaded);
-                each.map(|((at, token), loaded)| Ok(self.settle_alone(&questions[*at], token, loaded, took)))
-                    .collect()
+                each.map(|((at, token), loaded)| {
+                    Ok(self.settle_alone(&questions[*at], token, loaded, took.into()))
+                })
+                .collect()
             }
             Err(failure) => failed(&failure.error),
         }

@@ -25,6 +25,7 @@ use crate::{
     marker::{Token, Validity},
     memory::{Draft, Entry, Victims},
     outcome::NotStored,
+    runtime::Moment,
     value::Value,
 };
 
@@ -98,8 +99,13 @@ impl Engine {
     fn replace_held(&self, question: &Question, value: Value) -> Result<(), PutRefusal> {
         let (replaced, _held) = self.0.flights.exclusively(&question.key, || {
             let held = self.0.memory.get(question.key.as_bytes());
-            let result = match self.token_of_older(held.as_ref(), &value) {
-                Ok(token) => self.keep(question, token, value).map_err(|_| PutRefusal::TooLarge),
+            let result = match older_than(held.as_ref(), &value) {
+                Ok(older) => {
+                    // As old as what it takes the place of, wherever others may have invalidated that unheard: what it
+                    // depends on has not been looked at since.
+                    let (token, asked_at) = (older.token().clone(), older.asked_at());
+                    self.keep(question, token, value, asked_at).map_err(|_| PutRefusal::TooLarge)
+                }
                 Err(refusal) => Err(refusal),
             };
             // Handed out of the critical section, with whatever else gives way.
@@ -129,34 +135,42 @@ impl Engine {
         if value.weight() > policy.item_bytes_max {
             return Err(too_large(question));
         }
-        let token = match self.0.second.get() {
-            None => question.capture(&self.0.markers),
+        let (token, asked_at) = match self.0.second.get() {
+            None => (question.capture(&self.0.markers), self.0.runtime.now()),
             Some(second) => match second.shared(question) {
                 Some((second, entry)) => return self.set_shared(second, question, entry, &value).await,
                 None => self.ground_for(second, question).await,
             },
         };
-        let kept = self.0.flights.exclusively(&question.key, || self.keep(question, token, value));
+        let kept = self.0.flights.exclusively(&question.key, || self.keep(question, token, value, asked_at));
         kept.map(drop).map_err(|_| too_large(question))
     }
 
-    fn token_of_older(&self, held: Option<&Entry>, value: &Value) -> Result<Token, PutRefusal> {
-        let held =
-            held.filter(|held| held.token().validity() == Validity::Current).ok_or(PutRefusal::Absent)?;
-        let version = held.value().and_then(Value::version);
-        match version.zip(value.version()) {
-            None => Err(PutRefusal::Unversioned),
-            Some((held, put)) if put <= held => Err(PutRefusal::NotNewer),
-            Some(_) => Ok(held.token().clone()),
-        }
-    }
-
-    fn keep(&self, question: &Question, token: Token, value: Value) -> Result<Victims, NotStored> {
+    /// Keeps it on what `token` is, of which it was asked at `asked_at` what it stands on.
+    fn keep(
+        &self,
+        question: &Question,
+        token: Token,
+        value: Value,
+        asked_at: Moment,
+    ) -> Result<Victims, NotStored> {
         let policy = &question.rules.policy;
         let (now, random) = (self.0.runtime.now(), self.0.runtime.random());
         let lifetime = Lifetime::new(policy, policy.ttl, now, random);
-        let draft = Draft { value: Some(value), token, lifetime, load_took: Duration::ZERO, changed: None };
+        let (value, asked_before) = (Some(value), now - asked_at);
+        let draft = Draft { value, token, lifetime, load_took: Duration::ZERO, asked_before, changed: None };
         self.0.memory.put(self.entry_of(question, draft)).ok_or(NotStored::TooLarge)
+    }
+}
+
+/// What is held and stands, if `value` is a newer version of it.
+fn older_than<'h>(held: Option<&'h Entry>, value: &Value) -> Result<&'h Entry, PutRefusal> {
+    let held = held.filter(|held| held.token().validity() == Validity::Current).ok_or(PutRefusal::Absent)?;
+    let version = held.value().and_then(Value::version);
+    match version.zip(value.version()) {
+        None => Err(PutRefusal::Unversioned),
+        Some((held, put)) if put <= held => Err(PutRefusal::NotNewer),
+        Some(_) => Ok(held),
     }
 }
 

@@ -59,7 +59,8 @@ impl Engine {
         let no_cache = self.must_look_again(&question);
         let ask = || async {
             let asked = self.ask_admitted(&question.rules, permit, || load(no_cache)).await;
-            asked.map_err(|error| Failure { error, looked: true })
+            let loaded = asked.map(|(loaded, took)| (loaded, took.into()));
+            loaded.map_err(|error| Failure { error, looked: true })
         };
         warmed(self.lead(&question, landing, Urgency::Warming, Before::Nothing(None), ask).await)
     }

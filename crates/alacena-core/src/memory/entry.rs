@@ -64,7 +64,8 @@ struct Head {
     facts: Facts,
 }
 
-/// Whether a load brought another value, if that is known, and whether others are asked about the entry: in one byte.
+/// Whether a load brought another value, if that is known, whether others are asked about the entry, and for how long
+/// before that load began something of it had been asked for: in one byte.
 #[derive(Clone, Copy)]
 struct Facts(u8);
 
@@ -72,10 +73,25 @@ impl Facts {
     const KNOWN: u8 = 1;
     const CHANGED: u8 = 2;
     const COPY: u8 = 4;
+    /// The bits from here on are an exponent: of two, in milliseconds.
+    const BEFORE_BITS: u32 = 3;
+    const BEFORE_MAX: u32 = 31;
 
-    fn new(changed: Option<bool>, is_copy: bool) -> Self {
+    fn new(changed: Option<bool>, is_copy: bool, asked_before: Duration) -> Self {
         let changed = changed.map_or(0, |changed| Self::KNOWN | if changed { Self::CHANGED } else { 0 });
-        Self(changed | if is_copy { Self::COPY } else { 0 })
+        // Rounded up: what is taken to be older than it is is asked about once too often.
+        let millis = asked_before.as_nanos().div_ceil(1_000_000);
+        let exponent = (u128::BITS - millis.leading_zeros()).min(Self::BEFORE_MAX);
+        let before = u8::try_from(exponent << Self::BEFORE_BITS).expect("five bits are left");
+        Self(changed | if is_copy { Self::COPY } else { 0 } | before)
+    }
+
+    /// At least as long as it was, and at most twice, up to three weeks.
+    fn asked_before(self) -> Duration {
+        match self.0 >> Self::BEFORE_BITS {
+            0 => Duration::ZERO,
+            exponent => Duration::from_millis(1 << exponent),
+        }
     }
 
     fn changed(self) -> Option<bool> {
@@ -100,6 +116,8 @@ pub struct Draft {
     pub lifetime: Lifetime,
     /// How long its load took.
     pub load_took: Duration,
+    /// For how long before that load began the oldest of what it holds had been asked for.
+    pub asked_before: Duration,
     /// Whether this load brought another value than the one before; `None` where none was known.
     pub changed: Option<bool>,
 }
@@ -120,11 +138,12 @@ impl Draft {
     /// The same as a copy of what a second tier holds: until `check_again_at` it is answered without asking there.
     #[must_use]
     pub fn copy_under(self, key: &[u8], check_again_at: Moment) -> Entry {
-        let Self { value, token, lifetime, load_took, changed } = self;
+        let Self { value, token, lifetime, load_took, asked_before, changed } = self;
         let unasked = check_again_at - lifetime.loaded_at;
         // What was loaded while others could not be asked is asked about, too.
         let is_copy = token.is_shared() || check_again_at != Moment::NEVER;
         let later = if is_copy { Span::from(unasked) } else { Span::default() };
+        let took = ShortSpan::from(load_took);
         let head = Head {
             value,
             token,
@@ -133,11 +152,11 @@ impl Draft {
             revalidate: Span::from(lifetime.revalidate_until - lifetime.fresh_until),
             stand_in: Span::from(lifetime.stand_in_until - lifetime.fresh_until),
             later: AtomicU32::new(later.0),
-            load_took: ShortSpan::from(load_took),
-            ahead: AtomicU16::new(ShortSpan::from(load_took).0),
+            load_took: took,
+            ahead: AtomicU16::new(took.0),
             plain: AtomicU16::new(0),
             hits: AtomicU8::new(0),
-            facts: Facts::new(changed, is_copy),
+            facts: Facts::new(changed, is_copy, asked_before + (load_took - took.duration())),
         };
         Entry(ThinArc::from_header_and_slice(head, key))
     }
@@ -176,6 +195,19 @@ impl Entry {
     #[must_use]
     pub fn load_took(&self) -> Duration {
         self.head().load_took.duration()
+    }
+
+    /// When the oldest of what it holds was asked for, or a little before that.
+    #[must_use]
+    pub fn asked_at(&self) -> Moment {
+        Moment::ORIGIN + (self.head().loaded_at - (Moment::ORIGIN + self.asked_for()))
+    }
+
+    /// How long before it came home the oldest of what it holds was asked for, at least: it knows of everything that had
+    /// happened before.
+    #[must_use]
+    pub fn asked_for(&self) -> Duration {
+        self.load_took().saturating_add(self.head().facts.asked_before())
     }
 
     /// Whether this load brought another value than the one before; `None` where none was known.
@@ -366,7 +398,14 @@ mod tests {
     fn draft(ttl: Duration, load_took: Duration) -> Draft {
         let policy = Policy { jitter: 0.0, ..Policy::default() };
         let lifetime = Lifetime::new(&policy, ttl, LOADED_AT, 0);
-        Draft { value: None, token: Token::default(), lifetime, load_took, changed: None }
+        Draft {
+            value: None,
+            token: Token::default(),
+            lifetime,
+            load_took,
+            asked_before: Duration::ZERO,
+            changed: None,
+        }
     }
 
     #[test]
@@ -380,6 +419,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn nothing_is_taken_to_know_of_more_than_it_does(took in 0_u64..100_000_000_000, before in 0_u64..1_000_000_000_000) {
+            let (took, asked_before) = (Duration::from_nanos(took), Duration::from_nanos(before));
+            let entry = Draft { asked_before, changed: Some(true), ..draft(COARSE_LAG, took) }.under(&[]);
+            prop_assert!(entry.asked_for() >= took + asked_before);
+            prop_assert!(entry.asked_for() <= took + 2 * (asked_before + took / 1000) + Duration::from_millis(2));
+            prop_assert_eq!((entry.changed(), entry.is_copy()), (Some(true), false));
+        }
+
         #[test]
         fn a_hot_key_takes_the_hits_that_any_other_would(
             ttl in 0_u64..40_000_000_000_000, unasked in 0_u64..80_000_000_000_000, took in 0_u64..2_000_000_000, over in 0_u64..60_000_000_000,

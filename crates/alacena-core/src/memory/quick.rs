@@ -220,8 +220,14 @@ mod tests {
             let lifetime =
                 Lifetime::new(&Policy::default(), Duration::from_secs(1), Moment::from_nanos(0), 0);
             let (value, token) = (Value::new((), bytes, 0), markers.capture(space.deps().iter()));
-            let draft =
-                Draft { value: Some(value), token, lifetime, load_took: Duration::ZERO, changed: None };
+            let draft = Draft {
+                value: Some(value),
+                token,
+                lifetime,
+                load_took: Duration::ZERO,
+                asked_before: Duration::ZERO,
+                changed: None,
+            };
             memory.put(draft.under(key.as_bytes())).is_some()
         };
         assert!((0..1000).all(|name| put(name, 1024)) && memory.bytes() > 1024 * 1000);

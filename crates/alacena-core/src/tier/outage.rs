@@ -5,10 +5,12 @@ use std::time::Duration;
 use super::HEARTBEAT_EVERY;
 use crate::runtime::Moment;
 
-/// G: how long after an outage what was stored before its end is suspect, so that nodes which came back later can apply
+/// G: how long after an outage what was asked for before its end is suspect, so that nodes which came back later can apply
 /// what they owe.
 pub const GRACE: Duration = Duration::from_secs(5);
-/// A shorter outage has kept nobody from invalidating: for so long they try ([`Outage::tries_until`]).
+/// A shorter outage keeps nobody from invalidating who may hope for a connection: for so long they try
+/// ([`Outage::tries_until`]). Whoever finds that nobody listens any more, or that step after step fails, writes down at once
+/// what others do not suspect after an outage that is shorter.
 pub const OUTAGE_MIN: Duration = Duration::from_millis(500);
 
 /// The last time that a shard was away from this node.
@@ -28,7 +30,7 @@ pub const OUTAGE_MIN: Duration = Duration::from_millis(500);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Outage {
     began: Option<Moment>,
-    /// What was stored before this, on the shard's clock in milliseconds, ...
+    /// What was asked for before this, on the shard's clock in milliseconds, ...
     ended_at: u64,
     /// ... is suspect until this.
     suspect_until: Moment,

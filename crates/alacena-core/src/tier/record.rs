@@ -7,13 +7,14 @@
 //!          '------------ head: in the clear, checked ------------'
 //!
 //!   content: era 8 | loaded at 8 | fresh, revalidate, stand in 3 × 4 | statistics 32
-//!            | soft deps 1 | hard deps 1 | length of the key 2 | deps, each 24 | key | version 8, where it has one | value
+//!            | soft deps 1 | hard deps 1 | length of the key 2 | deps, each 24 | key | version 8, where it has one
+//!            | asked before 4, where it was | value
 //! ```
 //!
 //! Numbers have their highest byte first; spans are those of the entries in memory (whole microseconds up to two minutes,
 //! then one part in 67 million, rounded down). The check is the XXH3 hash of all that comes before it; who seals has the
 //! tag instead, which nobody without the key can make. So an entry costs [`RECORD_BYTES`] beside its key and its value,
-//! 24 more a dep, 8 for a version, and 40 where it is sealed.
+//! 24 more a dep, 8 for a version, 4 where it holds what was asked for earlier, and 40 where it is sealed.
 //!
 //! **What is looked at.** Whoever opens a record says which entry it is to be and which form it is to have, and gets just
 //! that or an [`Unreadable`](crate::envelope::Unreadable): a server, a proxy or a client that hands out the answer to another question makes a miss,
@@ -45,7 +46,7 @@ use crate::{
     freshness::Lifetime,
     runtime::Moment,
 };
-use wire::{ABSENT, COMPRESSED, DEP_BYTES, FIXED_BYTES, HEAD_BYTES, Head, SEALED, VERSIONED};
+use wire::{ABSENT, COMPRESSED, DEP_BYTES, EARLIER, FIXED_BYTES, HEAD_BYTES, Head, SEALED, VERSIONED};
 
 /// The first byte begins no text in UTF-8; the third tells records from other envelopes.
 const MAGIC: [u8; 3] = [0xA1, b'l', b'r'];
@@ -76,6 +77,9 @@ pub struct Record {
     pub era: Era,
     /// When its load ended, on the clock of its shard: milliseconds since 1970.
     pub loaded_at: u64,
+    /// For how long before its load began the oldest of what it holds had been asked for: what the load had to learn first,
+    /// or what it has taken the place of without a load. Mostly zero.
+    pub asked_before: Duration,
     /// For how long it is fresh from then on.
     pub fresh: Duration,
     /// For how long after that it is answered while it is refreshed.
@@ -145,11 +149,12 @@ pub struct Seal<'k> {
 }
 
 impl Record {
-    /// When its source was asked, on the clock of its shard: it knows of everything that had happened there before.
+    /// When the oldest of what it holds was asked for, on the clock of its shard: it knows of everything that had happened
+    /// there before.
     #[must_use]
     pub fn asked_at(&self) -> u64 {
-        let took = u64::try_from(self.statistics.load_took.as_millis()).unwrap_or(u64::MAX);
-        self.loaded_at.saturating_sub(took)
+        let ago = self.statistics.load_took.saturating_add(self.asked_before);
+        self.loaded_at.saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// The record as bytes, its value compressed with LZ4 where `compressed` and worth it, and sealed where `seal` says
@@ -162,8 +167,8 @@ impl Record {
     ///
     /// let record = Record {
     ///     fill: Fill(1), entry: EntryId(7), fingerprint: *b"kpis, v1", era: Era(3),
-    ///     loaded_at: 1_795_132_800_000, fresh: Duration::from_secs(300), revalidate: Duration::ZERO,
-    ///     stand_in: Duration::from_secs(3600), statistics: Statistics::first(9, Duration::from_millis(80)),
+    ///     loaded_at: 1_795_132_800_000, asked_before: Duration::ZERO,
+    ///     fresh: Duration::from_secs(300), revalidate: Duration::ZERO, stand_in: Duration::from_secs(3600), statistics: Statistics::first(9, Duration::from_millis(80)),
     ///     soft: vec![], hard: vec![], key: "kpis:42".into(), version: None, value: Some("{}".into()),
     /// };
     /// let bytes = record.encode(false, None).expect("it is small");
@@ -186,6 +191,7 @@ impl Record {
             (COMPRESSED, squeezed.is_some()),
             (SEALED, seal.is_some()),
             (VERSIONED, self.version.is_some()),
+            (EARLIER, self.is_of_earlier()),
         ];
         let flags = flags.into_iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| flag).sum();
         let head = Head { fill: self.fill, entry: self.entry, fingerprint: self.fingerprint, flags };
@@ -193,7 +199,7 @@ impl Record {
         let text = cut(&self.key);
         let deps = (self.soft.len() + self.hard.len()) * DEP_BYTES;
         let value = squeezed.as_deref().map_or((None, value), |squeezed| (Some(value.len()), squeezed));
-        let length = RECORD_BYTES + deps + text.len() + 12 + value.1.len();
+        let length = RECORD_BYTES + deps + text.len() + 16 + value.1.len();
         let write_content = |to: &mut Vec<u8>| {
             self.write_content(text, to);
             if let Some(length) = value.0 {

@@ -6,13 +6,13 @@ use alacena_core::{
     class::{EraPolicy, Policy, WithoutL2},
     engine::Level,
     guard::State,
-    outcome::{NotStored, Origin},
+    outcome::{NotStored, Origin, StaleReason},
 };
 use alacena_testkit::settle;
 
 use crate::{
     nodes::World,
-    support::{exact, number, on_one_thread},
+    support::{exact, number, on_one_thread, seconds},
 };
 
 /// How long a step at the server may take.
@@ -111,6 +111,29 @@ fn what_was_known_before_is_answered_labelled_and_loaded_behind() {
         settle().await;
         let local = a.get().await;
         assert_eq!((number(&local), local.origin()), (2, Origin::Local));
+    });
+}
+
+/// INV-15: trust is in what it depends on, and not in its age.
+#[test]
+fn a_class_that_trusts_what_it_holds_does_so_until_its_time_is_over() {
+    on_one_thread(async {
+        let policy = Policy { era: EraPolicy::Trust, stale_while_revalidate: seconds(60), ..exact(30) };
+        let world = World::new(policy);
+        let a = world.node().await;
+        let asked = a.ask();
+        world.call().await.answer(1);
+        asked.await.unwrap().unwrap();
+        a.cut();
+        world.after(20).await;
+        let trusted = a.get().await;
+        assert_eq!((trusted.origin(), trusted.stale()), (Origin::Local, None));
+        world.after(20).await;
+        let old = a.get().await;
+        assert_eq!((number(&old), old.stale()), (1, Some(StaleReason::Unproved)));
+        world.call().await.answer(2);
+        settle().await;
+        assert_eq!(number(&a.get().await), 2, "it was loaded behind");
     });
 }
 

@@ -7,8 +7,10 @@ use alacena_core::{
     outcome::{Origin, StaleReason},
 };
 
+use alacena_testkit::settle;
+
 use crate::{
-    nodes::World,
+    nodes::{Node, World},
     support::{exact, number, on_one_thread},
 };
 
@@ -66,5 +68,32 @@ fn what_was_asked_for_before_an_outage_was_over_is_suspect_however_late_it_comes
         asked.await.unwrap().unwrap();
         let outcome = a.get().await;
         assert_eq!((number(&outcome), outcome.stale()), (1, Some(StaleReason::Unproved)));
+    });
+}
+
+/// What it had to learn first is a part of what comes home.
+#[test]
+fn what_was_learned_before_an_outage_was_over_is_suspect_although_the_source_was_asked_after_it() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        let (a, b, c) = (world.node().await, world.node().await, world.node().await);
+        let (learn, learned) = tokio::sync::oneshot::channel();
+        let asked = a.ask_after(async { learned.await.unwrap() });
+        settle().await;
+        [&a, &b, &c].map(Node::cut);
+        world.after(1).await;
+        assert_eq!(b.invalidate().await, Level::DeferredVolatile);
+        [&a, &c].map(Node::mend);
+        world.after(1).await;
+        learn.send(()).unwrap();
+        world.call().await.answer(1);
+        asked.await.unwrap().unwrap();
+        settle().await;
+        for node in [&a, &c] {
+            let outcome = node.get().await;
+            assert_eq!((number(&outcome), outcome.stale()), (1, Some(StaleReason::Unproved)));
+            // The other one may take longer to come back.
+            world.after(1).await;
+        }
     });
 }

@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use alacena_core::{
     class::Policy,
     dep::Dep,
-    engine::{Change, Engine, EngineSettings, Level, Question, Rules, SharedForm, Spread, Tier, Wish},
+    engine::{
+        Change, Engine, EngineSettings, Learned, Level, Question, Rules, SharedForm, Spread, Tier, Wish,
+    },
     envelope::Unreadable,
     error::Error,
     guard::BreakerSettings,
@@ -168,6 +170,20 @@ impl Node {
     pub(crate) fn ask_for(&self, id: &str) -> JoinHandle<Result<Outcome, Error>> {
         let (engine, load, question) = (self.engine.clone(), self.source.loader(), self.question_for(id));
         tokio::spawn(async move { engine.get_or_fetch(&question, load).await })
+    }
+
+    /// Asks, and learns something first.
+    #[expect(clippy::disallowed_methods, reason = "a caller of the test")]
+    pub(crate) fn ask_after(
+        &self,
+        first: impl Future<Output = ()> + Send + 'static,
+    ) -> JoinHandle<Result<Outcome, Error>> {
+        let (engine, load, question) = (self.engine.clone(), self.source.loader(), self.question());
+        let first = async {
+            first.await;
+            Ok(Learned::Ask(load))
+        };
+        tokio::spawn(async move { engine.get_or_fetch_after(&question, first).await })
     }
 
     /// Asks, and gets an answer without the source.

@@ -1,9 +1,11 @@
 //! Values that come without a load, where nodes share them.
 
+use std::time::Duration;
+
 use alacena_core::{
     class::Policy,
-    engine::{Loaded, Put, PutRefusal},
-    outcome::{Origin, Outcome},
+    engine::{Level, Loaded, Mode, Put, PutRefusal},
+    outcome::{Origin, Outcome, StaleReason},
     value::Value,
 };
 use alacena_testkit::{ScriptedSource, settle};
@@ -12,6 +14,7 @@ use tokio::task::JoinHandle;
 use crate::{
     nodes::{Node, World},
     support::{exact, number, on_one_thread},
+    untold::is_untold,
 };
 
 /// The value and the version are the same number.
@@ -20,9 +23,14 @@ fn version(number: u64) -> Value {
 }
 
 /// Asks, and what the source says is of the version of its number.
-#[expect(clippy::disallowed_methods, reason = "a caller of the test")]
 fn ask(world: &World, node: &Node) -> JoinHandle<Outcome> {
-    let (engine, source, question) = (node.engine.clone(), world.source.clone(), node.question());
+    ask_as(world, node, Mode::Normal)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a caller of the test")]
+fn ask_as(world: &World, node: &Node, mode: Mode) -> JoinHandle<Outcome> {
+    let (engine, source, question) =
+        (node.engine.clone(), world.source.clone(), node.question().with_mode(mode));
     let load = move |no_cache| async move {
         let loaded = source.loader()(no_cache).await?;
         Ok(Loaded::found(version(ScriptedSource::number(loaded.value.as_ref()).unwrap())))
@@ -203,5 +211,83 @@ fn what_stays_on_its_node_is_set_there() {
         let asked = a.ask();
         world.call().await.answer(3);
         assert_eq!(number(&asked.await.unwrap().unwrap()), 3, "and invalidated from everywhere");
+    });
+}
+
+/// The source is a replica that lags.
+#[test]
+fn an_older_version_that_comes_home_is_not_stored_for_others_either() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        let (a, _) = both_hold_five(&world).await;
+        let asked = ask_as(&world, &a, Mode::Refresh);
+        world.call().await.answer(4);
+        assert_eq!(number(&asked.await.unwrap()), 4, "whoever asks for the source is told what it says");
+        settle().await;
+        assert_eq!(number(&a.get().await), 5);
+        assert_eq!(number(&world.node().await.get().await), 5);
+    });
+}
+
+/// Whoever puts may have been there all the time, and know nothing of what others have to suspect.
+#[test]
+fn what_is_put_in_the_place_of_what_is_suspect_is_suspect() {
+    on_one_thread(async {
+        let world = World::new(exact(60));
+        let (a, b) = both_hold_five(&world).await;
+        let c = world.node().await;
+        b.cut();
+        c.cut();
+        world.after(1).await;
+        assert_eq!(c.invalidate().await, Level::DeferredVolatile);
+        b.mend();
+        world.after(1).await;
+        assert_eq!(put(&a, 6).await, Put::Replaced);
+        let outcome = b.get().await;
+        assert_eq!((number(&outcome), outcome.stale()), (6, Some(StaleReason::Unproved)));
+        assert_eq!(number(&a.get().await), 6);
+    });
+}
+
+/// INV-3: however often something newer is put, an invalidation that nobody tells of is found out about in time.
+#[test]
+fn what_stays_on_its_node_is_not_asked_about_later_because_it_is_put() {
+    on_one_thread(async {
+        let world = World::unshared(exact(60));
+        let (a, b) = (world.node().await, world.node_at(is_untold).await);
+        let asked = ask(&world, &b);
+        world.call().await.answer(1);
+        asked.await.unwrap();
+        a.invalidate().await;
+        for number in 2..5 {
+            world.runtime.advance(Duration::from_millis(800)).await;
+            put(&b, number).await;
+        }
+        let asked = ask(&world, &b);
+        settle().await;
+        assert!(!asked.is_finished(), "it was invalidated more than two seconds ago");
+        world.call().await.answer(9);
+        assert_eq!(number(&asked.await.unwrap()), 9);
+    });
+}
+
+/// The same while the second tier is away: five seconds, and no more.
+#[test]
+fn what_was_loaded_without_a_second_tier_is_kept_no_longer_because_it_is_put() {
+    on_one_thread(async {
+        let world = World::unshared(exact(60));
+        let a = world.node().await;
+        a.cut();
+        world.after(2).await;
+        let asked = ask(&world, &a);
+        world.call().await.answer(1);
+        asked.await.unwrap();
+        world.after(4).await;
+        assert_eq!(put(&a, 2).await, Put::Replaced);
+        let put = a.get().await;
+        assert_eq!((number(&put), put.origin()), (2, Origin::Local));
+        world.after(4).await;
+        let old = a.get().await;
+        assert_eq!((number(&old), old.stale()), (2, Some(StaleReason::Unproved)));
     });
 }

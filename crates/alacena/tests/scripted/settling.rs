@@ -114,6 +114,23 @@ async fn an_invalidation_beyond_the_limit_is_repeated_with_all_others() {
     assert_eq!(world.alacena.history(1).await.unwrap()[0].who, "settle of test");
 }
 
+/// Each has the time that its source had when it was invalidated, whatever the one has that stands for all.
+#[tokio::test]
+async fn what_is_repeated_with_all_others_waits_for_its_own_source() {
+    let mut world = World::with_source(READ, "settle = \"10s\"").await;
+    for number in 0..1_025 {
+        world.invalidate(Target::Tag(format!("other:{number}"))).await;
+    }
+    let another = world.another_with(READ, "settle = \"60s\"");
+    world.reload(&another).await;
+    world.invalidate(Target::Tag("r:1".into())).await;
+    world.after(50).await;
+    // The replica has not heard of it.
+    world.loads(1, "1").await;
+    world.after(25).await;
+    world.loads(1, "2").await;
+}
+
 /// What the invalidation names may be called otherwise by then.
 #[tokio::test]
 async fn a_read_that_is_declared_anew_meanwhile_is_reached_as_well() {

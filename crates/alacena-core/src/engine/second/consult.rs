@@ -197,10 +197,12 @@ impl Engine {
     pub(in crate::engine) fn unanswered(&self, question: &Question, held: Entry) -> Consulted {
         let (second, now) = (self.0.second.get(), self.0.runtime.now());
         let stands = held.token().is_shared() && self.0.markers.stand_by_at(held.token(), now);
-        let is_suspect = second.is_none_or(|second| second.is_suspect(asked_ago(&held, now)));
+        // Where nobody tells, that it is due is all that says that it may not stand any more.
+        let may_be_suspect =
+            second.is_none_or(|second| !second.is_told() || second.is_suspect(asked_ago(&held, now)));
         match held.judge(now) {
             // It was only due to be asked about.
-            Freshness::Fresh if stands && !is_suspect => Consulted::Found(Proved::of_memory(&held)),
+            Freshness::Fresh if stands && !may_be_suspect => Consulted::Found(Proved::of_memory(&held)),
             _ => self.unprovable(question, held),
         }
     }
@@ -211,12 +213,13 @@ impl Engine {
         if !question.hard_tags.is_empty() {
             return Consulted::Missing(None, Ticket::default());
         }
-        match question.rules.policy.era {
-            EraPolicy::Trust => {
+        match (question.rules.policy.era, held.judge(self.0.runtime.now())) {
+            (EraPolicy::Trust, Freshness::Fresh) => {
                 Consulted::Found(Proved { origin: Origin::Local, ..Proved::of_memory(&held) })
             }
-            EraPolicy::Revalidate => Consulted::Suspect(held),
-            EraPolicy::Strict => Consulted::Missing(Some(held), Ticket::default()),
+            // What is past its time is labelled and loaded, however much what it depends on is trusted.
+            (EraPolicy::Trust | EraPolicy::Revalidate, _) => Consulted::Suspect(held),
+            (EraPolicy::Strict, _) => Consulted::Missing(Some(held), Ticket::default()),
         }
     }
 
@@ -279,7 +282,8 @@ impl Engine {
         // What stood in as if it were current would be answered where the source is merely slow.
         let gone = question.soft_deps().next().filter(|_| validity == Validity::Broken);
         let token = gone.map_or_else(|| token.clone(), |dep| Token::ended(dep.clone()));
-        let draft = Draft { value, token, lifetime, load_took: record.statistics.load_took, changed: None };
+        let (load_took, asked_before) = (record.statistics.load_took, record.asked_before);
+        let draft = Draft { value, token, lifetime, load_took, asked_before, changed: None };
         Some(Stored {
             entry: draft
                 .copy_under(question.key.as_bytes(), second.check_again_at(&question.rules, now, deps.as_of)),
@@ -489,7 +493,7 @@ async fn all<T, F: Future<Output = T>>(parts: impl ExactSizeIterator<Item = F>) 
 
 /// How long ago the source was asked for this. What it said may be as old as that, however late it came home.
 fn asked_ago(held: &Entry, now: Moment) -> Duration {
-    (now - held.lifetime().loaded_at).saturating_add(held.load_took())
+    (now - held.lifetime().loaded_at).saturating_add(held.asked_for())
 }
 
 /// How long a wait for the lease of another node lasts at most before it is looked at again.

@@ -26,7 +26,7 @@ use crate::{
     class::{EraPolicy, WithoutL2},
     engine::{
         Engine, Loaded, Mode, Question,
-        load::{Failure as LoadFailure, Led},
+        load::{Failure as LoadFailure, Led, Took},
     },
     error::Error,
     flight::{Landing, protocol::ALONE_FOR},
@@ -111,7 +111,7 @@ impl Engine {
         load: impl FnOnce() -> F,
     ) -> Result<Led, Error>
     where
-        F: Future<Output = Result<(Loaded, Duration), LoadFailure>>,
+        F: Future<Output = Result<(Loaded, Took), LoadFailure>>,
     {
         let licence = match self.license(question, &mut landing, ticket).await {
             Ok(licence) => licence,
@@ -146,7 +146,7 @@ impl Engine {
         landing: Landing,
         urgency: Urgency,
         lease: Lease,
-        loaded: Result<(Loaded, Duration), LoadFailure>,
+        loaded: Result<(Loaded, Took), LoadFailure>,
     ) -> Result<Led, Error> {
         let alone = matches!(&loaded, Ok((loaded, _)) if !loaded.cacheable).then_some(ALONE_FOR);
         // What it depends on is gone already: nobody could be answered with it.
@@ -154,6 +154,8 @@ impl Engine {
         let record = record.and_then(|(loaded, took)| self.record(question, &lease, loaded, *took));
         // Those who wait here are answered first.
         let led = self.end_load(question, landing, urgency, loaded, None);
+        // What this node holds something newer than is not for the others either.
+        let record = record.filter(|_| !matches!(led, Ok(Led::Loaded(Some(NotStored::Superseded)))));
         self.hand_in(question, &lease, record, alone).await;
         led
     }
@@ -382,7 +384,7 @@ impl Engine {
         question: &Question,
         lease: &Lease,
         loaded: &Loaded,
-        took: Duration,
+        took: Took,
     ) -> Option<(Bytes, Duration)> {
         let form = question.rules.shared.as_ref()?;
         if !loaded.cacheable || loaded.withheld.is_some() {
@@ -407,6 +409,7 @@ impl Engine {
         let post = &lease.post;
         let loaded_at = post.shard.server_millis();
         let digest = loaded.value.as_ref().map_or(0, Value::digest);
+        let Took { load: took, before: asked_before } = took;
         let statistics = match lease.before {
             Some((before, at)) => {
                 before.next(Duration::from_millis(loaded_at.saturating_sub(at)), digest, took)
@@ -422,6 +425,7 @@ impl Engine {
             fingerprint: form.fingerprint,
             era: lease.attempt.era,
             loaded_at,
+            asked_before,
             fresh,
             revalidate: lifetime.revalidate_until - lifetime.fresh_until,
             stand_in: lifetime.stand_in_until - lifetime.fresh_until,
@@ -495,14 +499,17 @@ impl Engine {
         let Some(second) = self.0.second.get() else { return draft.under(question.key.as_bytes()) };
         let now = self.0.runtime.now();
         if draft.token.is_shared() {
-            // The source was asked after every marker was.
-            let asked_at = Moment::ORIGIN + (now - (Moment::ORIGIN + draft.load_took));
+            // All that it holds was asked for after every marker was.
+            let ago = draft.load_took.saturating_add(draft.asked_before);
+            let asked_at = Moment::ORIGIN + (now - (Moment::ORIGIN + ago));
             let until = second.check_again_at(&question.rules, now, asked_at);
             return draft.copy_under(question.key.as_bytes(), until);
         }
         let mut draft = draft;
         let own_end = draft.lifetime.fresh_until;
-        draft.lifetime.fresh_until = own_end.min(now + local_max(second));
+        // What is put, and takes the place of what was loaded without it, is kept no longer than that.
+        let left = local_max(second).saturating_sub(draft.asked_before);
+        draft.lifetime.fresh_until = own_end.min(now + left);
         // From then on it is as good as what is left from before the tier was away: answered labelled, and loaded behind.
         let stands_in = question.rules.policy.era != EraPolicy::Strict && question.hard_tags.is_empty();
         draft.lifetime.revalidate_until = if stands_in { own_end } else { draft.lifetime.fresh_until };

@@ -28,6 +28,7 @@ use crate::{
     error::{Error, catalogue},
     freshness::Lifetime,
     marker::Token,
+    runtime::Moment,
     tier::{
         EntryName, Era, Failure, Fill, Overwrite,
         record::{Expected, Record, Statistics, StoredDep},
@@ -54,9 +55,13 @@ impl Engine {
         for _ in 0..LOOKS_MAX {
             let older = self.older(second, question, &entry, value).await?;
             let (over, era) = (older.fill, older.era);
-            let later = Duration::from_millis(post.shard.server_millis().saturating_sub(older.loaded_at));
+            let now = post.shard.server_millis();
+            let later = Duration::from_millis(now.saturating_sub(older.loaded_at));
+            // What may have been invalidated since the older one was asked for may not be put out of suspicion by this.
+            let asked_ago = Duration::from_millis(now.saturating_sub(older.asked_at()));
             let statistics = older.statistics.next(later, value.digest(), older.statistics.load_took);
-            let older = Record { statistics, ..older };
+            let asked_before = asked_ago.saturating_sub(statistics.load_took);
+            let older = Record { statistics, asked_before, ..older };
             let record = self.in_place_of(question, post, older, value, encoded.clone());
             let (envelope, keep) = self.envelope(question, post, &record).ok_or(PutRefusal::TooLarge)?;
             let overwrite = overwrite(question, &entry, era, Some(over), envelope, keep);
@@ -72,17 +77,22 @@ impl Engine {
         Err(PutRefusal::Unsettled)
     }
 
-    /// What a value that stays on this node, and comes without a load, depends on: by the markers that nodes share, which
-    /// are minted where they are missing, or while those are away by those of this node.
-    pub(in crate::engine) async fn ground_for(&self, second: &Second, question: &Question) -> Token {
+    /// What a value that stays on this node, and comes without a load, depends on, and when it was asked what that is: by
+    /// the markers that nodes share, which are minted where they are missing, or while those are away by those of this node.
+    pub(in crate::engine) async fn ground_for(
+        &self,
+        second: &Second,
+        question: &Question,
+    ) -> (Token, Moment) {
         second.rouse().await;
+        let asked_at = self.0.runtime.now();
         if !second.is_away(question) {
             let token = second.capture(self, question);
             if self.mint(second, question, &token.all_shared()).await.is_ok() {
-                return token;
+                return (token, asked_at);
             }
         }
-        question.capture(&self.0.markers)
+        (question.capture(&self.0.markers), asked_at)
     }
 
     /// Keeps a value for all nodes, whatever is there.
@@ -119,6 +129,7 @@ impl Engine {
             fingerprint: form.fingerprint,
             era,
             loaded_at: post.shard.server_millis(),
+            asked_before: Duration::ZERO,
             fresh: Duration::ZERO,
             revalidate: Duration::ZERO,
             stand_in: Duration::ZERO,

@@ -17,6 +17,7 @@ fn record() -> Record {
         fingerprint: [5; 8],
         era: Era(0x0e0e),
         loaded_at: 1_795_132_800_000,
+        asked_before: Duration::ZERO,
         fresh: seconds(300),
         revalidate: seconds(5),
         stand_in: seconds(3600),
@@ -57,6 +58,8 @@ fn what_an_entry_costs_beside_its_key_and_value() {
     let plain = record();
     assert_eq!(cost(&plain, plain.encode(false, None).unwrap()), RECORD_BYTES + 3 * 24);
     assert_eq!(cost(&plain, sealed(&plain, 1)), RECORD_BYTES + 3 * 24 + 40);
+    let earlier = Record { asked_before: seconds(1), ..plain.clone() };
+    assert_eq!(cost(&earlier, earlier.encode(false, None).unwrap()), RECORD_BYTES + 3 * 24 + 4);
     let versioned = Record { version: Some(1), ..plain };
     assert_eq!(cost(&versioned, versioned.encode(false, None).unwrap()), RECORD_BYTES + 3 * 24 + 8);
 }
@@ -210,26 +213,30 @@ fn any_record() -> impl Strategy<Value = Record> {
     let names = any::<(u64, u128, [u8; 8], u64, u64)>();
     let value = option::of(prop_oneof![vec(any::<u8>(), 0..200), vec(b'a'..=b'c', 1000..3000)]);
     let parts = (vec(dep(), 0..=8), vec(dep(), 0..=8), "\\PC{0,40}", option::of(any::<u64>()), value);
-    (names, [span(), span(), span()], statistics, parts).prop_map(|(names, spans, statistics, parts)| {
-        let ((fill, entry, fingerprint, era, loaded_at), [fresh, revalidate, stand_in]) = (names, spans);
-        let (soft, hard, key, version, value) = parts;
-        Record {
-            fill: Fill(fill),
-            entry: EntryId(entry),
-            fingerprint,
-            era: Era(era),
-            loaded_at,
-            fresh,
-            revalidate,
-            stand_in,
-            statistics,
-            soft,
-            hard,
-            key: key.into(),
-            version,
-            value: value.map(Bytes::from),
-        }
-    })
+    let asked_before = prop_oneof![Just(Duration::ZERO), span()];
+    (names, [span(), span(), span()], asked_before, statistics, parts).prop_map(
+        |(names, spans, asked_before, statistics, parts)| {
+            let ((fill, entry, fingerprint, era, loaded_at), [fresh, revalidate, stand_in]) = (names, spans);
+            let (soft, hard, key, version, value) = parts;
+            Record {
+                fill: Fill(fill),
+                entry: EntryId(entry),
+                fingerprint,
+                era: Era(era),
+                loaded_at,
+                asked_before,
+                fresh,
+                revalidate,
+                stand_in,
+                statistics,
+                soft,
+                hard,
+                key: key.into(),
+                version,
+                value: value.map(Bytes::from),
+            }
+        },
+    )
 }
 
 proptest! {

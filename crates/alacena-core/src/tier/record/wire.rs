@@ -22,8 +22,10 @@ pub(super) const COMPRESSED: u8 = 1 << 1;
 pub(super) const SEALED: u8 = 1 << 2;
 /// The value has a version.
 pub(super) const VERSIONED: u8 = 1 << 3;
+/// It holds what was asked for before its load began.
+pub(super) const EARLIER: u8 = 1 << 4;
 /// All that is known of.
-const FLAGS: u8 = ABSENT | COMPRESSED | SEALED | VERSIONED;
+const FLAGS: u8 = ABSENT | COMPRESSED | SEALED | VERSIONED | EARLIER;
 
 /// What stands before the content, for everybody to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +96,14 @@ impl Record {
         if let Some(version) = self.version {
             to.put_u64(version);
         }
+        if self.is_of_earlier() {
+            put_span(to, self.asked_before);
+        }
+    }
+
+    /// Whether it is said for how long before its load began something was asked for.
+    pub(super) fn is_of_earlier(&self) -> bool {
+        Span::from(self.asked_before) != Span::default()
     }
 
     /// Reads it again; what is left of `content` is the value. `None` where it ends too early.
@@ -116,6 +126,7 @@ impl Record {
         let (soft, hard) = (deps(content, soft)?, deps(content, hard)?);
         let key = content.split_to(text_bytes);
         let version = if head.has(VERSIONED) { Some(content.try_get_u64().ok()?) } else { None };
+        let asked_before = if head.has(EARLIER) { span(content)? } else { Duration::ZERO };
         let Head { fill, entry, fingerprint, .. } = *head;
         let value = None;
         Some(Self {
@@ -124,6 +135,7 @@ impl Record {
             fingerprint,
             era,
             loaded_at,
+            asked_before,
             fresh,
             revalidate,
             stand_in,
