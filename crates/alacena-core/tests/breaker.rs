@@ -175,6 +175,21 @@ fn one_failed_probe_opens_it_again_for_twice_as_long_up_to_a_minute() {
 }
 
 #[test]
+fn a_source_that_is_seen_and_fails_again_is_not_left_alone_for_longer_each_time() {
+    let mut bench = Bench::opened_at_once();
+    for _ in 0..10 {
+        bench.breaker.probe_now(bench.now);
+        let probe = bench.ask();
+        bench.end(probe, BAD);
+        assert_eq!(bench.retry_after(), Duration::from_secs(1), "the pause was cut short");
+    }
+    bench.wait_for_probe();
+    let probe = bench.ask();
+    bench.end(probe, BAD);
+    assert_eq!(bench.retry_after(), Duration::from_secs(2), "this one was not");
+}
+
+#[test]
 fn it_starts_again_at_one_second_only_after_five_healthy_minutes() {
     for (healthy, seconds) in [(299, 2), (300, 1)] {
         let mut bench = Bench::opened_at_once();

@@ -180,10 +180,15 @@ impl Breaker {
         Ok(Pass { epoch: self.epoch })
     }
 
-    /// Somebody has seen, without a pass, that the source answers: while it is open, the next call tries it out.
+    /// Somebody has seen, without a pass, that the source answers: while it is open, the next call tries it out. Where that
+    /// fails the next pause is no longer than the one that was cut short: a connection that comes and goes must not have it
+    /// grow with every coming.
     pub fn probe_now(&mut self, now: Moment) {
-        if let Phase::Open { until } = &mut self.phase {
-            *until = now.min(*until);
+        if let Phase::Open { until } = &mut self.phase
+            && now < *until
+        {
+            *until = now;
+            self.reset = (self.reset / 2).max(self.settings.reset_first);
         }
     }
 
