@@ -80,10 +80,10 @@ fn what_was_learned_before_an_outage_was_over_is_suspect_although_the_source_was
         let (learn, learned) = tokio::sync::oneshot::channel();
         let asked = a.ask_after(async { learned.await.unwrap() });
         settle().await;
-        [&a, &b, &c].map(Node::cut);
+        [&a, &b, &c].into_iter().for_each(Node::cut);
         world.after(1).await;
         assert_eq!(b.invalidate().await, Level::DeferredVolatile);
-        [&a, &c].map(Node::mend);
+        [&a, &c].into_iter().for_each(Node::mend);
         world.after(1).await;
         learn.send(()).unwrap();
         world.call().await.answer(1);
