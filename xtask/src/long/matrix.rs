@@ -14,6 +14,11 @@ pub(super) fn go_away(_: &[&str]) -> Result {
     run(tests(&["away::", "overload::"], &["--release"]).env("ALACENA_AWAY", "30"))
 }
 
+/// A small Redis that is full, for ten minutes; optimised.
+pub(super) fn fill_to_the_brim(_: &[&str]) -> Result {
+    run(tests(&["brim"], &["--release"]).env("ALACENA_BRIM", "600"))
+}
+
 /// The tests of these names, one after the other, with what they print.
 fn tests(names: &[&str], profile: &[&str]) -> std::process::Command {
     let mut test = cargo(&["test", "--locked", "--package", "alacena", "--test", "redis"]);

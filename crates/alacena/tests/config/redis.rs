@@ -223,7 +223,8 @@ fn how_many_nodes_there_are_is_said_or_not_known() {
 /// Each is opened, though nobody is there.
 #[tokio::test]
 async fn every_way_of_hearing_is_built_and_so_is_a_meter() {
-    let secret = "server.secret = \"canary, and as long as one has to be\"\nredis.url = \"redis://127.0.0.1:1\"\n";
+    let secret =
+        "server.secret = \"canary, and as long as one has to be\"\nredis.url = \"redis://127.0.0.1:1\"\n";
     let ways = ["auto", "tracking", "publish", "none"].map(|push| format!("redis.push = \"{push}\"\n"));
     let metered = ["", "redis.push = \"none\"\n", "redis.push = \"auto\"\n"]
         .map(|push| format!("redis.metered = \"9/day\"\n{push}"));
