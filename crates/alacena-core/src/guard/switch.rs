@@ -250,12 +250,14 @@ mod tests {
         matches!(call.as_mut().poll(&mut context), Poll::Pending)
     }
 
+    type Call<'s> = LocalBoxFuture<'s, Result<(), Failure>>;
+
     /// A thousand calls at once, each of which ends with `result` when it is told to.
     fn burst<'s>(
         switch: &'s Switch,
         begun: &'s Cell<u32>,
         result: impl Fn() -> Result<(), Failure> + Copy + 's,
-    ) -> Vec<(oneshot::Sender<()>, LocalBoxFuture<'s, Result<(), Failure>>)> {
+    ) -> Vec<(oneshot::Sender<()>, Call<'s>)> {
         let calls = (0..1_000).map(|_| {
             let (end, ended) = oneshot::channel::<()>();
             let call = switch.call(async move {
@@ -264,7 +266,7 @@ mod tests {
                 let _ = ended.await;
                 result()
             });
-            let mut call: LocalBoxFuture<'s, _> = Box::pin(call);
+            let mut call: Call<'s> = Box::pin(call);
             assert!(is_pending(&mut call));
             (end, call)
         });
