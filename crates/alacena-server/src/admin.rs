@@ -375,6 +375,6 @@ mod tests {
             without["circuitBreaker"],
             json!({"state": null, "failures": null, "lastFailure": null, "successRate": null})
         );
-        assert_eq!(without["redis"].as_object().unwrap().len(), 9);
+        assert_eq!(without["redis"].as_object().unwrap().len(), 11);
     }
 }

@@ -157,6 +157,11 @@ impl Alacena {
         let poller = Poller::new(outbox, invalidator, every, Arc::clone(self.runtime()));
         poller.start();
         // The first one is the only one.
-        let _ = self.inner.beside.set(Beside { poller: Some(poller), ..Beside::default() });
+        let beside = Beside {
+            poller: Some(poller),
+            #[cfg(feature = "embedded")]
+            disk: None,
+        };
+        let _ = self.inner.beside.set(beside);
     }
 }
